@@ -1,0 +1,193 @@
+/**
+ * Why a command was not executed. Each stands in the result of that command
+ * and is a diagnostic; the commands beside it are not touched.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Wire from "../internal/wire.ts"
+
+const id = (name: string) => `mooring/commands/${name}`
+
+/**
+ * The output has more commands than it may have: all of them are rejected.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CommandsTooMany extends Schema.TaggedError<CommandsTooMany>(id("CommandsTooMany"))("CommandsTooMany", {
+  count: Schema.Int,
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.count} commands in one output, ${this.limit} are allowed`
+  }
+}
+
+/**
+ * The command doesn't have the form that it must have.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CommandMalformed extends Schema.TaggedError<CommandMalformed>(id("CommandMalformed"))("CommandMalformed", {
+  problems: Schema.Array(Wire.Problem)
+}) {
+  override get message(): string {
+    return `the command is malformed: ${this.problems
+      .map((problem) => (problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`))
+      .join("; ")}`
+  }
+}
+
+/**
+ * The command's payload or text is too large. Sizes are bytes of UTF-8.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CommandTooLarge extends Schema.TaggedError<CommandTooLarge>(id("CommandTooLarge"))("CommandTooLarge", {
+  what: Schema.Literals(["payload", "text"]),
+  bytes: Schema.Int,
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `the ${this.what} has ${this.bytes} bytes, ${this.limit} are allowed`
+  }
+}
+
+/**
+ * The host doesn't execute commands of this kind.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CommandUnsupported extends Schema.TaggedError<CommandUnsupported>(id("CommandUnsupported"))(
+  "CommandUnsupported",
+  { kind: Schema.String }
+) {
+  override get message(): string {
+    return `commands of kind ${this.kind} are not executed by this host`
+  }
+}
+
+/**
+ * The URL is not a source of this plugin, or no grant covers it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class CommandUngranted extends Schema.TaggedError<CommandUngranted>(id("CommandUngranted"))("CommandUngranted", {
+  url: Schema.String,
+  problem: Schema.Literals(["no source", "no grant"])
+}) {
+  override get message(): string {
+    return this.problem === "no source"
+      ? `${this.url} is not a source of this plugin`
+      : `no grant covers ${this.url} any more`
+  }
+}
+
+/**
+ * Several connections have this URL and nothing says which one is meant.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AmbiguousConnection extends Schema.TaggedError<AmbiguousConnection>(id("AmbiguousConnection"))(
+  "AmbiguousConnection",
+  { url: Schema.String, ingresses: Schema.Array(Schema.String) }
+) {
+  override get message(): string {
+    return `${this.url} is a source of ${this.ingresses.join(", ")}; the command names none of them`
+  }
+}
+
+/**
+ * The connection is at another epoch than the command is for.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StaleEpoch extends Schema.TaggedError<StaleEpoch>(id("StaleEpoch"))("StaleEpoch", {
+  url: Schema.String,
+  expected: Schema.Int,
+  actual: Schema.Int
+}) {
+  override get message(): string {
+    return `the command is for epoch ${this.expected} of ${this.url}, which is at epoch ${this.actual}`
+  }
+}
+
+/**
+ * The connection is not open.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class NotConnected extends Schema.TaggedError<NotConnected>(id("NotConnected"))("NotConnected", {
+  url: Schema.String,
+  state: Schema.String
+}) {
+  override get message(): string {
+    return `${this.url} is ${this.state}`
+  }
+}
+
+/**
+ * The grant allows no further send in this minute.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SendRateLimited extends Schema.TaggedError<SendRateLimited>(id("SendRateLimited"))("SendRateLimited", {
+  url: Schema.String,
+  per: Schema.Literals(["sends", "bytes"]),
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.url} may be sent ${this.limit} ${this.per === "sends" ? "texts" : "bytes"} a minute`
+  }
+}
+
+/**
+ * The peer doesn't read fast enough: what waits to be written would exceed
+ * `send_buffer_bytes`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SendBufferFull extends Schema.TaggedError<SendBufferFull>(id("SendBufferFull"))("SendBufferFull", {
+  url: Schema.String,
+  bufferedBytes: Schema.Int,
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.bufferedBytes} bytes wait to be written to ${this.url}, ${this.limit} are allowed`
+  }
+}
+
+/**
+ * The errors of this stage.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const CommandError = Schema.Union([
+  CommandsTooMany,
+  CommandMalformed,
+  CommandTooLarge,
+  CommandUnsupported,
+  CommandUngranted,
+  AmbiguousConnection,
+  StaleEpoch,
+  NotConnected,
+  SendRateLimited,
+  SendBufferFull
+])
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type CommandError = typeof CommandError.Type

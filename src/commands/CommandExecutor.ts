@@ -1,0 +1,236 @@
+/**
+ * Executes the commands of one answered dispatch: each is checked, authorized
+ * and executed on its own, and each gets exactly one result, in order.
+ *
+ * Everything here is synchronous. A send that is `executed` was handed to an
+ * open socket; nothing waits, so nothing can be overtaken.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import type { Connection } from "../connection/Connection.ts"
+import type { Authority } from "../grants/Grants.ts"
+import type { IngressEvent } from "../ingress/IngressEvent.ts"
+import type { Values } from "../limits/Limits.ts"
+import * as SocketUrl from "../manifest/SocketUrl.ts"
+import {
+  AmbiguousConnection,
+  CommandMalformed,
+  CommandTooLarge,
+  CommandUngranted,
+  CommandUnsupported,
+  CommandsTooMany,
+  NotConnected,
+  SendBufferFull,
+  SendRateLimited,
+  StaleEpoch,
+  type CommandError
+} from "./CommandError.ts"
+import type { Recorded } from "./CommandResult.ts"
+import * as OutputCommand from "./OutputCommand.ts"
+import { SendRates } from "./SendRate.ts"
+
+/**
+ * A connection as the executor sees it. `epochSince` is the number of the
+ * dispatch that was in flight, or the last one, when its epoch began.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Destination {
+  readonly connection: Connection
+  readonly epochSince: number
+}
+
+/**
+ * What an executor needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly destinations: ReadonlyArray<Destination>
+  readonly authority: Authority
+  readonly limits: Values
+  readonly now: () => number
+  readonly record: (result: Recorded) => void
+  readonly reported: (status: Schema.Json) => void
+  readonly rejected: (error: CommandError, url: string) => void
+}
+
+type Addressed = { readonly url: string; readonly ingressName?: string; readonly epoch?: number | "any" }
+type Done = "executed" | "recorded"
+
+// A UTF-16 code unit takes at most 3 bytes of UTF-8, and at most 6 (\uXXXX) in JSON.
+const MOST_BYTES_PER_UNIT = 3
+const MOST_JSON_PER_UNIT = 6
+const ENVELOPE_BYTES = 256
+const NORMAL_CLOSURE = 1000
+
+const utf8 = new TextEncoder()
+
+/** The bytes of a text in UTF-8, counted only where the cheap upper bound is over the limit. */
+const bytesOver = (text: string, limit: number): number =>
+  text.length * MOST_BYTES_PER_UNIT <= limit ? 0 : utf8.encode(text).length
+
+/**
+ * Executes the commands of one plugin.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class CommandExecutor {
+  readonly #options: Options
+  readonly #rates = new SendRates()
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Executes the commands that answer an event, in dispatch number `dispatch`. */
+  execute(event: IngressEvent, dispatch: number, commands: ReadonlyArray<unknown>): void {
+    const { commandsPerOutput } = this.#options.limits
+    const tooMany =
+      commands.length > commandsPerOutput
+        ? new CommandsTooMany({ count: commands.length, limit: commandsPerOutput })
+        : undefined
+    for (let index = 0; index < commands.length; index++) {
+      this.#one(event, dispatch, index, commands[index], tooMany)
+    }
+  }
+
+  #one(event: IngressEvent, dispatch: number, index: number, value: unknown, tooMany: CommandsTooMany | undefined) {
+    const { now, record, rejected } = this.#options
+    const command: Result.Result<OutputCommand.OutputCommand, CommandError> =
+      tooMany === undefined ? OutputCommand.decode(value) : Result.fail(tooMany)
+    const { ids, kind } = Result.isSuccess(command) ? command.success : OutputCommand.salvage(value)
+    const outcome = Result.isSuccess(command) ? this.#checked(event, dispatch, command.success) : command.failure
+    const result = { origin: event.origin, sequence: event.sequence, index, ids, kind, at: now() }
+    if (typeof outcome === "string") {
+      record({ ...result, status: outcome, error: null })
+      return
+    }
+    const status = outcome._tag === "CommandUnsupported" ? "unsupported" : "rejected"
+    record({ ...result, status, error: { tag: outcome._tag, message: outcome.message } })
+    rejected(outcome, "url" in outcome ? outcome.url : "")
+  }
+
+  #checked(event: IngressEvent, dispatch: number, command: OutputCommand.OutputCommand): Done | CommandError {
+    const { sourceEventId } = command.ids
+    if (sourceEventId !== undefined && sourceEventId !== event.correlationId) {
+      const message = "Expected the correlation_id of the event that is answered"
+      return new CommandMalformed({ problems: [{ path: "source_event_id", message }] })
+    }
+    const tooLarge = this.#tooLarge(command)
+    if (tooLarge !== undefined) return tooLarge
+    if (is(command, "websocket_send")) return this.#send(event, dispatch, command.payload)
+    if (is(command, "websocket_close")) return this.#close(event, dispatch, command.payload)
+    if (is(command, "diagnostic_status_update")) return this.#report(command.payload)
+    return new CommandUnsupported({ kind: command.kind })
+  }
+
+  #tooLarge(command: OutputCommand.OutputCommand): CommandTooLarge | undefined {
+    const { commandPayloadBytes, sendTextBytes } = this.#options.limits
+    if (is(command, "websocket_send")) {
+      const { text, url } = command.payload
+      const bytes = bytesOver(text, sendTextBytes)
+      if (bytes > sendTextBytes) return new CommandTooLarge({ what: "text", bytes, limit: sendTextBytes })
+      if ((text.length + url.length) * MOST_JSON_PER_UNIT + ENVELOPE_BYTES <= commandPayloadBytes) return undefined
+    }
+    const bytes = utf8.encode(JSON.stringify(command.payload)).length
+    if (bytes <= commandPayloadBytes) return undefined
+    return new CommandTooLarge({ what: "payload", bytes, limit: commandPayloadBytes })
+  }
+
+  #send(event: IngressEvent, dispatch: number, payload: OutputCommand.Payloads["websocket_send"]): Done | CommandError {
+    const destination = this.#destination(event, dispatch, payload)
+    if ("_tag" in destination) return destination
+    const { connection } = destination
+    const url = connection.source.display
+    if (connection.state !== "open") return new NotConnected({ url, state: connection.state })
+    const refused = this.#overRate(connection, payload.text) ?? this.#overBuffer(connection, payload.text)
+    if (refused !== undefined) return refused
+    connection.send(payload.text)
+    return "executed"
+  }
+
+  #overRate(connection: Connection, text: string): SendRateLimited | undefined {
+    const { authority, now } = this.#options
+    const target = connection.target === null ? undefined : authority.rateOf(connection.target.url)
+    if (target === undefined) return undefined
+    const over = this.#rates.take(target, utf8.encode(text).length, now())
+    return over === undefined ? undefined : new SendRateLimited({ url: connection.source.display, ...over })
+  }
+
+  #overBuffer(connection: Connection, text: string): SendBufferFull | undefined {
+    const { sendBufferBytes } = this.#options.limits
+    const bufferedBytes = connection.bufferedBytes
+    const bytes = bytesOver(text, sendBufferBytes - bufferedBytes)
+    if (bufferedBytes + bytes <= sendBufferBytes) return undefined
+    return new SendBufferFull({ url: connection.source.display, bufferedBytes, limit: sendBufferBytes })
+  }
+
+  #close(
+    event: IngressEvent,
+    dispatch: number,
+    payload: OutputCommand.Payloads["websocket_close"]
+  ): Done | CommandError {
+    const destination = this.#destination(event, dispatch, payload)
+    if ("_tag" in destination) return destination
+    destination.connection.close(payload.code ?? NORMAL_CLOSURE, payload.reason ?? "")
+    return "executed"
+  }
+
+  #report(payload: OutputCommand.Payloads["diagnostic_status_update"]): Done {
+    const { message, status = null } = payload
+    this.#options.reported(message === undefined ? status : { message, status })
+    return "recorded"
+  }
+
+  /** The connection that a command means, if it may have it and it is at the right epoch. */
+  #destination(event: IngressEvent, dispatch: number, to: Addressed): Destination | CommandError {
+    const found = this.#find(event, to)
+    if ("_tag" in found) return found
+    const { connection } = found
+    const url = connection.source.display
+    if (!connection.covered) return new CommandUngranted({ url, problem: "no grant" })
+    if (to.epoch === "any") return found
+    const own = isFrom(event, connection)
+    const expected = to.epoch ?? (own ? event.epoch : connection.epoch)
+    if (expected !== connection.epoch) return new StaleEpoch({ url, expected, actual: connection.epoch })
+    if (to.epoch === undefined && !own && found.epochSince === dispatch) {
+      return new StaleEpoch({ url, expected: connection.epoch - 1, actual: connection.epoch })
+    }
+    return found
+  }
+
+  #find(event: IngressEvent, to: Addressed): Destination | CommandError {
+    const { destinations } = this.#options
+    const own = destinations.find(({ connection }) => isFrom(event, connection))
+    const isOwn = own !== undefined && (to.ingressName ?? event.ingressName) === event.ingressName
+    if (isOwn && to.url === event.url) return own
+    const parsed = SocketUrl.parse(to.url)
+    const canonical = Result.isSuccess(parsed) ? parsed.success.canonical : undefined
+    const found = destinations.filter(
+      ({ connection: { source } }) =>
+        source.canonical === canonical && (to.ingressName === undefined || source.ingress === to.ingressName)
+    )
+    const [first] = found
+    if (first === undefined) {
+      return new CommandUngranted({ url: SocketUrl.display(to.url), problem: "no source" })
+    }
+    if (found.length === 1) return first
+    if (own !== undefined && found.includes(own)) return own
+    const ingresses = found.map(({ connection }) => connection.source.ingress)
+    return new AmbiguousConnection({ url: first.connection.source.display, ingresses })
+  }
+}
+
+const isFrom = (event: IngressEvent, connection: Connection): boolean =>
+  connection.source.url === event.url && connection.source.ingress === event.ingressName
+
+const is = <K extends OutputCommand.Kind>(
+  command: OutputCommand.OutputCommand,
+  kind: K
+): command is OutputCommand.OutputCommand<K> => command.kind === kind

@@ -1,0 +1,109 @@
+/**
+ * The result of a command: exactly one for each, in the order of the commands.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { Timestamp } from "../diagnostics/Diagnostic.ts"
+import { correlationId, type Origin } from "../ingress/IngressEvent.ts"
+import * as Wire from "../internal/wire.ts"
+import type { Ids } from "./OutputCommand.ts"
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Status = Schema.Literals(["executed", "recorded", "rejected", "unsupported"])
+
+/**
+ * The schema of a result. `error` is there when the command was not executed
+ * or recorded.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CommandResult = Wire.struct({
+  commandId: Schema.String,
+  correlationId: Schema.String,
+  sourceEventId: Schema.String,
+  kind: Schema.NullOr(Schema.String),
+  status: Status,
+  error: Schema.optionalKey(Schema.Struct({ tag: Schema.String, message: Schema.String })),
+  recordedAt: Timestamp
+}).annotate({ identifier: "CommandResult" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type CommandResult = typeof CommandResult.Type
+
+/**
+ * A result as it is recorded: small, and without the event's text. Ids that
+ * the plugin didn't give are derived when somebody reads the result.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Recorded {
+  readonly origin: Origin
+  /** The sequence of the event that the command answers. */
+  readonly sequence: number
+  /** The command's place in its output, from 0. */
+  readonly index: number
+  readonly ids: Ids
+  readonly kind: string | null
+  readonly status: typeof Status.Type
+  readonly error: { readonly tag: string; readonly message: string } | null
+  /** Unix milliseconds. */
+  readonly at: number
+}
+
+/**
+ * The result for readers.
+ *
+ * @category conversions
+ * @since 0.1.0
+ */
+export const fromRecorded = (recorded: Recorded): CommandResult => {
+  const event = correlationId(recorded.origin, recorded.sequence)
+  return {
+    commandId: recorded.ids.commandId ?? `${event}:${recorded.index}`,
+    correlationId: recorded.ids.correlationId ?? event,
+    sourceEventId: event,
+    kind: recorded.kind,
+    status: recorded.status,
+    ...(recorded.error === null ? {} : { error: recorded.error }),
+    recordedAt: new Date(recorded.at).toISOString()
+  }
+}
+
+/**
+ * The last results of a plugin, a ring that holds `capacity` of them.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Results {
+  readonly #capacity: number
+  readonly #kept: Array<Recorded> = []
+  #next = 0
+
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  add(result: Recorded): void {
+    if (this.#kept.length < this.#capacity) {
+      this.#kept.push(result)
+      return
+    }
+    this.#kept[this.#next] = result
+    this.#next = (this.#next + 1) % this.#capacity
+  }
+
+  /** The oldest first. */
+  all(): ReadonlyArray<CommandResult> {
+    return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)].map(fromRecorded)
+  }
+}

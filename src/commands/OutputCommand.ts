@@ -1,0 +1,313 @@
+/**
+ * Output commands: what a plugin asks the host to do. Each kind has a schema
+ * for its wire form and a constructor for plugins written in TypeScript.
+ *
+ * A value made by a constructor is known to have the right form; anything else
+ * is decoded, whoever made it.
+ *
+ * @since 0.1.0
+ */
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { Timestamp } from "../diagnostics/Diagnostic.ts"
+import * as Wire from "../internal/wire.ts"
+import { Name } from "../manifest/Permission.ts"
+import { CommandMalformed } from "./CommandError.ts"
+
+/**
+ * An id that a plugin gives: at most 128 of `[A-Za-z0-9._:-]`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const CommandId = Schema.String.check(
+  Schema.isPattern(/^[A-Za-z0-9._:-]{1,128}$/u, { expected: "at most 128 letters, digits, '.', '_', ':' and '-'" })
+)
+
+const Epoch = Schema.Union([
+  Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "a whole number from 0" })),
+  Schema.Literal("any")
+])
+
+const Millis = (minimum: number) =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum: 2_147_483_647 }, { expected: `a whole number of at least ${minimum}` })
+  )
+
+// RFC 6455, section 5.5.1: a control frame has 125 bytes, two of which are the code.
+const Reason = Schema.String.check(
+  Schema.makeFilter((reason: string) => new TextEncoder().encode(reason).length <= 123, {
+    expected: "at most 123 bytes of UTF-8"
+  })
+)
+
+const CloseCode = Schema.Int.check(
+  Schema.makeFilter((code: number) => code === 1000 || (code >= 3000 && code <= 4999), {
+    expected: "1000 or 3000 to 4999"
+  })
+)
+
+const connection = {
+  url: Schema.String,
+  ingressName: Schema.optionalKey(Name),
+  epoch: Schema.optionalKey(Epoch)
+}
+
+const payloads = {
+  websocket_send: Wire.struct({ ...connection, text: Schema.String }),
+  websocket_close: Wire.struct({
+    ...connection,
+    code: Schema.optionalKey(CloseCode),
+    reason: Schema.optionalKey(Reason)
+  }),
+  websocket_reconnect: Wire.struct({
+    ...connection,
+    code: Schema.optionalKey(CloseCode),
+    dialUrl: Schema.optionalKey(Schema.NullOr(Schema.String))
+  }),
+  timer_set: Wire.struct({
+    name: CommandId,
+    afterMs: Millis(100),
+    everyMs: Schema.optionalKey(Millis(1000)),
+    url: Schema.optionalKey(Schema.String)
+  }),
+  timer_clear: Schema.Struct({ name: CommandId }),
+  diagnostic_status_update: Schema.Struct({
+    message: Schema.optionalKey(Schema.String),
+    status: Schema.optionalKey(Schema.Json)
+  }),
+  host_request_dispatch: Schema.StructWithRest(Schema.Struct({ method: Schema.String, url: Schema.String }), [
+    Schema.Record(Schema.String, Schema.Json)
+  ])
+}
+
+/**
+ * The kinds of commands.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Kind = keyof typeof payloads
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Payloads = { readonly [K in Kind]: (typeof payloads)[K]["Type"] }
+
+const command = <K extends Kind>(kind: K) =>
+  Wire.struct({
+    kind: Schema.Literal(kind),
+    payload: payloads[kind],
+    commandId: Schema.optionalKey(CommandId),
+    correlationId: Schema.optionalKey(CommandId),
+    sourceEventId: Schema.optionalKey(CommandId),
+    requestedAt: Schema.optionalKey(Timestamp)
+  })
+
+const byKind = {
+  websocket_send: command("websocket_send"),
+  websocket_close: command("websocket_close"),
+  websocket_reconnect: command("websocket_reconnect"),
+  timer_set: command("timer_set"),
+  timer_clear: command("timer_clear"),
+  diagnostic_status_update: command("diagnostic_status_update"),
+  host_request_dispatch: command("host_request_dispatch")
+}
+
+/**
+ * The schema of a command on the wire.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const OutputCommandWire = Schema.Union(Object.values(byKind)).annotate({ identifier: "OutputCommand" })
+
+/**
+ * Ids that a plugin may give a command. The host fills in what is missing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Ids {
+  readonly commandId?: string
+  readonly correlationId?: string
+  readonly sourceEventId?: string
+}
+
+const NO_IDS: Ids = {}
+
+let make: <K extends Kind>(kind: K, payload: Payloads[K], ids: Ids) => OutputCommand<K>
+let isChecked: (value: unknown) => value is OutputCommand
+
+/**
+ * A command whose form was checked.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class OutputCommand<out K extends Kind = Kind> {
+  readonly kind: K
+  readonly payload: Payloads[K]
+  readonly ids: Ids
+  readonly #checked = true
+
+  private constructor(kind: K, payload: Payloads[K], ids: Ids) {
+    this.kind = kind
+    this.payload = payload
+    this.ids = ids
+  }
+
+  static {
+    make = (kind, payload, ids) => new OutputCommand(kind, payload, ids)
+    isChecked = (value): value is OutputCommand => typeof value === "object" && value !== null && #checked in value
+  }
+}
+
+/**
+ * What a constructor makes: a checked command, or one in its wire form that
+ * the host checks when it is asked to execute it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Command = OutputCommand | typeof OutputCommandWire.Encoded
+
+/**
+ * A connection as a command names it: an event of it, or a URL with an
+ * optional ingress name.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type To = string | { readonly url: string; readonly ingressName?: string }
+
+/**
+ * Options of commands for a connection. Without `epoch` the command is for the
+ * epoch of the event that it answers; `"any"` asks for whichever is there.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options extends Ids {
+  readonly epoch?: number | "any"
+}
+
+const envelope = (ids: Ids | undefined) => ({
+  ...(ids?.commandId === undefined ? {} : { command_id: ids.commandId }),
+  ...(ids?.correlationId === undefined ? {} : { correlation_id: ids.correlationId }),
+  ...(ids?.sourceEventId === undefined ? {} : { source_event_id: ids.sourceEventId })
+})
+
+const address = (to: To, options: Options | undefined) => {
+  const named = typeof to === "string" ? { url: to } : to
+  return {
+    url: named.url,
+    ...(named.ingressName === undefined ? {} : { ingress_name: named.ingressName }),
+    ...(options?.epoch === undefined ? {} : { epoch: options.epoch })
+  }
+}
+
+/**
+ * Sends a text over a connection: `executed` once it was handed to the open
+ * socket.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const send = (to: To, text: string, options?: Options): Command => {
+  // The common case needs no schema: any string will do, and the host looks for the URL among the sources.
+  if (options === undefined && typeof to === "object" && typeof to.ingressName === "string" && typeof text === "string") {
+    return make("websocket_send", { url: to.url, ingressName: to.ingressName, text }, NO_IDS)
+  }
+  return { kind: "websocket_send", payload: { ...address(to, options), text }, ...envelope(options) }
+}
+
+/**
+ * Closes a connection, which stays closed until the plugin or the operator
+ * says otherwise. `code` is 1000 (the default) or 3000 to 4999; `reason` has
+ * at most 123 bytes.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const close = (to: To, options?: Options & { readonly code?: number; readonly reason?: string }): Command => ({
+  kind: "websocket_close",
+  payload: {
+    ...address(to, options),
+    ...(options?.code === undefined ? {} : { code: options.code }),
+    ...(options?.reason === undefined ? {} : { reason: options.reason })
+  },
+  ...envelope(options)
+})
+
+/**
+ * Reports a status, a message or both, shown as the plugin's
+ * `reported_status`.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reportStatus = (
+  report: { readonly message?: string; readonly status?: Schema.Json },
+  ids?: Ids
+): Command => ({ kind: "diagnostic_status_update", payload: report, ...envelope(ids) })
+
+const Kinds = Schema.Struct({ kind: Schema.Literals(Object.keys(byKind) as ReadonlyArray<Kind>) })
+
+/**
+ * Checks a command that came from a plugin: one made by a constructor as it
+ * is, anything else by its schema.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (value: unknown): Result.Result<OutputCommand, CommandMalformed> => {
+  if (isChecked(value)) return Result.succeed(value)
+  const kind = Schema.decodeUnknownResult(Kinds)(value)
+  if (Result.isFailure(kind)) return Result.fail(malformed(kind.failure))
+  return Result.mapBoth(Schema.decodeUnknownResult(byKind[kind.success.kind], Wire.strict)(value), {
+    onFailure: malformed,
+    onSuccess: ({ commandId, correlationId, payload, sourceEventId, ...rest }) =>
+      make(rest.kind, payload, {
+        ...(commandId === undefined ? {} : { commandId }),
+        ...(correlationId === undefined ? {} : { correlationId }),
+        ...(sourceEventId === undefined ? {} : { sourceEventId })
+      })
+  })
+}
+
+const malformed = (error: Schema.SchemaError): CommandMalformed =>
+  new CommandMalformed({
+    problems: Wire.problemsOf(error.issue)
+      .slice(0, 8)
+      // A key that the plugin made up is its text, not ours.
+      .map(({ message, path }) => ({ message, path: /^[a-z_.]{0,64}$/.test(path) ? path : "\u{2026}" }))
+  })
+
+const KnownId = Schema.is(CommandId)
+
+/**
+ * What can be used of a command whose form is wrong: its ids and its kind, each
+ * on its own.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const salvage = (value: unknown): { readonly kind: string | null; readonly ids: Ids } => {
+  if (isChecked(value)) return { kind: value.kind, ids: value.ids }
+  const own = (key: string): unknown =>
+    typeof value === "object" && value !== null && Object.hasOwn(value, key)
+      ? Object.getOwnPropertyDescriptor(value, key)?.value
+      : undefined
+  const kind = own("kind")
+  const commandId = own("command_id")
+  const correlationId = own("correlation_id")
+  return {
+    kind: typeof kind === "string" && Object.hasOwn(byKind, kind) ? kind : null,
+    ids: {
+      ...(KnownId(commandId) ? { commandId } : {}),
+      ...(KnownId(correlationId) ? { correlationId } : {})
+    }
+  }
+}

@@ -1,0 +1,457 @@
+/**
+ * The connection of one source: a supervised loop around a scoped socket.
+ *
+ *     authorize → dial → open → read until it ends → release → decide
+ *
+ * Every open is an epoch with a number of its own. Listeners run synchronously
+ * in the turn in which the socket speaks; the loop only sleeps, dials and
+ * decides. Whoever wants something of it (a close, a stop, a look at changed
+ * grants) sets a wish and wakes it.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import { GrantRevoked, type GrantError } from "../grants/GrantError.ts"
+import type { Authority, AuthorizedTarget } from "../grants/Grants.ts"
+import * as Parking from "../internal/parking.ts"
+import type { Values } from "../limits/Limits.ts"
+import {
+  ConnectionClosed,
+  OpenTimeout,
+  ReconnectExhausted,
+  type ConnectionError,
+  type DialError
+} from "./ConnectionError.ts"
+import type { ConnectionSink, ReportedError } from "./ConnectionSink.ts"
+import type { DialSlots } from "./DialLimiter.ts"
+import { Session, type Totals } from "./internal/session.ts"
+import * as Reconnect from "./Reconnect.ts"
+import type { Source } from "./Source.ts"
+import type { ReadMode, Socket, WebSocketClient } from "./WebSocketClient.ts"
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type State = "connecting" | "open" | "closing" | "closed" | "waiting" | "stopped"
+
+/**
+ * What a connection reports about itself: any error of the stages it touches.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Reported = GrantError | DialError | ConnectionError
+
+/**
+ * What a connection needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly source: Source
+  readonly authority: Authority
+  readonly client: WebSocketClient["Service"]
+  readonly sink: ConnectionSink
+  readonly dials: DialSlots
+  readonly limits: Values
+  /** Why this source is never dialled, where it isn't. */
+  readonly refused: { readonly error: GrantError | DialError; readonly reason: Reconnect.StopReason } | undefined
+  readonly report: (tag: Reported["_tag"], make: () => Reported) => void
+  readonly changed: () => void
+  /** Told when the loop has something to do and when it hasn't any more. */
+  readonly activity: Parking.Activity
+}
+
+type Wish =
+  | { readonly kind: "run" }
+  | { readonly kind: "plugin"; readonly code: number; readonly reason: string }
+  | { readonly kind: "service" }
+
+const REVOKED_GRACE_MS = 500
+
+/**
+ * The connection of one source. Its fields are for reading; they change in the
+ * turn in which something happens.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Connection {
+  readonly source: Source
+  state: State = "closed"
+  stopReason: Reconnect.StopReason | null = null
+  /** How often it was opened; the number of the epoch while it is. */
+  epoch = 0
+  attempts = 0
+  since: number
+  lastError: (ReportedError & { readonly at: number }) | null = null
+  lastClose: { readonly code: number; readonly reason: string; readonly clean: boolean; readonly at: number } | null =
+    null
+  nextAttemptAt: number | null = null
+  /** What was last dialled. */
+  target: AuthorizedTarget | null = null
+  subprotocol: string | null = null
+  remoteAddress: string | null = null
+  readonly totals: Totals = {
+    lastFrameAt: null,
+    lastPongAt: null,
+    receivedBinaryFrames: 0,
+    sentTextFrames: 0,
+    sendFailures: 0
+  }
+  readonly #options: Options
+  readonly #now: () => number
+  readonly #random: () => number
+  readonly #parking: Parking.Parking
+  #session: Session
+  #wish: Wish = { kind: "run" }
+  #failures = 0
+  #dials: ReadonlyArray<number> = []
+  /** The revision of the grants under which a denial was last reported. */
+  #denied: number | null = null
+
+  constructor(options: Options, now: () => number, random: () => number) {
+    this.source = options.source
+    this.#options = options
+    this.#now = now
+    this.#random = random
+    this.#parking = Parking.make(options.activity)
+    this.since = now()
+    this.#session = this.#newSession()
+  }
+
+  /** Whether manifest and grant cover this source now, open or not. */
+  get covered(): boolean {
+    const { authority, source } = this.#options
+    if (this.target !== null) return authority.covers(source.ingress, this.target)
+    return Result.isSuccess(authority.authorize(source.ingress, source.url))
+  }
+
+  /** Bytes that were sent and that the system hasn't taken yet. */
+  get bufferedBytes(): number {
+    return this.#session.bufferedAmount
+  }
+
+  /** Hands a text to the socket. Does nothing unless the state is `open`. */
+  send(text: string): void {
+    this.#session.send(text)
+  }
+
+  /** Closes the socket, if there is one, and dials no more. */
+  close(code: number, reason: string): void {
+    if (this.#wish.kind === "service") return
+    this.#wish = { kind: "plugin", code, reason }
+    // Nothing is sent from here on, though the loop hasn't seen the wish yet.
+    if (this.state === "open") this.#set("closing")
+    else if (this.state !== "connecting" && this.state !== "closing") this.#stopped("plugin", null)
+    this.#parking.wake()
+  }
+
+  /** Makes the loop look again, for example because the sink has room. */
+  wake(): void {
+    this.#parking.wake()
+  }
+
+  /** Says that the service has ended and isn't about to begin again. */
+  retire(): void {
+    if (this.state !== "stopped") this.#stopped("service", null)
+  }
+
+  /** Runs the connection until the scope closes, which closes an open socket in order. */
+  get supervised(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      this.#wish = { kind: "run" }
+      if (this.stopReason === "service") {
+        this.stopReason = null
+        this.#set("closed")
+      }
+      yield* this.#options.authority.watch(() => this.#grantsChanged())
+      yield* Effect.acquireRelease(Effect.forkDetach(this.#run), (fiber) =>
+        Effect.suspend(() => {
+          this.#wish = { kind: "service" }
+          if (this.state === "open") this.#set("closing")
+          this.wake()
+          return Fiber.await(fiber)
+        })
+      )
+    })
+  }
+
+  /** In the turn of the change: from here on nothing is delivered or sent that isn't covered. */
+  #grantsChanged(): void {
+    if (!this.covered) {
+      this.#session.reject()
+      this.#options.sink.revoked()
+    }
+    this.wake()
+  }
+
+  get #run(): Effect.Effect<void> {
+    return this.#parking.around(
+      Effect.gen({ self: this }, function* () {
+        while (this.#wish.kind !== "service") {
+          this.#parking.look()
+          const target = this.#next()
+          if (target === undefined) yield* this.#parking.park(this.#untilNext)
+          else yield* this.#dial(target)
+        }
+        if (this.state !== "stopped") this.#set("closed")
+      })
+    )
+  }
+
+  get #untilNext(): number | null {
+    return this.nextAttemptAt === null ? null : Math.max(1, this.nextAttemptAt - this.#now())
+  }
+
+  /** The target to dial now, or `undefined` with the state set that says why there is none. */
+  #next(): AuthorizedTarget | undefined {
+    const { authority, refused, sink, source } = this.#options
+    if (this.#wish.kind === "plugin") return this.#stopped("plugin", null)
+    if (refused !== undefined) {
+      if (this.stopReason !== refused.reason) this.#report(refused.error)
+      return this.#stopped(refused.reason, null)
+    }
+    const authorized = authority.authorize(source.ingress, source.url)
+    if (Result.isFailure(authorized)) {
+      if (this.#denied !== authority.revision()) this.#report(authorized.failure)
+      this.#denied = authority.revision()
+      return this.#stopped("grant", null)
+    }
+    this.#denied = null
+    if (this.#stays(authorized.success.revision)) return undefined
+    if (!sink.ready()) {
+      this.nextAttemptAt = null
+      this.stopReason = null
+      this.#set("waiting")
+      return undefined
+    }
+    return authorized.success
+  }
+
+  /** Whether what was decided at the last end still holds. */
+  #stays(revision: number): boolean {
+    if (this.stopReason === "grant" || this.stopReason === "plugin") return false
+    if (this.stopReason === "address" && this.target?.revision !== revision) return false
+    if (this.nextAttemptAt !== null) return this.nextAttemptAt > this.#now()
+    return this.stopReason !== null
+  }
+
+  #dial(target: AuthorizedTarget): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { client, dials, limits, source } = this.#options
+      this.target = target
+      this.stopReason = null
+      this.nextAttemptAt = null
+      this.attempts++
+      this.#noteDial()
+      const session = this.#newSession()
+      this.#session = session
+      this.#set("connecting")
+      const connect = Effect.suspend(() =>
+        this.#mayOpen()
+          ? client.connect(target, { headers: source.headers, maxMessageBytes: limits.maxMessageBytes }, session)
+          : Effect.never
+      ).pipe(
+        Effect.timeoutOrElse({
+          duration: limits.openDeadlineMs,
+          orElse: () => Effect.fail(new OpenTimeout({ url: source.display, deadlineMs: limits.openDeadlineMs }))
+        })
+      )
+      const exit = yield* Effect.raceFirst(this.#unwanted(session), dials.withSlot(connect)).pipe(
+        Effect.andThen(this.#untilEnd(session)),
+        Effect.scoped,
+        Effect.exit
+      )
+      this.#parking.look()
+      session.terminate()
+      if (session.wasOpen) this.#ended(session)
+      else if (Exit.isFailure(exit)) this.#dialFailed(exit)
+      else this.#set("closed")
+    })
+  }
+
+  #newSession(): Session {
+    return new Session({
+      now: this.#now,
+      display: this.source.display,
+      limits: this.#options.limits,
+      sink: this.#options.sink,
+      totals: this.totals,
+      binary: (make) => this.#options.report("BinaryUnsupported", make),
+      mayOpen: () => this.#mayOpen(),
+      opened: (socket, read) => this.#opened(socket, read),
+      ended: () => {
+        this.#set("closed")
+        this.#parking.wake()
+      }
+    })
+  }
+
+  #mayOpen(): boolean {
+    return this.#wish.kind === "run" && this.covered
+  }
+
+  #opened(socket: Socket, read: (mode: ReadMode) => void): void {
+    const attempts = this.attempts
+    this.epoch++
+    this.attempts = 0
+    this.subprotocol = socket.subprotocol
+    this.remoteAddress = socket.remoteAddress
+    this.#set("open")
+    this.#options.sink.opened(this.epoch, attempts, socket.subprotocol, read)
+    this.#parking.wake()
+  }
+
+  /** Completes when the dial under way isn't wanted any more. */
+  #unwanted(session: Session): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      while (this.#mayOpen()) {
+        if (session.wasOpen) return yield* Effect.never
+        this.#parking.look()
+        yield* this.#parking.pend(null)
+      }
+    })
+  }
+
+  #untilEnd(session: Session): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { authority, limits, source } = this.#options
+      while (session.wasOpen && !session.hasEnded) {
+        this.#parking.look()
+        if (!this.covered) {
+          this.#denied = authority.revision()
+          return yield* this.#close(session, source.closeCode, "", Math.min(REVOKED_GRACE_MS, limits.closeGraceMs))
+        }
+        if (this.#wish.kind === "plugin") {
+          return yield* this.#close(session, this.#wish.code, this.#wish.reason, limits.closeGraceMs)
+        }
+        if (this.#wish.kind === "service") {
+          return yield* this.#close(session, source.closeCode, "", limits.closeGraceMs)
+        }
+        yield* this.#parking.park(null)
+      }
+    })
+  }
+
+  /** The orderly close: close frame, wait for the peer's, terminate after the grace period. */
+  #close(session: Session, code: number, reason: string, graceMs: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      this.#set("closing")
+      session.close(code, reason)
+      const deadline = this.#now() + graceMs
+      while (!session.hasEnded && this.#now() < deadline) {
+        this.#parking.look()
+        yield* this.#parking.pend(deadline - this.#now())
+      }
+    })
+  }
+
+  #ended(session: Session): void {
+    const { sink, source } = this.#options
+    const { clean, code, reason } = session
+    const now = this.#now()
+    this.lastClose = { code, reason, clean, at: now }
+    const cause = session.error ?? new ConnectionClosed({ url: source.display, code, reason, clean })
+    const decision = this.#decide({ kind: "epoch", code, openForMs: now - session.openedAt })
+    this.#report(cause)
+    if (decision.state === "stopped" && decision.reason === "grant") {
+      this.#report(new GrantRevoked({ url: source.display }))
+    }
+    const error = clean && session.error === null ? null : { tag: cause._tag, message: cause.message }
+    const deliver = this.#wish.kind !== "service" && this.covered
+    sink.ended({ code, reason, clean, error }, decision.state === "waiting", deliver)
+    this.#apply(decision)
+  }
+
+  #dialFailed(exit: Exit.Failure<unknown, DialError>): void {
+    const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+    if (error === undefined) return this.#set("closed")
+    const decision = this.#decide({ kind: "dial", error })
+    this.#report(error)
+    const deliver = this.#wish.kind !== "service" && this.covered
+    this.#options.sink.dialFailed({ tag: error._tag, message: error.message }, decision.state === "waiting", deliver)
+    this.#apply(decision)
+  }
+
+  #decide(end: Reconnect.End): Reconnect.Decision {
+    const { limits, source } = this.#options
+    if (this.#wish.kind !== "run") return { state: "stopped", reason: this.#wish.kind, at: null }
+    if (!this.covered) return { state: "stopped", reason: "grant", at: null }
+    if (Reconnect.isStable(end, source.reconnect)) this.#failures = 0
+    const decision = Reconnect.decide(end, {
+      settings: source.reconnect,
+      stopCodes: source.stopCodes,
+      stoppedRetryMs: limits.stoppedRetryMs,
+      dialsInWindow: this.#dials.length,
+      failures: this.#failures++,
+      now: this.#now(),
+      random: this.#random()
+    })
+    if (decision.state === "stopped" && decision.reason === "exhausted") {
+      const { maxAttempts, windowMs } = source.reconnect
+      this.#report(new ReconnectExhausted({ url: source.display, attempts: maxAttempts, windowMs }))
+    }
+    return decision
+  }
+
+  #apply(decision: Reconnect.Decision): void {
+    if (decision.state === "waiting") {
+      this.nextAttemptAt = decision.at
+      this.#set("waiting")
+    } else if (decision.reason !== "service") {
+      this.#stopped(decision.reason, decision.at)
+    }
+  }
+
+  #noteDial(): void {
+    const { maxAttempts, windowMs } = this.source.reconnect
+    if (maxAttempts === 0) return
+    const now = this.#now()
+    this.#dials = [...this.#dials.filter((at) => at > now - windowMs), now]
+  }
+
+  #stopped(reason: Reconnect.StopReason, at: number | null): undefined {
+    this.stopReason = reason
+    this.nextAttemptAt = at
+    this.#set("stopped")
+  }
+
+  #set(state: State): void {
+    if (this.state === state) return
+    this.since = this.#now()
+    this.state = state
+    this.#options.changed()
+  }
+
+  #report(error: Reported): void {
+    this.lastError = { tag: error._tag, message: error.message, at: this.#now() }
+    this.#options.report(error._tag, () => error)
+  }
+}
+
+/**
+ * Makes the connection of a source. It does nothing until it is supervised.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const make = (options: Options): Effect.Effect<Connection> =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.clockWith(Effect.succeed)
+    const random = yield* Random.Random
+    return new Connection(
+      options,
+      () => clock.currentTimeMillisUnsafe(),
+      () => random.nextDoubleUnsafe()
+    )
+  })

@@ -1,0 +1,223 @@
+/**
+ * Why a dial failed and why a connection ended. Close codes and reasons are
+ * those of the peer's close frame (RFC 6455, section 7.1.5 and 7.1.6).
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+const id = (name: string) => `mooring/connection/${name}`
+
+/**
+ * The socket wasn't open within the deadline, over DNS, TCP, TLS and the
+ * upgrade together.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class OpenTimeout extends Schema.TaggedError<OpenTimeout>(id("OpenTimeout"))("OpenTimeout", {
+  url: Schema.String,
+  deadlineMs: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.url} was not open after ${this.deadlineMs} ms`
+  }
+}
+
+/**
+ * No connection could be made. `code` is the system's, for example
+ * `ECONNREFUSED`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DialFailed extends Schema.TaggedError<DialFailed>(id("DialFailed"))("DialFailed", {
+  url: Schema.String,
+  phase: Schema.Literals(["dns", "tcp", "tls"]),
+  code: Schema.String
+}) {
+  override get message(): string {
+    return `${this.url} can't be reached: ${this.phase} failed with ${this.code}`
+  }
+}
+
+/**
+ * The server answered the upgrade with something else than a valid 101.
+ * `status` is the HTTP status, null where the answer was no HTTP;
+ * `retryAfterMs` is what a `Retry-After` header asked for.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class HandshakeRejected extends Schema.TaggedError<HandshakeRejected>(id("HandshakeRejected"))(
+  "HandshakeRejected",
+  {
+    url: Schema.String,
+    status: Schema.NullOr(Schema.Int),
+    problem: Schema.String,
+    retryAfterMs: Schema.NullOr(Schema.Int)
+  }
+) {
+  override get message(): string {
+    return `${this.url} refused the upgrade: ${this.problem}`
+  }
+}
+
+/**
+ * The name resolves to an address that it may not be dialled at.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class AddressDenied extends Schema.TaggedError<AddressDenied>(id("AddressDenied"))("AddressDenied", {
+  url: Schema.String,
+  address: Schema.String
+}) {
+  override get message(): string {
+    return `${this.url} resolves to ${this.address}, which is not granted`
+  }
+}
+
+/**
+ * The plugin or the host has as many connections as it may have.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ConnectionLimit extends Schema.TaggedError<ConnectionLimit>(id("ConnectionLimit"))("ConnectionLimit", {
+  url: Schema.String,
+  per: Schema.Literals(["plugin", "host"]),
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.url} is one more than the ${this.limit} connections of this ${this.per}`
+  }
+}
+
+/**
+ * The errors of a dial.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const DialError = Schema.Union([OpenTimeout, DialFailed, HandshakeRejected, AddressDenied, ConnectionLimit])
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type DialError = typeof DialError.Type
+
+/**
+ * The connection ended. `clean`: by a close frame of the peer. Without one
+ * `code` is 1006, with one that has no code it is 1005.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>(id("ConnectionClosed"))("ConnectionClosed", {
+  url: Schema.String,
+  code: Schema.Int,
+  reason: Schema.String,
+  clean: Schema.Boolean
+}) {
+  override get message(): string {
+    return this.clean ? `${this.url} closed with code ${this.code}` : `${this.url} ended without a close frame`
+  }
+}
+
+/**
+ * A message was larger than `max_message_bytes`.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class MessageTooLarge extends Schema.TaggedError<MessageTooLarge>(id("MessageTooLarge"))("MessageTooLarge", {
+  url: Schema.String,
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.url} sent a message of more than ${this.limit} bytes`
+  }
+}
+
+/**
+ * The peer broke the WebSocket protocol, or sent text that is not UTF-8.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ProtocolViolation extends Schema.TaggedError<ProtocolViolation>(id("ProtocolViolation"))(
+  "ProtocolViolation",
+  { url: Schema.String, problem: Schema.String }
+) {
+  override get message(): string {
+    return `${this.url} broke the protocol: ${this.problem}`
+  }
+}
+
+/**
+ * A binary frame came. It is counted and not delivered; the connection stays.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class BinaryUnsupported extends Schema.TaggedError<BinaryUnsupported>(id("BinaryUnsupported"))(
+  "BinaryUnsupported",
+  { url: Schema.String, bytes: Schema.Int }
+) {
+  override get message(): string {
+    return `${this.url} sent a binary frame of ${this.bytes} bytes, which is not delivered`
+  }
+}
+
+/**
+ * The peer sent more pings and pongs in a second than are allowed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ControlFlood extends Schema.TaggedError<ControlFlood>(id("ControlFlood"))("ControlFlood", {
+  url: Schema.String,
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.url} sent more than ${this.limit} control frames in a second`
+  }
+}
+
+/**
+ * The source was dialled as often as its window allows.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ReconnectExhausted extends Schema.TaggedError<ReconnectExhausted>(id("ReconnectExhausted"))(
+  "ReconnectExhausted",
+  { url: Schema.String, attempts: Schema.Int, windowMs: Schema.Int }
+) {
+  override get message(): string {
+    return `${this.url} was dialled ${this.attempts} times within ${this.windowMs} ms`
+  }
+}
+
+/**
+ * The errors of an open connection.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const ConnectionError = Schema.Union([
+  ConnectionClosed,
+  MessageTooLarge,
+  ProtocolViolation,
+  BinaryUnsupported,
+  ControlFlood,
+  ReconnectExhausted
+])
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type ConnectionError = typeof ConnectionError.Type

@@ -1,0 +1,109 @@
+/**
+ * The decision what follows after a dial failed or a connection ended: dial
+ * again, when, or stop, why and for how long. Pure: time and chance come in as
+ * numbers.
+ *
+ * Backoff is exponential with full jitter: uniform between 0 and
+ * min(cap, initial · 2ⁿ).
+ *
+ * @since 0.1.0
+ */
+import type { ReconnectSettings } from "../manifest/Enablement.ts"
+import type { DialError } from "./ConnectionError.ts"
+
+/**
+ * Why a source isn't dialled.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StopReason =
+  | "grant"
+  | "address"
+  | "http"
+  | "close_code"
+  | "plugin"
+  | "exhausted"
+  | "limit"
+  | "never"
+  | "service"
+
+/**
+ * What follows. Times are Unix milliseconds; a stop whose `at` is null lasts
+ * until somebody decides otherwise.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Decision =
+  | { readonly state: "waiting"; readonly at: number }
+  | { readonly state: "stopped"; readonly reason: StopReason; readonly at: number | null }
+
+/**
+ * What came to an end.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type End =
+  | { readonly kind: "dial"; readonly error: DialError }
+  | { readonly kind: "epoch"; readonly code: number; readonly openForMs: number }
+
+/**
+ * What a decision needs to know.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Situation {
+  readonly settings: ReconnectSettings
+  readonly stopCodes: ReadonlyArray<number>
+  readonly stoppedRetryMs: number
+  /** Dials within the window, this one included. */
+  readonly dialsInWindow: number
+  /** Ends in a row, each before the connection was stable. */
+  readonly failures: number
+  readonly now: number
+  /** Uniform in [0, 1). */
+  readonly random: number
+}
+
+/**
+ * Decides.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const decide = (end: End, situation: Situation): Decision => {
+  const { now, settings } = situation
+  // What a server can cause is tried again after a while; what the operator decides isn't.
+  const later = situation.stoppedRetryMs === 0 ? null : now + situation.stoppedRetryMs
+  if (end.kind === "epoch" && situation.stopCodes.includes(end.code)) {
+    return { state: "stopped", reason: "close_code", at: later }
+  }
+  if (end.kind === "dial") {
+    if (end.error._tag === "AddressDenied") return { state: "stopped", reason: "address", at: null }
+    if (end.error._tag === "ConnectionLimit") return { state: "stopped", reason: "limit", at: null }
+    if (end.error._tag === "HandshakeRejected" && (end.error.status === 401 || end.error.status === 403)) {
+      return { state: "stopped", reason: "http", at: later }
+    }
+  }
+  if (settings.policy === "never") return { state: "stopped", reason: "never", at: null }
+  if (settings.maxAttempts > 0 && situation.dialsInWindow >= settings.maxAttempts) {
+    return { state: "stopped", reason: "exhausted", at: later }
+  }
+  const atLeast = end.kind === "dial" && end.error._tag === "HandshakeRejected" ? (end.error.retryAfterMs ?? 0) : 0
+  return { state: "waiting", at: now + Math.max(atLeast, backoff(situation)) }
+}
+
+/**
+ * Whether an epoch lasted long enough for the backoff to start anew.
+ *
+ * @category decisions
+ * @since 0.1.0
+ */
+export const isStable = (end: End, settings: ReconnectSettings): boolean =>
+  end.kind === "epoch" && end.openForMs >= settings.stableMs
+
+const backoff = ({ failures, random, settings }: Situation): number =>
+  Math.round(random * Math.min(settings.maxMs, settings.initialMs * 2 ** Math.min(failures, 52)))

@@ -1,0 +1,100 @@
+/**
+ * The port behind which a WebSocket is opened. Everything that comes from the
+ * socket is told synchronously, through listeners that are there before the
+ * dial begins, so that frames which arrive in the same burst as the 101 are
+ * not lost and no frame costs a fiber or a promise.
+ *
+ * `mooring/node` implements it with `ws`, `mooring/testing` with a scripted
+ * remote.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { AuthorizedTarget } from "../grants/Grants.ts"
+import type { ConnectionError, DialError } from "./ConnectionError.ts"
+
+/**
+ * How fast a socket is read: `full` is at most one chunk of 64 KiB per turn of
+ * the event loop, `slow` one chunk every few milliseconds, `off` not at all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type ReadMode = "full" | "slow" | "off"
+
+/**
+ * An open socket. All members act at once and never throw; after the end they
+ * do nothing.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Socket {
+  /** The server's choice, null if it made none. */
+  readonly subprotocol: string | null
+  /** The address that was dialled, where the implementation knows it. */
+  readonly remoteAddress: string | null
+  /** Bytes that were sent and that the system hasn't taken yet. */
+  readonly bufferedAmount: () => number
+  /** Sends one text frame. `failed` is called if it can't be written later. */
+  readonly send: (text: string, failed: () => void) => void
+  readonly ping: () => void
+  readonly pong: (data: Uint8Array) => void
+  readonly read: (mode: ReadMode) => void
+  /** Starts the closing handshake. */
+  readonly close: (code: number, reason: string) => void
+  /** Ends the connection without one. */
+  readonly terminate: () => void
+}
+
+/**
+ * What a socket tells. `open` comes first and once, in the turn in which the
+ * upgrade completes; `closed` comes last and once, if `open` came.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SocketEvents {
+  readonly open: (socket: Socket) => void
+  /** `bytes` is the length of the text in UTF-8. */
+  readonly text: (text: string, bytes: number) => void
+  readonly binary: (bytes: number) => void
+  readonly ping: (data: Uint8Array) => void
+  readonly pong: () => void
+  /** Why the connection is about to end, where that is known. */
+  readonly failed: (error: ConnectionError) => void
+  /** 1005 if the peer's close frame had no code, 1006 and not clean if none came. */
+  readonly closed: (code: number, reason: string, clean: boolean) => void
+}
+
+/**
+ * What a dial needs beside its target.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface ConnectOptions {
+  readonly headers: { readonly [name: string]: string }
+  readonly maxMessageBytes: number
+}
+
+/**
+ * The port. The effect of `connect` succeeds when the socket is open; closing
+ * its scope terminates a socket that hasn't ended. It must refuse what
+ * `AuthorizedTarget.is` refuses, and it doesn't have a deadline of its own.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class WebSocketClient extends Context.Service<
+  WebSocketClient,
+  {
+    readonly connect: (
+      target: AuthorizedTarget,
+      options: ConnectOptions,
+      events: SocketEvents
+    ) => Effect.Effect<void, DialError, Scope.Scope>
+  }
+>()("mooring/connection/WebSocketClient") {}

@@ -1,0 +1,162 @@
+/**
+ * One dial and, if it opens, one epoch of a connection: the listeners of the
+ * socket and what they found out. Each dial has a session of its own, so
+ * nothing that an old socket still says can reach a new epoch.
+ */
+import type { Values } from "../../limits/Limits.ts"
+import { BinaryUnsupported, ControlFlood, type ConnectionError } from "../ConnectionError.ts"
+import type { ConnectionSink } from "../ConnectionSink.ts"
+import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
+
+/** What counts for as long as the source exists. */
+export interface Totals {
+  lastFrameAt: number | null
+  lastPongAt: number | null
+  receivedBinaryFrames: number
+  sentTextFrames: number
+  sendFailures: number
+}
+
+/** What a session asks of the connection around it. */
+export interface Owner {
+  readonly now: () => number
+  readonly display: string
+  readonly limits: Values
+  readonly sink: ConnectionSink
+  readonly totals: Totals
+  readonly binary: (make: () => BinaryUnsupported) => void
+  /** Asked in the turn in which the upgrade completes, before anything is delivered. */
+  readonly mayOpen: () => boolean
+  readonly opened: (socket: Socket, read: (mode: ReadMode) => void) => void
+  readonly ended: () => void
+}
+
+const NO_CLOSE_FRAME = 1006
+
+export class Session implements SocketEvents {
+  wasOpen = false
+  hasEnded = false
+  code = NO_CLOSE_FRAME
+  reason = ""
+  clean = false
+  error: ConnectionError | null = null
+  openedAt = 0
+  readonly #owner: Owner
+  #socket: Socket | null = null
+  #delivering = false
+  #controlSecond = 0
+  #controlFrames = 0
+
+  constructor(owner: Owner) {
+    this.#owner = owner
+  }
+
+  get bufferedAmount(): number {
+    return this.#socket === null ? 0 : this.#socket.bufferedAmount()
+  }
+
+  /** Hands a text to the open socket. */
+  send(text: string): void {
+    if (this.#socket === null) return
+    this.#owner.totals.sentTextFrames++
+    this.#socket.send(text, this.#sendFailed)
+  }
+
+  /** Delivers nothing more: what still arrives is counted as rejected. */
+  reject(): void {
+    this.#delivering = false
+  }
+
+  /** Starts the closing handshake. */
+  close(code: number, reason: string): void {
+    this.reject()
+    // A paused socket never sees the peer's close frame.
+    this.#socket?.read("full")
+    this.#socket?.close(code, reason)
+  }
+
+  /** Ends the session; what its socket says later is ignored. */
+  terminate(): void {
+    const socket = this.#socket
+    this.#finish()
+    socket?.terminate()
+  }
+
+  readonly open = (socket: Socket): void => {
+    if (this.hasEnded || !this.#owner.mayOpen()) {
+      this.hasEnded = true
+      socket.terminate()
+      return
+    }
+    this.wasOpen = true
+    this.#socket = socket
+    this.#delivering = true
+    this.openedAt = this.#owner.now()
+    this.#owner.opened(socket, this.#read)
+  }
+
+  readonly text = (text: string, bytes: number): void => {
+    if (this.#socket === null) return
+    const at = this.#owner.now()
+    this.#owner.totals.lastFrameAt = at
+    if (this.#delivering) this.#owner.sink.text(text, bytes, at)
+    else this.#owner.sink.rejected()
+  }
+
+  readonly binary = (bytes: number): void => {
+    if (this.#socket === null) return
+    this.#owner.totals.lastFrameAt = this.#owner.now()
+    this.#owner.totals.receivedBinaryFrames++
+    this.#owner.binary(() => new BinaryUnsupported({ url: this.#owner.display, bytes }))
+  }
+
+  readonly ping = (data: Uint8Array): void => {
+    if (this.#control()) this.#socket?.pong(data)
+  }
+
+  readonly pong = (): void => {
+    if (this.#control()) this.#owner.totals.lastPongAt = this.#owner.totals.lastFrameAt
+  }
+
+  readonly failed = (error: ConnectionError): void => {
+    this.error ??= error
+  }
+
+  readonly closed = (code: number, reason: string, clean: boolean): void => {
+    if (this.#socket === null) return
+    this.code = code
+    this.reason = reason
+    this.clean = clean
+    this.#finish()
+  }
+
+  readonly #sendFailed = (): void => {
+    this.#owner.totals.sendFailures++
+  }
+
+  readonly #read = (mode: ReadMode): void => {
+    if (this.#delivering) this.#socket?.read(mode)
+  }
+
+  #finish(): void {
+    if (this.hasEnded) return
+    this.hasEnded = true
+    this.#delivering = false
+    this.#socket = null
+    if (this.wasOpen) this.#owner.ended()
+  }
+
+  /** Counts a control frame; false once there are too many. */
+  #control(): boolean {
+    if (this.#socket === null) return false
+    const { display, limits, now, totals } = this.#owner
+    totals.lastFrameAt = now()
+    const second = Math.floor(totals.lastFrameAt / 1000)
+    this.#controlFrames = second === this.#controlSecond ? this.#controlFrames + 1 : 1
+    this.#controlSecond = second
+    if (this.#controlFrames <= limits.controlFramesPerSecond) return true
+    this.failed(new ControlFlood({ url: display, limit: limits.controlFramesPerSecond }))
+    this.terminate()
+    return false
+  }
+}

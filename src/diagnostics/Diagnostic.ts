@@ -1,0 +1,156 @@
+/**
+ * A diagnostic: the encoded form of a tagged error, with when and where it
+ * happened. There is one encoding, made once when the error is reported; what
+ * is foreign in it is redacted by then.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Wire from "../internal/wire.ts"
+import type { Redaction } from "./Redaction.ts"
+
+/**
+ * The stages of a frame's way, in the order of the folders.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Stage = Schema.Literals([
+  "manifest",
+  "grant",
+  "dial",
+  "connection",
+  "ingress",
+  "dispatch",
+  "command",
+  "runtime",
+  "host"
+])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Stage = typeof Stage.Type
+
+/**
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Severity = Schema.Literals(["info", "warning", "error"])
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Severity = typeof Severity.Type
+
+/**
+ * A time as it stands on the wire: RFC 3339 in UTC with milliseconds.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Timestamp = Schema.String.annotate({ format: "date-time" })
+
+/**
+ * The schema of a diagnostic. `count` says how often it came within the second
+ * after `at`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Diagnostic = Wire.struct({
+  at: Timestamp,
+  stage: Stage,
+  tag: Schema.String,
+  severity: Severity,
+  message: Schema.String,
+  error: Schema.StructWithRest(Schema.Struct({ _tag: Schema.String }), [Schema.Record(Schema.String, Schema.Json)]),
+  count: Schema.Int
+}).annotate({ identifier: "Diagnostic" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Diagnostic = typeof Diagnostic.Type
+
+/**
+ * The least that this module knows of an error.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Reportable {
+  readonly _tag: string
+  readonly message: string
+}
+
+/**
+ * An encoded error without its time and count.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Encoded = Omit<Diagnostic, "at" | "count">
+
+/**
+ * Fields that hold text of a server or a plugin, in whichever error they
+ * occur.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause"])
+
+/**
+ * How the errors of one stage are encoded.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface StageCodec {
+  readonly stage: Stage
+  /** The error as JSON, `undefined` where it is not of this stage. */
+  readonly encode: (error: Reportable) => Schema.JsonObject | undefined
+  readonly severity: (error: Reportable) => Severity
+}
+
+/**
+ * Encodes an error of any of the stages, with everything in it redacted. An
+ * error of none of them can't be typed here; it is encoded by its tag alone.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode =
+  (stages: ReadonlyArray<StageCodec>, redaction: Redaction) =>
+  (error: Reportable): Encoded => {
+    const message = redaction.own(error.message)
+    for (const stage of stages) {
+      const encoded = stage.encode(error)
+      if (encoded !== undefined) {
+        return {
+          stage: stage.stage,
+          tag: error._tag,
+          severity: stage.severity(error),
+          message,
+          error: { ...redactFields(encoded, redaction), _tag: error._tag }
+        }
+      }
+    }
+    return { stage: "host", tag: error._tag, severity: "error", message, error: { _tag: error._tag } }
+  }
+
+const redactFields = (fields: Schema.JsonObject, redaction: Redaction): Schema.JsonObject =>
+  Object.fromEntries(
+    Object.entries(fields).map(([key, value]) => [
+      key,
+      FOREIGN_FIELDS.has(key)
+        ? redaction.json(value)
+        : typeof value === "string"
+          ? redaction.own(value)
+          : value
+    ])
+  )

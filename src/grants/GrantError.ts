@@ -1,0 +1,124 @@
+/**
+ * Denials. Each says which half is missing: what the manifest should have
+ * declared, or what the operator should have granted.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+const id = (name: string) => `mooring/grants/${name}`
+
+const where = { manifest: "declared in the manifest", grant: "granted", enablement: "enabled" } as const
+
+/**
+ * A permission stands in only one of manifest and grant, or in none, or its
+ * surface isn't enabled.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class PermissionMissing extends Schema.TaggedError<PermissionMissing>(id("PermissionMissing"))(
+  "PermissionMissing",
+  { permission: Schema.String, missing: Schema.Literals(["manifest", "grant", "enablement"]) }
+) {
+  override get message(): string {
+    return `the permission '${this.permission}' is not ${where[this.missing]}`
+  }
+}
+
+/**
+ * No target of the manifest covers the URL.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TargetUndeclared extends Schema.TaggedError<TargetUndeclared>(id("TargetUndeclared"))("TargetUndeclared", {
+  url: Schema.String
+}) {
+  override get message(): string {
+    return `no target that the manifest declares covers ${this.url}`
+  }
+}
+
+/**
+ * No target of the grant covers the URL, or a subprotocol that the manifest
+ * declares for it isn't granted.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TargetUngranted extends Schema.TaggedError<TargetUngranted>(id("TargetUngranted"))("TargetUngranted", {
+  url: Schema.String,
+  subprotocol: Schema.NullOr(Schema.String)
+}) {
+  override get message(): string {
+    return this.subprotocol === null
+      ? `no granted target covers ${this.url}`
+      : `the subprotocol '${this.subprotocol}' is not granted for ${this.url}`
+  }
+}
+
+/**
+ * The URL was refused before anything was compared with it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TargetInvalid extends Schema.TaggedError<TargetInvalid>(id("TargetInvalid"))("TargetInvalid", {
+  url: Schema.String,
+  problem: Schema.String
+}) {
+  override get message(): string {
+    return `${this.url} is refused: ${this.problem}`
+  }
+}
+
+/**
+ * There is a grant, but for another package: its id, version or digest differ.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class GrantBindingMismatch extends Schema.TaggedError<GrantBindingMismatch>(id("GrantBindingMismatch"))(
+  "GrantBindingMismatch",
+  { field: Schema.Literals(["id", "version", "digest"]), granted: Schema.String, actual: Schema.String }
+) {
+  override get message(): string {
+    return `the grant is for ${this.field} ${this.granted}, but the package has ${this.actual}`
+  }
+}
+
+/**
+ * A grant that covered an open connection no longer does.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class GrantRevoked extends Schema.TaggedError<GrantRevoked>(id("GrantRevoked"))("GrantRevoked", {
+  url: Schema.String
+}) {
+  override get message(): string {
+    return `the grant for ${this.url} was withdrawn`
+  }
+}
+
+/**
+ * The errors of this stage.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const GrantError = Schema.Union([
+  PermissionMissing,
+  TargetUndeclared,
+  TargetUngranted,
+  TargetInvalid,
+  GrantBindingMismatch,
+  GrantRevoked
+])
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type GrantError = typeof GrantError.Type

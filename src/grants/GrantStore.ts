@@ -1,0 +1,128 @@
+/**
+ * Where grants come from: a port with two members. `lookup` says what a plugin
+ * is granted now, `changes` says that the answers may have changed and are to
+ * be asked for again.
+ *
+ * This module has a store that never changes and one that is changed at run
+ * time; an application may bring its own (a database, a policy service). A
+ * lookup that dies is treated as no grant.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
+import { refOf, type Enablement } from "../manifest/Enablement.ts"
+import type { Permission } from "../manifest/Permission.ts"
+import type { GrantedTarget } from "../manifest/WebSocketTarget.ts"
+
+/**
+ * What the operator allows one enabled plugin, pinned to an exact package.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Grant {
+  readonly id: string
+  readonly version: string
+  readonly digest: string
+  readonly permissions: ReadonlyArray<Permission>
+  readonly websocket: ReadonlyArray<GrantedTarget>
+}
+
+/**
+ * The port. Plugins are named by their reference, `project:example.echo` or
+ * `project:example.echo#instance`.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class GrantStore extends Context.Service<
+  GrantStore,
+  {
+    readonly lookup: (pluginRef: string) => Effect.Effect<Option.Option<Grant>>
+    /** One element whenever answers may have changed. */
+    readonly changes: Stream.Stream<void>
+  }
+>()("mooring/grants/GrantStore") {}
+
+/**
+ * Changes the grants of a store made by {@link layerMutable}. Both take effect
+ * at once: connections that are no longer covered are closed.
+ *
+ * @category services
+ * @since 0.1.0
+ */
+export class GrantEditor extends Context.Service<
+  GrantEditor,
+  {
+    readonly set: (pluginRef: string, grant: Grant) => Effect.Effect<void>
+    readonly revoke: (pluginRef: string) => Effect.Effect<void>
+  }
+>()("mooring/grants/GrantEditor") {}
+
+/**
+ * The grant that stands in an enablement, pinned to what the enablement pins
+ * unless the grant repeats it.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const grantOf = (enablement: Enablement): Grant => ({
+  id: enablement.grants.id ?? enablement.id,
+  version: enablement.grants.version ?? enablement.version,
+  digest: enablement.grants.digest ?? enablement.digest,
+  permissions: enablement.grants.permissions,
+  websocket: enablement.grants.websocket
+})
+
+const tableOf = (enablements: ReadonlyArray<Enablement>): Map<string, Grant> =>
+  new Map(enablements.map((enablement) => [refOf(enablement), grantOf(enablement)]))
+
+/**
+ * A store that holds the grants of these enablements and never changes.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layer = (enablements: ReadonlyArray<Enablement>): Layer.Layer<GrantStore> =>
+  Layer.sync(GrantStore, () => {
+    const grants = tableOf(enablements)
+    return GrantStore.of({
+      lookup: (pluginRef) => Effect.sync(() => Option.fromUndefinedOr(grants.get(pluginRef))),
+      changes: Stream.never
+    })
+  })
+
+/**
+ * A store that starts with the grants of these enablements and is changed
+ * through {@link GrantEditor}.
+ *
+ * @category layers
+ * @since 0.1.0
+ */
+export const layerMutable = (enablements: ReadonlyArray<Enablement>): Layer.Layer<GrantStore | GrantEditor> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const grants = tableOf(enablements)
+      // One waiting signal is enough: whoever is told looks everything up again.
+      const changed = yield* PubSub.sliding<void>(1)
+      const edit = (change: () => void) =>
+        Effect.suspend(() => {
+          change()
+          return PubSub.publish(changed, undefined)
+        }).pipe(Effect.asVoid)
+      return Context.make(GrantStore, {
+        lookup: (pluginRef) => Effect.sync(() => Option.fromUndefinedOr(grants.get(pluginRef))),
+        changes: Stream.fromPubSub(changed)
+      }).pipe(
+        Context.add(GrantEditor, {
+          set: (pluginRef, grant) => edit(() => grants.set(pluginRef, grant)),
+          revoke: (pluginRef) => edit(() => grants.delete(pluginRef))
+        })
+      )
+    })
+  )

@@ -1,0 +1,57 @@
+/**
+ * Where the TypeScript API (camelCase) and the wire (snake_case) meet: a
+ * struct declared once in camelCase whose encoded form has snake_case keys.
+ */
+import * as Schema from "effect/Schema"
+import * as SchemaIssue from "effect/SchemaIssue"
+import * as Str from "effect/String"
+
+type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
+  ? Head extends Lowercase<Head>
+    ? `${Head}${SnakeCase<Tail>}`
+    : `_${Lowercase<Head>}${SnakeCase<Tail>}`
+  : S
+
+type SnakeKeys<Fields extends Schema.Struct.Fields> = {
+  readonly [K in keyof Fields]: K extends string ? (K extends `_${string}` ? K : SnakeCase<K>) : K
+}
+
+/** A struct whose encoded keys are the snake_case of its fields' names. */
+export const struct = <const Fields extends Schema.Struct.Fields>(
+  fields: Fields
+): Schema.encodeKeys<Schema.Struct<Fields>, SnakeKeys<Fields>> => {
+  const keys: Record<string, string> = {}
+  for (const key of Object.keys(fields)) keys[key] = key.startsWith("_") ? key : Str.camelToSnake(key)
+  // The mapping is built from the same keys as its type, which TypeScript can't follow through a loop.
+  return Schema.Struct(fields).pipe(Schema.encodeKeys(keys as SnakeKeys<Fields>))
+}
+
+/**
+ * One thing that is wrong with a value that somebody wrote: where, and what
+ * was expected. Never a piece of the value itself.
+ */
+export const Problem = Schema.Struct({
+  path: Schema.String,
+  message: Schema.String
+}).annotate({ identifier: "Problem" })
+
+export type Problem = typeof Problem.Type
+
+const format = SchemaIssue.makeFormatterStandardSchemaV1()
+
+/** Renders a key path as people write it: `websocket[0].path_prefixes`. */
+export const formatPath = (path: ReadonlyArray<PropertyKey>): string =>
+  path.reduce<string>(
+    (text, key) => (typeof key === "number" ? `${text}[${key}]` : text === "" ? String(key) : `${text}.${String(key)}`),
+    ""
+  )
+
+/** All problems that a schema found in a value, with their paths. */
+export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> =>
+  format(issue).issues.map((found) => ({
+    path: formatPath(found.path?.map((segment) => (typeof segment === "object" ? segment.key : segment)) ?? []),
+    message: found.message
+  }))
+
+/** How untrusted files are decoded: everything wrong at once, unknown keys included. */
+export const strict = { errors: "all", onExcessProperty: "error" } as const

@@ -1,0 +1,167 @@
+/**
+ * The operator's entry that switches one exact package on, once or, with
+ * `instance`, several times: which version and digest, what it may do, where
+ * its sources are, how it is configured.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Wire from "../internal/wire.ts"
+import { HostCloseCode, PeerCloseCode } from "./Manifest.ts"
+import { ManifestInvalid } from "./ManifestError.ts"
+import { Name, Permission } from "./Permission.ts"
+import * as PluginRef from "./PluginRef.ts"
+import { GrantedTarget } from "./WebSocketTarget.ts"
+
+const millis = (minimum: number, maximum: number, initial: number) =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum, maximum }, { expected: `a whole number from ${minimum} to ${maximum}` })
+  ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
+
+const DAY = 86_400_000
+
+/**
+ * When and how often a source is dialled again. Times in milliseconds;
+ * `maxAttempts` counts dials per `windowMs`, 0 is unlimited. Given
+ * `stopCodes` and `closeCode` replace those of the manifest.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ReconnectSettings = Wire.struct({
+  policy: Schema.Literals(["backoff", "never"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("backoff"))),
+  initialMs: millis(1, DAY, 1000),
+  maxMs: millis(1, DAY, 60_000),
+  stableMs: millis(0, DAY, 30_000),
+  maxAttempts: millis(0, 1_000_000, 0),
+  windowMs: millis(1000, DAY, 600_000),
+  stopCodes: Schema.optionalKey(Schema.Array(PeerCloseCode)),
+  closeCode: Schema.optionalKey(HostCloseCode)
+}).annotate({ identifier: "ReconnectSettings" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ReconnectSettings = typeof ReconnectSettings.Type
+
+/**
+ * The settings of a source that the operator says nothing about.
+ *
+ * @category defaults
+ * @since 0.1.0
+ */
+export const reconnectDefaults: ReconnectSettings = Schema.decodeUnknownSync(ReconnectSettings)({})
+
+const FromOutside = Schema.Union([Schema.Struct({ env: Schema.String }), Schema.Struct({ file: Schema.String })])
+
+// What the upgrade itself consists of (RFC 6455, section 4.1, and RFC 9110, section 7.6.1) is not the operator's to set.
+const RESERVED_HEADERS =
+  /^(?:host|connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|te|trailer|keep-alive|proxy-.*)$/i
+
+const Headers = Schema.Record(
+  Schema.String.check(
+    Schema.makeFilter((name: string) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !RESERVED_HEADERS.test(name), {
+      expected: "a header name that is not part of the upgrade itself"
+    })
+  ),
+  Schema.String.check(Schema.isPattern(/^[\t\x20-\x7e]*$/u, { expected: "a header value of printable ASCII" }))
+)
+
+/**
+ * What the operator says of one ingress: its sources instead of the
+ * manifest's, headers for the upgrade, reconnecting, staleness in
+ * milliseconds (0: off).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const SourceSettings = Wire.struct({
+  urls: Schema.optionalKey(Schema.Array(Schema.String)),
+  headers: Schema.optionalKey(Headers),
+  reconnect: Schema.optionalKey(ReconnectSettings),
+  staleAfterMs: millis(0, DAY, 0)
+}).annotate({ identifier: "SourceSettings" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type SourceSettings = typeof SourceSettings.Type
+
+/**
+ * What the operator allows. Where `id`, `version` or `digest` are repeated
+ * they must agree with the package, or nothing is granted.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Grants = Schema.Struct({
+  id: Schema.optionalKey(PluginRef.QualifiedId),
+  version: Schema.optionalKey(PluginRef.Version),
+  digest: Schema.optionalKey(PluginRef.Digest),
+  permissions: Schema.Array(Permission).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  websocket: Schema.Array(GrantedTarget).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+}).annotate({ identifier: "Grants" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Grants = typeof Grants.Type
+
+/**
+ * The schema of one `[[plugins.enabled]]` entry.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Enablement = Schema.Struct({
+  package: Schema.optionalKey(Schema.String),
+  id: PluginRef.QualifiedId,
+  instance: Schema.optionalKey(PluginRef.InstanceName),
+  version: PluginRef.Version,
+  digest: PluginRef.Digest,
+  surfaces: Schema.optionalKey(Schema.Array(Name)),
+  config: Schema.Json.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  secrets: Schema.Record(Schema.String, FromOutside).pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  grants: Grants.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  sources: Schema.Record(Schema.String, SourceSettings).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+}).annotate({ identifier: "Enablement" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Enablement = typeof Enablement.Type
+
+/**
+ * An enablement as it is written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Encoded = typeof Enablement.Encoded
+
+/**
+ * The reference under which the host knows the enabled plugin.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const refOf = (enablement: { readonly id: string; readonly instance?: string | undefined }): string =>
+  PluginRef.make(enablement.id, enablement.instance)
+
+const invalid = (error: Schema.SchemaError) =>
+  new ManifestInvalid({ subject: "enablement", problems: Wire.problemsOf(error.issue) })
+
+/**
+ * Decodes an enablement from plain values, with all problems at once.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (input: unknown): Result.Result<Enablement, ManifestInvalid> =>
+  Result.mapError(Schema.decodeUnknownResult(Enablement, Wire.strict)(input), invalid)

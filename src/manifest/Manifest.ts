@@ -1,0 +1,194 @@
+/**
+ * The manifest: what a package declares that it is and wants. It is never
+ * authority by itself; an operator's grant has to say the same.
+ *
+ * Decoding reports everything that is wrong at once, each with its key path,
+ * and never quotes the value.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Wire from "../internal/wire.ts"
+import { ManifestInvalid } from "./ManifestError.ts"
+import { Name, Permission } from "./Permission.ts"
+import { PackageId, Version } from "./PluginRef.ts"
+import { WebSocketTarget } from "./WebSocketTarget.ts"
+
+/**
+ * The kinds of events that the host makes itself. Others come from an
+ * embedding application's `deliver`.
+ *
+ * @category constants
+ * @since 0.1.0
+ */
+export const HOST_EVENT_KINDS = [
+  "websocket_open",
+  "websocket_text",
+  "websocket_close",
+  "websocket_error",
+  "timer",
+  "command_result"
+] as const
+
+const EventKind = Schema.String.check(
+  Schema.isPattern(/^[a-z][a-z0-9_]{0,127}$/u, { expected: "an event kind of lower case letters, digits and '_'" })
+)
+
+const Text = Schema.String.check(Schema.isMaxLength(4096, { expected: "at most 4096 characters" }))
+
+/**
+ * A close code that the host may send: 1000, 1001 or 3000 to 4999 (RFC 6455,
+ * section 7.4).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const HostCloseCode = Schema.Int.check(
+  Schema.makeFilter((code: number) => code === 1000 || code === 1001 || (code >= 3000 && code <= 4999), {
+    expected: "1000, 1001 or 3000 to 4999"
+  })
+)
+
+/**
+ * A close code that a server may send.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const PeerCloseCode = Schema.Int.check(
+  Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected: "a close code from 1000 to 4999" })
+)
+
+/**
+ * An ingress: where events come from and which kinds the plugin takes. Without
+ * `eventKinds` it takes all but `command_result`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Ingress = Wire.struct({
+  name: Name,
+  description: Schema.optionalKey(Text),
+  eventKinds: Schema.optionalKey(Schema.Array(EventKind)),
+  sources: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  stopCodes: Schema.optionalKey(Schema.Array(PeerCloseCode)),
+  closeCode: Schema.optionalKey(HostCloseCode),
+  inputSchema: Schema.optionalKey(Schema.Json)
+}).annotate({ identifier: "Ingress" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Ingress = typeof Ingress.Type
+
+const Service = Schema.Struct({
+  name: Name,
+  description: Schema.optionalKey(Text),
+  lifecycle: Schema.Literal("host-managed")
+})
+
+const Runtime = Schema.Struct({
+  kind: Schema.Literals(["javascript", "wasm-component"]).annotate({
+    expected: "'javascript' (or 'wasm-component', which is reserved and takes the place of 'wasm')"
+  }),
+  entry: Schema.optionalKey(Text)
+})
+
+/** Fields of surfaces that this host doesn't serve: understood, and without effect. */
+const unserved = {
+  tools: Schema.optionalKey(Schema.Json),
+  hooks: Schema.optionalKey(Schema.Json),
+  request: Schema.optionalKey(Schema.Json),
+  statusSchema: Schema.optionalKey(Schema.Json),
+  sideEffects: Schema.optionalKey(Schema.Json)
+}
+
+/**
+ * The manifest's schema. The encoded form is that of `plugin.toml`.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Manifest = Wire.struct({
+  schemaVersion: Schema.Literal(1),
+  id: PackageId,
+  name: Text,
+  version: Version,
+  description: Schema.optionalKey(Text),
+  surfaces: Schema.Array(Name),
+  permissions: Schema.Array(Permission).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  runtime: Schema.optionalKey(Runtime),
+  services: Schema.Array(Service).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  ingresses: Schema.Array(Ingress).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  websocket: Schema.Array(WebSocketTarget).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  ...unserved
+}).annotate({ identifier: "Manifest" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type Manifest = typeof Manifest.Type
+
+/**
+ * A manifest as it is written.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Encoded = typeof Manifest.Encoded
+
+/**
+ * Decodes a manifest, for example the table that a TOML parser returned.
+ *
+ * @category decoding
+ * @since 0.1.0
+ */
+export const decode = (input: unknown): Result.Result<Manifest, ManifestInvalid> => {
+  const decoded = Schema.decodeUnknownResult(Manifest, Wire.strict)(input)
+  if (Result.isFailure(decoded)) {
+    return Result.fail(new ManifestInvalid({ subject: "manifest", problems: Wire.problemsOf(decoded.failure.issue) }))
+  }
+  const problems = repeatedNames(decoded.success)
+  return problems.length > 0 ? Result.fail(new ManifestInvalid({ subject: "manifest", problems })) : Result.succeed(decoded.success)
+}
+
+const repeatedNames = (manifest: Manifest): ReadonlyArray<Wire.Problem> => [
+  ...repeats("services", manifest.services.map((service) => service.name)),
+  ...repeats("ingresses", manifest.ingresses.map((ingress) => ingress.name)),
+  ...manifest.ingresses.flatMap((ingress, index) => repeats(`ingresses[${index}].sources`, ingress.sources))
+]
+
+const repeats = (path: string, names: ReadonlyArray<string>): ReadonlyArray<Wire.Problem> =>
+  names.flatMap((name, index) =>
+    names.indexOf(name) < index ? [{ path: `${path}[${index}]`, message: "Expected a name that occurs once" }] : []
+  )
+
+/**
+ * The fields and surfaces that the package declares and this host doesn't
+ * serve.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const notServed = (manifest: Manifest): ReadonlyArray<string> => [
+  ...manifest.surfaces.filter((surface) => surface !== "service" && surface !== "ingress"),
+  ...(manifest.tools === undefined ? [] : ["tools"]),
+  ...(manifest.hooks === undefined ? [] : ["hooks"]),
+  ...(manifest.request === undefined ? [] : ["request"]),
+  ...(manifest.statusSchema === undefined ? [] : ["status_schema"]),
+  ...(manifest.sideEffects === undefined ? [] : ["side_effects"])
+]
+
+/**
+ * Whether an ingress takes events of this kind.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const takes = (ingress: Ingress, kind: string): boolean =>
+  kind === "timer" ||
+  (ingress.eventKinds === undefined ? kind !== "command_result" : ingress.eventKinds.includes(kind))

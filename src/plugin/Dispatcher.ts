@@ -1,0 +1,234 @@
+/**
+ * The one runner of a plugin instance: takes the events in turns, hands each
+ * to the handler, and decides what became of it.
+ *
+ * Serial: at most one dispatch at a time, each event at most once. The runner
+ * is uninterruptible but for the handler and the idle wait, so an interruption
+ * never loses an event. One watchdog per instance looks after the deadline;
+ * what it decided stays decided, whatever the handler returns later.
+ *
+ * @since 0.1.0
+ */
+import * as Cause from "effect/Cause"
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Result from "effect/Result"
+import type { Accounting } from "../ingress/Accounting.ts"
+import type { IngressEvent } from "../ingress/IngressEvent.ts"
+import type { IngressQueue } from "../ingress/IngressQueue.ts"
+import type { Turns } from "../ingress/Turns.ts"
+import * as Parking from "../internal/parking.ts"
+import type { Values } from "../limits/Limits.ts"
+import * as Output from "./internal/output.ts"
+import { DispatchFailed, DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
+import type { Instance } from "./PluginRuntime.ts"
+
+/**
+ * Why a runner ended.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type End = "stopped" | InstanceLost | DispatchTimeout
+
+/**
+ * What a dispatcher needs.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly instance: Instance
+  readonly turns: Turns<IngressQueue>
+  readonly accounting: Accounting
+  readonly limits: Values
+  readonly clock: Clock.Clock
+  readonly activity: Parking.Activity
+  /** An event was answered: its commands, status and state. */
+  readonly answered: (event: IngressEvent, output: Output.Checked) => void
+  readonly failed: (error: DispatchError | RuntimeError) => void
+  /** A dispatch begins. */
+  readonly begun: () => void
+  /** The runner has nothing more to do: it crashed or was stopped. */
+  readonly ended: () => void
+}
+
+// How long the runner keeps the thread, and how many events it takes in that time without looking at the clock.
+const SLICE_MS = 4
+const SLICE_EVENTS = 4096
+
+/**
+ * The runner of one instance. Made for one instance and used once.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Dispatcher {
+  readonly #options: Options
+  readonly #idle: Parking.Parking
+  readonly #watch: Parking.Parking
+  #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
+  #current: IngressEvent | undefined = undefined
+  #startedAt = 0
+  #watched = false
+  #end: End | undefined = undefined
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#idle = Parking.make(options.activity)
+    this.#watch = Parking.make(() => {})
+  }
+
+  /** Tells the runner that something waits. */
+  wake(): void {
+    this.#idle.wake()
+  }
+
+  /** Ends the runner: the event in flight is discarded and its handler interrupted. */
+  stop(): void {
+    if (this.#end !== undefined) return
+    if (this.#decide()) this.#options.accounting.discarded++
+    this.#finish("stopped")
+  }
+
+  /** Why the runner ends or ended; `undefined` while it goes on. */
+  get end(): End | undefined {
+    return this.#end
+  }
+
+  /** Runs until the instance is stopped or crashes; interrupts itself then. */
+  get run(): Effect.Effect<void> {
+    return this.#idle.around(
+      Effect.withFiber((fiber) => {
+        this.#fiber = fiber
+        return Effect.uninterruptibleMask((restore) => this.#loop(restore))
+      })
+    )
+  }
+
+  /** Runs beside the runner and ends a handler that is past its deadline. */
+  get watchdog(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const { dispatchDeadlineMs } = this.#options.limits
+      while (this.#end === undefined) {
+        this.#watch.look()
+        if (this.#current === undefined || this.#startedAt === 0) {
+          this.#watched = false
+          yield* this.#watch.park(null)
+          continue
+        }
+        const left = Math.ceil(this.#startedAt + dispatchDeadlineMs - this.#monotonic())
+        if (left > 0) yield* this.#watch.park(left)
+        else this.#timedOut(new DispatchTimeout({ deadlineMs: dispatchDeadlineMs }))
+      }
+    })
+  }
+
+  #loop(restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<void> {
+    const idle = restore(this.#idle.park(null))
+    const { clock, instance } = this.#options
+    const loop: Effect.Effect<void> = Effect.suspend(() => {
+      const yieldAt = clock.currentTimeMillisUnsafe() + SLICE_MS
+      for (let taken = 0; this.#end === undefined; taken++) {
+        if (taken === SLICE_EVENTS || clock.currentTimeMillisUnsafe() >= yieldAt) {
+          return Effect.andThen(Effect.yieldNow, loop)
+        }
+        const event = this.#take()
+        if (event === undefined) return Effect.andThen(idle, loop)
+        const effect = this.#call(instance, event)
+        if (!Exit.isExit(effect)) {
+          this.#watchFrom(this.#monotonic())
+          return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
+            this.#settle(event, exit)
+            return loop
+          })
+        }
+        this.#settle(event, effect)
+      }
+      return Effect.void
+    })
+    return loop
+  }
+
+  #take(): IngressEvent | undefined {
+    const { accounting, begun, turns } = this.#options
+    let event: IngressEvent | undefined
+    do {
+      const queue = turns.next()
+      if (queue === undefined) {
+        this.#idle.look()
+        return undefined
+      }
+      // A queue that was discarded may still have its turn.
+      event = queue.take()
+    } while (event === undefined)
+    accounting.inFlight++
+    this.#current = event
+    this.#startedAt = 0
+    begun()
+    return event
+  }
+
+  #call(instance: Instance, event: IngressEvent): Effect.Effect<unknown, unknown> {
+    try {
+      return instance.handle(event)
+    } catch (defect) {
+      return Exit.die(defect)
+    }
+  }
+
+  #settle(event: IngressEvent, exit: Exit.Exit<unknown, unknown>): void {
+    if (this.#current !== event || !this.#decide()) return
+    const { accounting, answered, failed, limits } = this.#options
+    if (Exit.isFailure(exit)) {
+      accounting.failed++
+      if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
+      else failed(new DispatchFailed({ cause: Cause.squash(exit.cause) }))
+      return
+    }
+    const output = Output.check(exit.value, limits)
+    if (Result.isFailure(output)) {
+      accounting.failed++
+      failed(output.failure)
+      return
+    }
+    accounting.dispatched++
+    answered(event, output.success)
+  }
+
+  /** Takes the event in flight out of it; false if somebody else has decided about it. */
+  #decide(): boolean {
+    if (this.#current === undefined) return false
+    this.#current = undefined
+    this.#options.accounting.inFlight--
+    return true
+  }
+
+  #timedOut(error: DispatchTimeout): void {
+    if (!this.#decide()) return
+    this.#options.accounting.timedOut++
+    this.#finish(error)
+  }
+
+  #finish(end: End): void {
+    this.#end = end
+    this.#idle.wake()
+    this.#watch.wake()
+    this.#fiber?.interruptUnsafe()
+    this.#options.ended()
+  }
+
+  #watchFrom(startedAt: number): void {
+    this.#startedAt = startedAt
+    if (this.#watched) return
+    this.#watched = true
+    this.#watch.wake()
+  }
+
+  /** Milliseconds on a clock that is never set. */
+  #monotonic(): number {
+    return Number(this.#options.clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+}

@@ -1,0 +1,155 @@
+/**
+ * What can go wrong with plugin code: one dispatch, or the instance itself.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import * as Wire from "../internal/wire.ts"
+
+const id = (name: string) => `mooring/plugin/${name}`
+
+/**
+ * The handler took longer than its deadline and was interrupted. None of its
+ * commands is executed, whatever it returns later.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DispatchTimeout extends Schema.TaggedError<DispatchTimeout>(id("DispatchTimeout"))("DispatchTimeout", {
+  deadlineMs: Schema.Int
+}) {
+  override get message(): string {
+    return `the handler was interrupted after ${this.deadlineMs} ms`
+  }
+}
+
+/**
+ * The handler refused the event: a typed failure (`cause`), or
+ * `accepted: false` (no cause). Nothing of its output is used.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class DispatchFailed extends Schema.TaggedError<DispatchFailed>(id("DispatchFailed"))("DispatchFailed", {
+  cause: Schema.optionalKey(Schema.Defect())
+}) {
+  override get message(): string {
+    return this.cause === undefined ? "the handler didn't accept the event" : "the handler failed"
+  }
+}
+
+/**
+ * The handler's output doesn't have the form that it must have, or its status
+ * or state is too large.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class OutputInvalid extends Schema.TaggedError<OutputInvalid>(id("OutputInvalid"))("OutputInvalid", {
+  problems: Schema.Array(Wire.Problem)
+}) {
+  override get message(): string {
+    return `the output is invalid: ${this.problems.map((problem) => `${problem.path}: ${problem.message}`).join("; ")}`
+  }
+}
+
+/**
+ * The errors of a dispatch.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const DispatchError = Schema.Union([DispatchTimeout, DispatchFailed, OutputInvalid])
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type DispatchError = typeof DispatchError.Type
+
+/**
+ * `start` failed.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StartFailed extends Schema.TaggedError<StartFailed>(id("StartFailed"))("StartFailed", {
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return "the plugin could not be started"
+  }
+}
+
+/**
+ * `start` took longer than its deadline.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class StartTimeout extends Schema.TaggedError<StartTimeout>(id("StartTimeout"))("StartTimeout", {
+  deadlineMs: Schema.Int
+}) {
+  override get message(): string {
+    return `the plugin was not started after ${this.deadlineMs} ms`
+  }
+}
+
+/**
+ * The whole output is too large. Sizes are bytes of UTF-8.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class OutputTooLarge extends Schema.TaggedError<OutputTooLarge>(id("OutputTooLarge"))("OutputTooLarge", {
+  bytes: Schema.Int,
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `the output has ${this.bytes} bytes, ${this.limit} are allowed`
+  }
+}
+
+/**
+ * The instance is gone: its handler died with a defect.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InstanceLost extends Schema.TaggedError<InstanceLost>(id("InstanceLost"))("InstanceLost", {
+  cause: Schema.Defect()
+}) {
+  override get message(): string {
+    return "the plugin crashed"
+  }
+}
+
+/**
+ * The instance didn't end when it was told to, so no other may be started
+ * beside it.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class InstanceUnstoppable extends Schema.TaggedError<InstanceUnstoppable>(id("InstanceUnstoppable"))(
+  "InstanceUnstoppable",
+  { afterMs: Schema.Int }
+) {
+  override get message(): string {
+    return `the plugin was still running ${this.afterMs} ms after it was told to stop`
+  }
+}
+
+/**
+ * The errors of an instance.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export const RuntimeError = Schema.Union([StartFailed, StartTimeout, OutputTooLarge, InstanceLost, InstanceUnstoppable])
+
+/**
+ * @category errors
+ * @since 0.1.0
+ */
+export type RuntimeError = typeof RuntimeError.Type

@@ -1,0 +1,90 @@
+/**
+ * The port behind which plugin code runs. In process that is Effect code
+ * (`ServicePlugin`), which is trusted to be interruptible; a sandbox is another
+ * implementation of the same.
+ *
+ * @since 0.1.0
+ */
+import type * as Effect from "effect/Effect"
+import type * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
+import type { Command } from "../commands/OutputCommand.ts"
+import type { IngressEvent } from "../ingress/IngressEvent.ts"
+import type { Manifest } from "../manifest/Manifest.ts"
+
+/**
+ * Why an instance is started: for the first time, after a crash, because its
+ * sandbox worker had to be killed for another plugin, or because its
+ * enablement changed.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type StartReason = "first" | "crash" | "neighbour" | "reload"
+
+/**
+ * What `start` is handed. `state` is what the plugin last handed over, or
+ * null; it lives in the host's memory only.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Start {
+  readonly config: Schema.Json
+  readonly reason: StartReason
+  readonly state: Schema.Json
+}
+
+/**
+ * What a handler answers an event with. Every field is optional. `accepted:
+ * false` makes the dispatch failed and drops the rest; `status` and `state`
+ * replace the last ones.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Output {
+  readonly accepted?: boolean
+  readonly status?: Schema.Json
+  readonly state?: Schema.Json
+  readonly commands?: ReadonlyArray<Command>
+}
+
+/**
+ * A started plugin. Its resources belong to the scope it was started in.
+ *
+ * **Details**
+ *
+ * The effect of `handle` may be an `Exit`, which costs no fiber. A failure is
+ * a failed dispatch, a defect a crash.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Instance {
+  readonly handle: (event: IngressEvent) => Effect.Effect<Output | void, unknown>
+  readonly stop: Effect.Effect<void, unknown>
+}
+
+/**
+ * Runs plugin code.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PluginRuntime {
+  readonly start: (start: Start) => Effect.Effect<Instance, unknown, Scope.Scope>
+}
+
+/**
+ * A package that a host can be given: what it declares, what pins it, and how
+ * its code is run.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface PluginPackage {
+  readonly manifest: Manifest
+  readonly digest: string
+  readonly runtime: PluginRuntime
+}

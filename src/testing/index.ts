@@ -1,0 +1,6 @@
+/**
+ * What tests of plugins and hosts need.
+ *
+ * @since 0.1.0
+ */
+export * as FakeWebSocket from "./FakeWebSocket.ts"

@@ -1,0 +1,50 @@
+/** Packages and enablements that tests share. */
+import { Enablement, type PluginRuntime, ServicePlugin, type WebSocketTarget } from "mooring"
+import * as Result from "effect/Result"
+
+export const GATEWAY = "ws://127.0.0.1:7700/gateway"
+
+export const target: WebSocketTarget.WebSocketTarget = {
+  scheme: "ws",
+  host: "127.0.0.1",
+  port: "*",
+  pathPrefixes: ["/"]
+}
+
+const encodeTarget = ({ pathPrefixes, ...rest }: WebSocketTarget.WebSocketTarget) => ({
+  ...rest,
+  path_prefixes: pathPrefixes
+})
+
+/** A plugin `test.<name>` with one ingress, `gateway`. */
+export const plugin = (options: {
+  readonly name?: string
+  readonly sources?: ReadonlyArray<string>
+  readonly ingress?: ServicePlugin.IngressDeclaration
+  readonly websocket?: ReadonlyArray<WebSocketTarget.WebSocketTarget>
+  readonly handlers?: ServicePlugin.Options<{ readonly gateway: ServicePlugin.IngressDeclaration }>["handlers"]
+}): PluginRuntime.PluginPackage =>
+  ServicePlugin.make({
+    id: `test.${options.name ?? "plugin"}`,
+    version: "1.0.0",
+    ingresses: { gateway: { sources: options.sources ?? [GATEWAY], ...options.ingress } },
+    websocket: options.websocket ?? [target],
+    handlers: options.handlers ?? {}
+  })
+
+/** Enables a package with everything that it declares granted, unless `change` says otherwise. */
+export const enable = (
+  pkg: PluginRuntime.PluginPackage,
+  change: { readonly [key: string]: unknown } = {}
+): Enablement.Enablement =>
+  Result.getOrThrow(
+    Enablement.decode({
+      id: `project:${pkg.manifest.id}`,
+      version: pkg.manifest.version,
+      digest: pkg.digest,
+      grants: { permissions: pkg.manifest.permissions, websocket: pkg.manifest.websocket.map(encodeTarget) },
+      ...change
+    })
+  )
+
+export const refOf = (pkg: PluginRuntime.PluginPackage): string => `project:${pkg.manifest.id}`

@@ -1,0 +1,17 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  root: new URL("..", import.meta.url).pathname,
+  resolve: {
+    alias: [
+      { find: /^mooring$/, replacement: new URL("../src/index.ts", import.meta.url).pathname },
+      { find: /^mooring\/node$/, replacement: new URL("../src/node/index.ts", import.meta.url).pathname },
+      { find: /^mooring\/testing$/, replacement: new URL("../src/testing/index.ts", import.meta.url).pathname }
+    ]
+  },
+  test: {
+    include: ["test/**/*.test.ts"],
+    testTimeout: 30_000,
+    hookTimeout: 30_000
+  }
+})
