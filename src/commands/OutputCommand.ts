@@ -217,7 +217,12 @@ const address = (to: To, options: Options | undefined) => {
  */
 export const send = (to: To, text: string, options?: Options): Command => {
   // The common case needs no schema: any string will do, and the host looks for the URL among the sources.
-  if (options === undefined && typeof to === "object" && typeof to.ingressName === "string" && typeof text === "string") {
+  if (
+    options === undefined &&
+    typeof to === "object" &&
+    typeof to.ingressName === "string" &&
+    typeof text === "string"
+  ) {
     return make("websocket_send", { url: to.url, ingressName: to.ingressName, text }, NO_IDS)
   }
   return { kind: "websocket_send", payload: { ...address(to, options), text }, ...envelope(options) }

@@ -56,7 +56,8 @@ export class SendRates {
       this.#targets.set(key, buckets)
     }
     if (buckets.sends !== undefined && !buckets.sends.has(1, now)) return { per: "sends", limit: buckets.sends.limit }
-    if (buckets.bytes !== undefined && !buckets.bytes.has(bytes, now)) return { per: "bytes", limit: buckets.bytes.limit }
+    if (buckets.bytes !== undefined && !buckets.bytes.has(bytes, now))
+      return { per: "bytes", limit: buckets.bytes.limit }
     buckets.sends?.take(1)
     buckets.bytes?.take(bytes)
     return undefined

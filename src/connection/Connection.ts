@@ -67,6 +67,8 @@ export interface Options {
   readonly refused: { readonly error: GrantError | DialError; readonly reason: Reconnect.StopReason } | undefined
   readonly report: (tag: Reported["_tag"], make: () => Reported) => void
   readonly changed: () => void
+  /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
+  readonly turnNow: () => number
   /** Told when the loop has something to do and when it hasn't any more. */
   readonly activity: Parking.Activity
 }
@@ -283,6 +285,7 @@ export class Connection {
   #newSession(): Session {
     return new Session({
       now: this.#now,
+      turnNow: this.#options.turnNow,
       display: this.source.display,
       limits: this.#options.limits,
       sink: this.#options.sink,

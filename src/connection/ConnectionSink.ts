@@ -40,12 +40,7 @@ export interface EpochEnd {
  */
 export interface ConnectionSink {
   /** A new epoch. `read` sets how fast its socket is read. */
-  readonly opened: (
-    epoch: number,
-    attempts: number,
-    subprotocol: string | null,
-    read: (mode: ReadMode) => void
-  ) => void
+  readonly opened: (epoch: number, attempts: number, subprotocol: string | null, read: (mode: ReadMode) => void) => void
   /** A text frame of the open epoch, with its length in bytes of UTF-8 and when it came, in Unix milliseconds. */
   readonly text: (text: string, bytes: number, at: number) => void
   /** A text frame that came while the connection was closing. */

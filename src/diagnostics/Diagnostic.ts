@@ -147,10 +147,6 @@ const redactFields = (fields: Schema.JsonObject, redaction: Redaction): Schema.J
   Object.fromEntries(
     Object.entries(fields).map(([key, value]) => [
       key,
-      FOREIGN_FIELDS.has(key)
-        ? redaction.json(value)
-        : typeof value === "string"
-          ? redaction.own(value)
-          : value
+      FOREIGN_FIELDS.has(key) ? redaction.json(value) : typeof value === "string" ? redaction.own(value) : value
     ])
   )

@@ -102,7 +102,13 @@ export const evaluate = (subject: Subject, grant: Grant | undefined) => {
       () =>
         subject.manifest.services.length === 0
           ? Result.fail(new PermissionMissing({ permission: "service", missing: "manifest" }))
-          : all(...subject.manifest.services.map(({ name }) => () => permission({ kind: "service", name })))
+          : all(
+              ...subject.manifest.services.map(
+                ({ name }) =>
+                  () =>
+                    permission({ kind: "service", name })
+              )
+            )
     )
 
   const ingress = (name: string) =>
@@ -147,4 +153,3 @@ const authorizeUrl = (
     privateAddresses: granted.some((target) => target.privateAddresses === true)
   })
 }
-

@@ -25,17 +25,7 @@ export const ConnectionStatus = Wire.struct({
   ingressName: Schema.String,
   state: Schema.Literals(["connecting", "open", "closing", "closed", "waiting", "stopped"]),
   stopReason: Schema.NullOr(
-    Schema.Literals([
-      "grant",
-      "address",
-      "http",
-      "close_code",
-      "plugin",
-      "exhausted",
-      "limit",
-      "never",
-      "service"
-    ])
+    Schema.Literals(["grant", "address", "http", "close_code", "plugin", "exhausted", "limit", "never", "service"])
   ),
   epoch: Count,
   opens: Count,

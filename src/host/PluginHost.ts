@@ -29,6 +29,7 @@ import type { HostStatus } from "./HostStatus.ts"
 import * as Assemble from "./internal/assemble.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
 import { lagProbe } from "./internal/lagProbe.ts"
+import { turnClock } from "./internal/turnClock.ts"
 import * as Report from "./internal/report.ts"
 
 /**
@@ -107,14 +108,16 @@ export const make = Effect.fnUntraced(function* (
     connections: { used: 0 },
     runKey: runKey(startedAt, random),
     activity: (delta) => idle.add(delta),
-    changed: () => PubSub.publishUnsafe(changed, undefined)
+    changed: () => PubSub.publishUnsafe(changed, undefined),
+    turnNow: yield* turnClock(clock)
   }
 
   const rows = new Map<string, Assemble.Row>()
   const problems: Array<{ readonly path: string; readonly message: string }> = []
   for (const [index, enablement] of options.enabled.entries()) {
     const ref = refOf(enablement)
-    if (rows.has(ref)) problems.push({ path: `enabled[${index}]`, message: "Expected an id and instance that occur once" })
+    if (rows.has(ref))
+      problems.push({ path: `enabled[${index}]`, message: "Expected an id and instance that occur once" })
     else rows.set(ref, yield* Assemble.row(enablement, options.plugins, index, shared))
   }
   // All plugins stop side by side: one that is slow to stop doesn't hold up the others.

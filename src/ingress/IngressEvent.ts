@@ -129,15 +129,7 @@ export class WebSocketText extends Base {
   readonly bytes: number
   readonly frame: number
 
-  constructor(
-    origin: Origin,
-    sequence: number,
-    epoch: number,
-    at: number,
-    frame: number,
-    text: string,
-    bytes: number
-  ) {
+  constructor(origin: Origin, sequence: number, epoch: number, at: number, frame: number, text: string, bytes: number) {
     super(origin, sequence, epoch, at)
     this.text = text
     this.bytes = bytes

@@ -136,10 +136,7 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
     if (this.#isHalfFull) this.#pause()
     if (!this.#options.takes("websocket_open")) return
     const { now, origin } = this.#options
-    this.#enqueueState(
-      new WebSocketOpen(origin, ++this.#sequence, epoch, now(), attempts, subprotocol),
-      true
-    )
+    this.#enqueueState(new WebSocketOpen(origin, ++this.#sequence, epoch, now(), attempts, subprotocol), true)
   }
 
   text(text: string, bytes: number, at: number): void {

@@ -6,7 +6,6 @@
  * after `look` makes the next `park` return at once.
  */
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
 
 /** Told +1 when a loop has something to do, −1 when it hasn't any more. */
 export type Activity = (delta: 1 | -1) => void
@@ -23,9 +22,10 @@ export interface Parking {
 }
 
 export const make = (activity: Activity): Parking => {
-  const latch = Latch.makeUnsafe(false)
   let running = false
   let parked = false
+  let woken = false
+  let resume: (() => void) | undefined
 
   const unpark = () => {
     if (!parked) return
@@ -33,8 +33,19 @@ export const make = (activity: Activity): Parking => {
     activity(1)
   }
 
+  // The loop goes on in a turn of its own, never inside the call that wakes it: what wakes it is often a listener of a
+  // socket in the middle of a chunk.
+  const untilWoken = Effect.withFiber((fiber) =>
+    Effect.callback<void>((complete) => {
+      resume = () => fiber.currentDispatcher.scheduleTask(() => complete(Effect.void), 0)
+      return Effect.sync(() => {
+        resume = undefined
+      })
+    })
+  )
+
   const suspend = (millis: number | null) =>
-    millis === null ? latch.await : Effect.raceFirst(latch.await, Effect.sleep(Math.max(1, millis)))
+    millis === null ? untilWoken : Effect.raceFirst(untilWoken, Effect.sleep(Math.max(1, millis)))
 
   return {
     around: (effect) =>
@@ -52,21 +63,24 @@ export const make = (activity: Activity): Parking => {
       }),
     look: () => {
       unpark()
-      latch.closeUnsafe()
+      woken = false
     },
     park: (millis) =>
       Effect.suspend(() => {
-        if (latch.isOpen()) return Effect.void
+        if (woken) return Effect.void
         if (running && !parked) {
           parked = true
           activity(-1)
         }
         return Effect.andThen(suspend(millis), Effect.sync(unpark))
       }),
-    pend: (millis) => Effect.suspend(() => (latch.isOpen() ? Effect.void : suspend(millis))),
+    pend: (millis) => Effect.suspend(() => (woken ? Effect.void : suspend(millis))),
     wake: () => {
+      woken = true
       unpark()
-      latch.openUnsafe()
+      const waiting = resume
+      resume = undefined
+      waiting?.()
     }
   }
 }

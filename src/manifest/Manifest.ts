@@ -153,12 +153,20 @@ export const decode = (input: unknown): Result.Result<Manifest, ManifestInvalid>
     return Result.fail(new ManifestInvalid({ subject: "manifest", problems: Wire.problemsOf(decoded.failure.issue) }))
   }
   const problems = repeatedNames(decoded.success)
-  return problems.length > 0 ? Result.fail(new ManifestInvalid({ subject: "manifest", problems })) : Result.succeed(decoded.success)
+  return problems.length > 0
+    ? Result.fail(new ManifestInvalid({ subject: "manifest", problems }))
+    : Result.succeed(decoded.success)
 }
 
 const repeatedNames = (manifest: Manifest): ReadonlyArray<Wire.Problem> => [
-  ...repeats("services", manifest.services.map((service) => service.name)),
-  ...repeats("ingresses", manifest.ingresses.map((ingress) => ingress.name)),
+  ...repeats(
+    "services",
+    manifest.services.map((service) => service.name)
+  ),
+  ...repeats(
+    "ingresses",
+    manifest.ingresses.map((ingress) => ingress.name)
+  ),
   ...manifest.ingresses.flatMap((ingress, index) => repeats(`ingresses[${index}].sources`, ingress.sources))
 ]
 
@@ -190,5 +198,4 @@ export const notServed = (manifest: Manifest): ReadonlyArray<string> => [
  * @since 0.1.0
  */
 export const takes = (ingress: Ingress, kind: string): boolean =>
-  kind === "timer" ||
-  (ingress.eventKinds === undefined ? kind !== "command_result" : ingress.eventKinds.includes(kind))
+  kind === "timer" || (ingress.eventKinds === undefined ? kind !== "command_result" : ingress.eventKinds.includes(kind))

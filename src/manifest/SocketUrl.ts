@@ -110,7 +110,11 @@ export const parse = (raw: string): Result.Result<SocketUrl, string> => {
  * @category parsing
  * @since 0.1.0
  */
-export const canonicalHost = (host: string): string => host.toLowerCase().replace(/^\[(.*)\]$/, "$1").replace(/\.$/, "")
+export const canonicalHost = (host: string): string =>
+  host
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, "$1")
+    .replace(/\.$/, "")
 
 /**
  * Whether a canonical host is an IP address rather than a name.

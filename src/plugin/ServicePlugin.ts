@@ -64,9 +64,7 @@ export interface Options<Ingresses extends { readonly [name: string]: IngressDec
   readonly websocket: ReadonlyArray<WebSocketTarget>
   readonly handlers:
     | { readonly [Name in keyof Ingresses]?: Handlers }
-    | ((
-        start: Start
-      ) => Effect.Effect<{ readonly [Name in keyof Ingresses]?: Handlers }, unknown, Scope.Scope>)
+    | ((start: Start) => Effect.Effect<{ readonly [Name in keyof Ingresses]?: Handlers }, unknown, Scope.Scope>)
   /** Runs when the instance stops in order, before its scope closes. */
   readonly stop?: Effect.Effect<void, unknown>
 }

@@ -54,7 +54,10 @@ export const crashed = (history: History, now: number, limits: Limits): readonly
   const crashes = [...history.crashes.filter((at) => at > now - limits.restartWindowMs), now]
   if (crashes.length > limits.restarts) return failed({ ...history, crashes }, now, limits)
   const backoff = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (crashes.length - 1))
-  return [{ lifecycle: "restarting", at: now + backoff }, { ...history, crashes }]
+  return [
+    { lifecycle: "restarting", at: now + backoff },
+    { ...history, crashes }
+  ]
 }
 
 /**

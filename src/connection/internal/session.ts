@@ -20,6 +20,8 @@ export interface Totals {
 /** What a session asks of the connection around it. */
 export interface Owner {
   readonly now: () => number
+  /** The time at which this turn of the event loop began to receive. */
+  readonly turnNow: () => number
   readonly display: string
   readonly limits: Values
   readonly sink: ConnectionSink
@@ -97,7 +99,7 @@ export class Session implements SocketEvents {
 
   readonly text = (text: string, bytes: number): void => {
     if (this.#socket === null) return
-    const at = this.#owner.now()
+    const at = this.#owner.turnNow()
     this.#owner.totals.lastFrameAt = at
     if (this.#delivering) this.#owner.sink.text(text, bytes, at)
     else this.#owner.sink.rejected()

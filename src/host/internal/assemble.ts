@@ -39,6 +39,7 @@ export interface Shared {
   readonly runKey: string
   readonly activity: Activity
   readonly changed: () => void
+  readonly turnNow: () => number
 }
 
 /** One enabled plugin. `instance` is missing where there is nothing that could run. */
@@ -122,6 +123,7 @@ const assemble = Effect.fnUntraced(function* (
       refused: refusal(source, index, shared),
       report: (tag, make) => log.report(tag, source.display, make),
       changed,
+      turnNow: shared.turnNow,
       activity
     })
     const slot: SourceSlot = { connection, queue, epochSince: 0 }

@@ -32,14 +32,7 @@ export const plugin = (row: Row, limits: Values, now: number): PluginStatus => (
 
 type OfInstance = Omit<
   PluginStatus,
-  | "pluginRef"
-  | "version"
-  | "digest"
-  | "queueCapacity"
-  | "worker"
-  | "timers"
-  | "diagnostics"
-  | "diagnosticCounts"
+  "pluginRef" | "version" | "digest" | "queueCapacity" | "worker" | "timers" | "diagnostics" | "diagnosticCounts"
 >
 
 const withoutInstance = ({ problem, redaction }: Row): OfInstance => ({
@@ -77,11 +70,13 @@ const ofInstance = ({ redaction }: Row, instance: NonNullable<Row["instance"]>, 
     retryAt: timeOrNull(instance.retryAt),
     restarts: instance.restarts,
     dispatchCounters,
-    outputCommandResults: instance.results.all().map((result) =>
-      result.error === undefined
-        ? result
-        : { ...result, error: { tag: result.error.tag, message: redaction.own(result.error.message) } }
-    ),
+    outputCommandResults: instance.results
+      .all()
+      .map((result) =>
+        result.error === undefined
+          ? result
+          : { ...result, error: { tag: result.error.tag, message: redaction.own(result.error.message) } }
+      ),
     websocketConnections: instance.slots.map(({ connection: live, queue }) => connection(live, queue, redaction))
   }
 }
