@@ -72,7 +72,7 @@ const forms = (text: string): ReadonlyArray<string> => {
 
 /** Replaces each of the texts, the longest first. */
 const masker = (texts: ReadonlyArray<string>): ((text: string) => string) => {
-  const sorted = [...new Set(texts)].sort((a, b) => b.length - a.length)
+  const sorted = [...new Set(texts)].toSorted((a, b) => b.length - a.length)
   return (text) => sorted.reduce((masked, secret) => masked.replaceAll(secret, MASK), text)
 }
 

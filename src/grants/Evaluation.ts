@@ -49,6 +49,15 @@ export interface Authorization {
   readonly privateAddresses: boolean
 }
 
+/** The first failure, if there is one. */
+const all = (...checks: ReadonlyArray<() => Result.Result<void, GrantError>>): Result.Result<void, GrantError> => {
+  for (const check of checks) {
+    const result = check()
+    if (Result.isFailure(result)) return result
+  }
+  return Result.succeed(undefined)
+}
+
 /**
  * The answers for one package and what it is granted, if anything.
  *
@@ -85,14 +94,6 @@ export const evaluate = (subject: Subject, grant: Grant | undefined) => {
       return Result.fail(new PermissionMissing({ permission: `surface ${name}`, missing: "enablement" }))
     }
     return permission({ kind: "surface", surface: name })
-  }
-
-  const all = (...checks: ReadonlyArray<() => Result.Result<void, GrantError>>): Result.Result<void, GrantError> => {
-    for (const check of checks) {
-      const result = check()
-      if (Result.isFailure(result)) return result
-    }
-    return Result.succeed(undefined)
   }
 
   const service = () =>

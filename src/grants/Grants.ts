@@ -185,7 +185,7 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
         (target) => target.sendsPerMinute !== undefined || target.sendBytesPerMinute !== undefined
       )
       entry.revision++
-      for (const changed of [...entry.watchers]) changed()
+      for (const changed of entry.watchers) changed()
     })
 
     yield* store.changes.pipe(

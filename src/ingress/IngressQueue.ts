@@ -275,7 +275,9 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
 
   #pause(): void {
     this.flow = "paused"
-    this.#sincePause = 0
+    // What is over the capacity came with an earlier read: a new epoch brings no further allowance.
+    const { ingressQueueBytes, ingressQueueCapacity } = this.#options.limits
+    if (this.depth <= ingressQueueCapacity && this.bytes <= ingressQueueBytes) this.#sincePause = 0
     this.pausedAt = this.#options.now()
     this.#read("off")
     if (this.#options.limits.burstPatienceMs === 0) this.slide()

@@ -6,9 +6,9 @@
  * @since 0.1.0
  */
 import type * as Effect from "effect/Effect"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { Command } from "../commands/OutputCommand.ts"
+import { OutputCommandWire, type Command } from "../commands/OutputCommand.ts"
 import type { IngressEvent } from "../ingress/IngressEvent.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 
@@ -49,6 +49,19 @@ export interface Output {
   readonly state?: Schema.Json
   readonly commands?: ReadonlyArray<Command>
 }
+
+/**
+ * The schema of an output on the wire.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const OutputWire = Schema.Struct({
+  accepted: Schema.optionalKey(Schema.Boolean),
+  status: Schema.optionalKey(Schema.Json),
+  state: Schema.optionalKey(Schema.Json),
+  output_commands: Schema.optionalKey(Schema.Array(OutputCommandWire))
+}).annotate({ identifier: "Output" })
 
 /**
  * A started plugin. Its resources belong to the scope it was started in.

@@ -5,7 +5,7 @@ export class Bell {
   readonly #waiting = new Set<() => void>()
 
   ring(): void {
-    for (const look of [...this.#waiting]) look()
+    for (const look of this.#waiting) look()
   }
 
   /** Completes when the condition holds. */

@@ -1,0 +1,53 @@
+/**
+ * Options that several subcommands share.
+ */
+import { Flag } from "effect/cli"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
+import * as SchemaGetter from "effect/SchemaGetter"
+
+const MILLIS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
+const PATTERN = /^(\d{1,9})(ms|s|m|h)$/u
+
+const millisOf = (text: string): number => {
+  const [, amount = "0", unit = "ms"] = PATTERN.exec(text) ?? []
+  return Number(amount) * (unit === "ms" || unit === "s" || unit === "m" || unit === "h" ? MILLIS[unit] : 0)
+}
+
+/** A duration like `500ms`, `8s` or `2m`, in milliseconds. */
+export const DurationText = Schema.String.check(
+  Schema.isPattern(PATTERN, { expected: "a duration like 500ms, 8s or 2m" })
+).pipe(
+  Schema.decodeTo(
+    Schema.Int.check(
+      Schema.isBetween({ minimum: 10, maximum: 2_147_483_647 }, { expected: "a duration from 10ms to 24 days" })
+    ),
+    { decode: SchemaGetter.transform(millisOf), encode: SchemaGetter.transform((millis) => `${millis}ms`) }
+  )
+)
+
+const duration = (name: string) => Flag.String(name).pipe(Flag.withMetavar("duration"), Flag.withSchema(DurationText))
+
+/** How a command that runs a host reports: as a table or as JSON, how often, and for how long. */
+export const reporting = {
+  json: Flag.Boolean("json").pipe(
+    Flag.withDescription("Print one status document a line on stdout instead of the table"),
+    Flag.withDefault(false)
+  ),
+  interval: duration("interval").pipe(
+    Flag.withDescription("How often the status is shown: 500ms, 8s, 2m"),
+    Flag.withDefault(1000)
+  ),
+  for: duration("for").pipe(Flag.withDescription("Stop after this time"), Flag.optional)
+}
+
+export interface Reporting {
+  readonly json: boolean
+  readonly interval: number
+  readonly for: Option.Option<number>
+}
+
+/** Completes after `--for`, or never. */
+export const untilDone = (options: Reporting): Effect.Effect<void> =>
+  Option.match(options.for, { onNone: () => Effect.never, onSome: (millis) => Effect.sleep(millis) })
