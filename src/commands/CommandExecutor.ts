@@ -218,7 +218,9 @@ export class CommandExecutor {
     )
     const [first] = found
     if (first === undefined) {
-      return new CommandUngranted({ url: SocketUrl.display(to.url), problem: "no source" })
+      // The URL is a text of the plugin's: where it leads to is said, and no more of it.
+      const url = Result.isSuccess(parsed) ? originOf(parsed.success) : "what is not a URL"
+      return new CommandUngranted({ url, problem: "no source" })
     }
     if (found.length === 1) return first
     if (own !== undefined && found.includes(own)) return own
@@ -226,6 +228,9 @@ export class CommandExecutor {
     return new AmbiguousConnection({ url: first.connection.source.display, ingresses })
   }
 }
+
+const originOf = ({ host, port, scheme }: SocketUrl.SocketUrl): string =>
+  `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`
 
 const isFrom = (event: IngressEvent, connection: Connection): boolean =>
   connection.source.url === event.url && connection.source.ingress === event.ingressName

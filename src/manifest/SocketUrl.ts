@@ -125,8 +125,9 @@ export const canonicalHost = (host: string): string =>
 export const isLiteral = (host: string): boolean => Result.isSuccess(NetAddress.ipFromString(host))
 
 /**
- * What may be shown of a URL that nothing could parse: user info, query and
- * fragment cut off, at most 256 characters, foreign characters replaced.
+ * What may be shown of any URL: as it was written, without its query. Of one
+ * that is refused no more than 256 characters, and nothing where user info may
+ * be in it.
  *
  * @category formatting
  * @since 0.1.0
@@ -134,9 +135,9 @@ export const isLiteral = (host: string): boolean => Result.isSuccess(NetAddress.
 export const display = (raw: string): string => {
   const parsed = parse(raw)
   if (Result.isSuccess(parsed)) return parsed.success.display
+  if (raw.includes("@")) return "a URL with user info"
   return raw
     .replace(/[?#][\s\S]*$/, "")
-    .replace(/^([^/]*[/\\]{2})?[^/\\]*@/, "$1")
     .slice(0, 256)
     .replace(/[^\x20-\x7e]/g, "\u{fffd}")
 }

@@ -73,7 +73,8 @@ export class Dispatcher {
   readonly #watch: Parking.Parking
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   #current: IngressEvent | undefined = undefined
-  #startedAt = 0
+  /** When the handler began to run as an effect, in milliseconds of a clock that is never set. */
+  #startedAt: number | undefined = undefined
   #watched = false
   #end: End | undefined = undefined
 
@@ -116,7 +117,7 @@ export class Dispatcher {
       const { dispatchDeadlineMs } = this.#options.limits
       while (this.#end === undefined) {
         this.#watch.look()
-        if (this.#current === undefined || this.#startedAt === 0) {
+        if (this.#startedAt === undefined) {
           this.#watched = false
           yield* this.#watch.park(null)
           continue
@@ -173,7 +174,6 @@ export class Dispatcher {
     } while (event === undefined)
     accounting.inFlight++
     this.#current = event
-    this.#startedAt = 0
     begun()
     return event
   }
@@ -209,6 +209,7 @@ export class Dispatcher {
   #decide(): boolean {
     if (this.#current === undefined) return false
     this.#current = undefined
+    this.#startedAt = undefined
     this.#options.accounting.inFlight--
     return true
   }

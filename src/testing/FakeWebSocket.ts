@@ -252,6 +252,8 @@ export class FakeWebSocket extends Context.Service<
     readonly dials: Effect.Effect<ReadonlyArray<Dial>>
     /** Completes when a URL was dialled so many times in all. */
     readonly dialled: (url: string, times: number) => Effect.Effect<void>
+    /** The server's ends of a URL's connections so far, the first one first. */
+    readonly remotes: (url: string) => Effect.Effect<ReadonlyArray<Remote>>
     /** The server's end of the `nth` connection of a URL (from 1), once it is open; by default the first. */
     readonly remote: (url: string, nth?: number) => Effect.Effect<Remote>
   }
@@ -330,6 +332,7 @@ export const layer: Layer.Layer<FakeWebSocket | WebSocketClient> = Layer.effectC
       dials: Effect.sync(() => [...network.dials]),
       dialled: (url, times) =>
         network.bell.until(() => network.dials.filter((dial) => dial.url === canonical(url)).length >= times),
+      remotes: (url) => Effect.sync(() => [...(network.remotes.get(canonical(url)) ?? [])]),
       remote: (url, nth = 1) => {
         const find = () => network.remotes.get(canonical(url))?.[nth - 1]
         return Effect.flatMap(

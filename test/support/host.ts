@@ -1,0 +1,45 @@
+/** Hosts for tests: the layers put together once. */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import { type Enablement, GrantStore, Limits, PluginHost, type HostStatus, type PluginRuntime } from "mooring"
+import { FakeWebSocket } from "mooring/testing"
+import { enable } from "./plugins.ts"
+
+export interface Setup {
+  readonly plugins: ReadonlyArray<PluginRuntime.PluginPackage>
+  readonly enabled?: ReadonlyArray<Enablement.Enablement>
+  readonly limits?: Partial<Limits.Values>
+}
+
+/** A host on the fake network, with grants that can be changed. */
+export const onFake = ({ enabled, limits, plugins }: Setup) => {
+  const all = enabled ?? plugins.map((plugin) => enable(plugin))
+  return PluginHost.layer({ plugins, enabled: all }).pipe(
+    Layer.provideMerge(GrantStore.layerMutable(all)),
+    Layer.provideMerge(FakeWebSocket.layer),
+    Layer.provideMerge(Limits.layer(limits ?? {}))
+  )
+}
+
+/** The row of a plugin in the status now. */
+export const rowOf = (pluginRef: string): Effect.Effect<HostStatus.PluginStatus, never, PluginHost.PluginHost> =>
+  Effect.gen(function* () {
+    const { status } = yield* PluginHost.PluginHost
+    const row = (yield* status).plugins.find((plugin) => plugin.pluginRef === pluginRef)
+    return row ?? (yield* Effect.die(new Error(`no row ${pluginRef}`)))
+  })
+
+/** Fails unless every event of a plugin is accounted for. */
+export const accountingProblem = (row: HostStatus.PluginStatus): string | undefined => {
+  const { discarded, dispatched, enqueued, evicted, failed, inFlight, timedOut } = row.dispatchCounters
+  const sum = dispatched + failed + timedOut + evicted + discarded + row.queueDepth + inFlight
+  if (enqueued !== sum) return `enqueued ${enqueued}, accounted for ${sum}`
+  const drops = row.websocketConnections.reduce((total, connection) => total + connection.queueDrops, 0)
+  if (drops !== evicted) return `evicted ${evicted}, queue_drops ${drops}`
+  if ((row.diagnosticCounts["QueueOverflow"] ?? 0) !== evicted) return "each eviction is one QueueOverflow"
+  for (const connection of row.websocketConnections) {
+    const { enqueuedText, ignoredText, receivedTextFrames, rejectedText } = connection
+    if (receivedTextFrames !== enqueuedText + rejectedText + ignoredText) return `texts of ${connection.url}`
+  }
+  return undefined
+}
