@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { GrantStore, type IngressEvent, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { accountingProblem, onFake, rowOf } from "../support/host.ts"
+import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, plugin, refOf } from "../support/plugins.ts"
 
 const SOURCES = ["ws://127.0.0.1:7700/a", "ws://127.0.0.1:7700/b", "ws://127.0.0.1:7700/c"]
@@ -162,8 +162,7 @@ describe("the accounting of a host", () => {
         const host = yield* PluginHost.PluginHost
         const grants = yield* GrantStore.GrantEditor
         const grant = GrantStore.grantOf(enabled[0] ?? (yield* Effect.die("no enablement")))
-        const turns = Effect.forEach(Array.from({ length: 12 }), () => Effect.yieldNow, { discard: true })
-        yield* turns
+        yield* settled
         let sent = 0
         for (const action of actions) {
           const remote = "source" in action ? (yield* fake.remotes(SOURCES[action.source] ?? "")).at(-1) : undefined
@@ -194,7 +193,7 @@ describe("the accounting of a host", () => {
               break
             case "revoke":
               yield* grants.revoke(ref)
-              yield* turns
+              yield* settled
               wrong.isRevoked = true
               break
             case "grant":
@@ -202,14 +201,14 @@ describe("the accounting of a host", () => {
               yield* grants.set(ref, grant)
               break
             case "settle":
-              yield* turns
+              yield* settled
               break
           }
           yield* compare(seen, wrong, ref)
         }
         yield* host.stop(ref)
         yield* TestClock.adjust("10 seconds")
-        yield* turns
+        yield* settled
         yield* compare(seen, wrong, ref)
         const row = yield* rowOf(ref)
         assert.strictEqual(row.queueDepth, 0)

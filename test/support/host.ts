@@ -21,6 +21,9 @@ export const onFake = ({ enabled, limits, plugins }: Setup) => {
   )
 }
 
+/** Lets everything run that is ready, where `idle` would wait for a handler that sleeps. */
+export const settled = Effect.forEach(Array.from({ length: 12 }), () => Effect.yieldNow, { discard: true })
+
 /** The row of a plugin in the status now. */
 export const rowOf = (pluginRef: string): Effect.Effect<HostStatus.PluginStatus, never, PluginHost.PluginHost> =>
   Effect.gen(function* () {

@@ -1,23 +1,24 @@
 /**
- * How late the event loop is: by how much a sleep took longer than it should
- * have, measured once a second.
+ * How late the event loop is: how long a task waits for its turn, measured
+ * with each status that is asked for. It needs no timer of its own.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 
-const INTERVAL_MS = 1000
-
-/** The last measured lag in milliseconds. */
-export const lagProbe = (clock: Clock.Clock): Effect.Effect<() => number, never, Scope.Scope> =>
-  Effect.gen(function* () {
+/** The lag in milliseconds that the last call began to measure. */
+export const lagProbe = (clock: Clock.Clock): Effect.Effect<() => number> =>
+  Effect.withFiber(({ currentDispatcher }) => {
     let lag = 0
-    const measure = Effect.gen(function* () {
-      const before = clock.monotonicTimeNanosUnsafe()
-      yield* Effect.sleep(INTERVAL_MS)
-      const elapsed = Number(clock.monotonicTimeNanosUnsafe() - before) / 1e6
-      lag = Math.max(0, Math.round((elapsed - INTERVAL_MS) * 100) / 100)
+    let measuring = false
+    return Effect.succeed(() => {
+      if (!measuring) {
+        measuring = true
+        const begun = clock.monotonicTimeNanosUnsafe()
+        currentDispatcher.scheduleTask(() => {
+          measuring = false
+          lag = Math.round(Number(clock.monotonicTimeNanosUnsafe() - begun) / 1e4) / 100
+        }, 0)
+      }
+      return lag
     })
-    yield* Effect.forkScoped(Effect.forever(measure))
-    return () => lag
   })

@@ -1,0 +1,424 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { TestClock } from "effect/testing"
+import { ConnectionError, GrantStore, type IngressEvent, OutputCommand, PluginHost } from "mooring"
+import { FakeWebSocket } from "mooring/testing"
+import { accountingProblem, onFake, rowOf, type Setup } from "../support/host.ts"
+import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
+
+/** A plugin that notes its events and answers texts that begin with `close` by closing. */
+const noting = (events: Array<IngressEvent.IngressEvent>) => {
+  const note = (event: IngressEvent.IngressEvent) => {
+    events.push(event)
+    return event.kind === "websocket_text" && event.text === "close"
+      ? Exit.succeed({ commands: [OutputCommand.close(event, { code: 4001, reason: "enough" })] })
+      : Exit.void
+  }
+  return plugin({
+    handlers: {
+      gateway: { websocket_open: note, websocket_text: note, websocket_close: note, websocket_error: note }
+    }
+  })
+}
+
+const REF = "project:test.plugin"
+
+const connection = Effect.map(rowOf(REF), (row) => {
+  const [first] = row.websocketConnections
+  if (first === undefined) throw new Error("no connection")
+  return first
+})
+
+/** Runs against a host with one plugin whose source has these settings. */
+const withHost = <E>(
+  settings: { readonly [key: string]: unknown },
+  test: (
+    events: Array<IngressEvent.IngressEvent>
+  ) => Effect.Effect<void, E, PluginHost.PluginHost | FakeWebSocket.FakeWebSocket | GrantStore.GrantEditor>,
+  setup: Partial<Setup> = {}
+) => {
+  const events: Array<IngressEvent.IngressEvent> = []
+  const pkg = noting(events)
+  const enabled = [enable(pkg, { sources: { gateway: settings } })]
+  return Effect.gen(function* () {
+    yield* test(events)
+    assert.isUndefined(accountingProblem(yield* rowOf(REF)))
+  }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled, ...setup })))
+}
+
+const kinds = (events: ReadonlyArray<IngressEvent.IngressEvent>) => events.map((event) => event.kind)
+const last = (events: ReadonlyArray<IngressEvent.IngressEvent>) => events.at(-1)
+
+const quick = { reconnect: { initial_ms: 1000, max_ms: 8000, stable_ms: 30_000 } }
+
+describe("Connection", () => {
+  it.effect("dials again after an end, counts the epoch, and says so in the close event", () =>
+    withHost(quick, (events) =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        remote.sendText("a")
+        remote.close(4000, "bye")
+        yield* host.idle
+        assert.deepStrictEqual(kinds(events), ["websocket_open", "websocket_text", "websocket_close"])
+        const closed = last(events)
+        assert.deepInclude(closed?.payload, { code: 4000, reason: "bye", clean: true, willReconnect: true })
+        const row = yield* connection
+        assert.strictEqual(row.state, "waiting")
+        assert.isNotNull(row.nextAttemptAt)
+        assert.deepInclude(row.lastClose, { code: 4000, reason: "bye", clean: true })
+        yield* TestClock.adjust(1000)
+        yield* fake.remote(GATEWAY, 2)
+        yield* host.idle
+        assert.strictEqual((yield* connection).epoch, 2)
+        assert.deepInclude(last(events)?.payload, { attempts: 1 })
+      })
+    )
+  )
+
+  it.effect("says an end without a close frame as an error and a close with code 1006", () =>
+    withHost(quick, (events) =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        remote.breakOff()
+        yield* host.idle
+        assert.deepStrictEqual(kinds(events), ["websocket_open", "websocket_error", "websocket_close"])
+        assert.deepInclude(last(events)?.payload, { code: 1006, clean: false, willReconnect: true })
+        const row = yield* rowOf(REF)
+        assert.strictEqual(row.diagnosticCounts["ConnectionClosed"], 1)
+      })
+    )
+  )
+
+  it.effect("delivers texts that came in the same burst as the 101 after the open", () =>
+    withHost(quick, (events) =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const first = yield* fake.remote(GATEWAY)
+        yield* fake.answer(GATEWAY, { kind: "accept", subprotocol: "v2", early: ["one", "two"] })
+        first.breakOff()
+        yield* TestClock.adjust(1000)
+        yield* fake.remote(GATEWAY, 2)
+        yield* host.idle
+        const own = events.filter((event) => event.epoch === 2)
+        assert.deepStrictEqual(
+          own.map((event) => (event.kind === "websocket_text" ? event.text : event.kind)),
+          ["websocket_open", "one", "two"]
+        )
+        assert.strictEqual((yield* connection).subprotocol, "v2")
+      })
+    )
+  )
+
+  it.effect("gives up a dial that isn't answered in time, and not a millisecond earlier", () =>
+    withHost(
+      quick,
+      (events) =>
+        Effect.gen(function* () {
+          const host = yield* PluginHost.PluginHost
+          const fake = yield* FakeWebSocket.FakeWebSocket
+          const remote = yield* fake.remote(GATEWAY)
+          yield* fake.answer(GATEWAY, { kind: "never" })
+          remote.breakOff()
+          yield* TestClock.adjust(1000)
+          yield* fake.dialled(GATEWAY, 2)
+          const dialledAt = (yield* connection).since
+          const elapsed = Date.parse((yield* host.status).host.at) - Date.parse(dialledAt)
+          yield* TestClock.adjust(4999 - elapsed)
+          assert.strictEqual((yield* connection).state, "connecting")
+          yield* TestClock.adjust(1)
+          yield* host.idle
+          const row = yield* connection
+          assert.strictEqual(row.state, "waiting")
+          assert.strictEqual(row.lastError?.tag, "OpenTimeout")
+          const error = last(events)
+          assert.strictEqual(error?.kind, "websocket_error")
+        }),
+      { limits: { openDeadlineMs: 5000 } }
+    )
+  )
+
+  it.effect("enqueues one error of failed dials while it waits, and none beside it", () => {
+    const gate = { open: false }
+    const events: Array<string> = []
+    const pkg = plugin({
+      handlers: {
+        gateway: {
+          websocket_open: () => Effect.sleep(gate.open ? 0 : 900),
+          websocket_error: (event) => {
+            events.push(event.error.tag)
+            return Exit.void
+          }
+        }
+      }
+    })
+    const settings = { reconnect: { initial_ms: 1, max_ms: 1 } }
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      yield* TestClock.adjust(1)
+      const failure = new ConnectionError.DialFailed({ url: GATEWAY, phase: "tcp", code: "ECONNREFUSED" })
+      yield* fake.answer(GATEWAY, { kind: "fail", error: failure })
+      remote.close(1000)
+      yield* TestClock.adjust(100)
+      const waiting = yield* rowOf(REF)
+      assert.isAbove(waiting.diagnosticCounts["DialFailed"] ?? 0, 5)
+      // The close of the first epoch, and one error.
+      assert.strictEqual(waiting.queueDepth, 2)
+      yield* fake.answer(GATEWAY, { kind: "never" })
+      yield* TestClock.adjust(900)
+      assert.deepStrictEqual(events, ["DialFailed"])
+      yield* host.stop(REF)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { sources: { gateway: settings } })] })))
+  })
+
+  it.effect("rule 3: doesn't dial a third epoch while the state events of two wait", () => {
+    const gate = Promise.withResolvers<void>()
+    const pkg = plugin({ handlers: { gateway: { websocket_open: () => Effect.promise(() => gate.promise) } } })
+    const settings = { reconnect: { initial_ms: 1, max_ms: 1 } }
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      for (const nth of [1, 2]) {
+        const remote = yield* fake.remote(GATEWAY, nth)
+        yield* TestClock.adjust(1)
+        remote.close(1000)
+        yield* TestClock.adjust(10)
+      }
+      const row = yield* connection
+      // The first open is in the handler; its close waits, and the open and close of the second.
+      assert.strictEqual(row.epoch, 2)
+      assert.strictEqual(row.state, "waiting")
+      assert.isNull(row.nextAttemptAt)
+      yield* TestClock.adjust("1 hour")
+      assert.strictEqual((yield* fake.remotes(GATEWAY)).length, 2)
+      gate.resolve()
+      yield* fake.remote(GATEWAY, 3)
+    }).pipe(
+      Effect.provide(
+        onFake({
+          plugins: [pkg],
+          enabled: [enable(pkg, { sources: { gateway: settings } })],
+          limits: { dispatchDeadlineMs: 86_400_000 }
+        })
+      )
+    )
+  })
+
+  for (const [answer, reason, retried] of [
+    [{ kind: "refuse", status: 401 }, "http", true],
+    [{ kind: "refuse", status: 403 }, "http", true],
+    [{ kind: "fail", error: new ConnectionError.AddressDenied({ url: "", address: "10.0.0.1" }) }, "address", false]
+  ] as const) {
+    it.effect(`stops after ${answer.kind === "refuse" ? answer.status : answer.error._tag}`, () =>
+      withHost(quick, (events) =>
+        Effect.gen(function* () {
+          const host = yield* PluginHost.PluginHost
+          const fake = yield* FakeWebSocket.FakeWebSocket
+          const remote = yield* fake.remote(GATEWAY)
+          yield* fake.answer(GATEWAY, answer)
+          remote.breakOff()
+          yield* TestClock.adjust(1000)
+          yield* host.idle
+          const row = yield* connection
+          assert.strictEqual(row.state, "stopped")
+          assert.strictEqual(row.stopReason, reason)
+          assert.strictEqual(row.nextAttemptAt !== null, retried)
+          assert.deepInclude(last(events)?.payload, { willReconnect: false })
+          yield* TestClock.adjust("16 minutes")
+          yield* host.idle
+          assert.strictEqual((yield* fake.dials).length, retried ? 3 : 2)
+        })
+      )
+    )
+  }
+
+  it.effect("stops after a stop code, and tries again after stopped_retry_ms", () =>
+    withHost({ reconnect: { stop_codes: [4004] } }, () =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        remote.close(4004)
+        yield* host.idle
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "close_code" })
+        yield* TestClock.adjust("15 minutes")
+        yield* fake.remote(GATEWAY, 2)
+      })
+    )
+  )
+
+  it.effect("stays down where the policy is never", () =>
+    withHost({ reconnect: { policy: "never" } }, (events) =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        remote.close(1000)
+        yield* host.idle
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "never", nextAttemptAt: null })
+        assert.deepInclude(last(events)?.payload, { willReconnect: false })
+        yield* TestClock.adjust("1 day")
+        assert.strictEqual((yield* fake.dials).length, 1)
+      })
+    )
+  )
+
+  it.effect("stops when the budget of its window is used up", () =>
+    withHost({ reconnect: { initial_ms: 1, max_ms: 1, max_attempts: 3, window_ms: 60_000 } }, () =>
+      Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        for (const nth of [1, 2, 3]) {
+          const remote = yield* fake.remote(GATEWAY, nth)
+          remote.breakOff()
+          yield* TestClock.adjust(10)
+        }
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "exhausted" })
+        assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["ReconnectExhausted"], 1)
+      })
+    )
+  )
+
+  it.effect("closes for the plugin with its code, and stays closed", () =>
+    withHost(quick, (events) =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        remote.sendText("close")
+        yield* host.idle
+        assert.deepStrictEqual(remote.closeFrame, { code: 4001, reason: "enough" })
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "plugin" })
+        assert.deepInclude(last(events)?.payload, { code: 4001, clean: true, willReconnect: false })
+        yield* TestClock.adjust("1 day")
+        assert.strictEqual((yield* fake.dials).length, 1)
+      })
+    )
+  )
+
+  it.effect("terminates a peer that doesn't answer the close frame, after the grace period", () =>
+    withHost(quick, () =>
+      Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const host = yield* PluginHost.PluginHost
+        const remote = yield* fake.remote(GATEWAY)
+        remote.ignoreClose()
+        yield* host.stop(REF)
+        yield* TestClock.adjust(4999)
+        assert.isTrue(remote.isOpen)
+        assert.strictEqual((yield* connection).state, "closing")
+        remote.sendText("too late")
+        yield* TestClock.adjust(1)
+        yield* remote.closed
+        yield* host.idle
+        const row = yield* connection
+        assert.deepInclude(row, { state: "stopped", stopReason: "service", rejectedText: 1 })
+        assert.deepStrictEqual(remote.closeFrame, { code: 1001, reason: "" })
+      })
+    )
+  )
+
+  it.effect("rule 1: closes what a changed grant no longer covers, and dials what it covers again", () =>
+    withHost(quick, (events) =>
+      Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const host = yield* PluginHost.PluginHost
+        const grants = yield* GrantStore.GrantEditor
+        const pkg = noting([])
+        const grant = GrantStore.grantOf(enable(pkg))
+        const remote = yield* fake.remote(GATEWAY)
+        yield* host.idle
+        yield* grants.set(REF, { ...grant, websocket: [] })
+        yield* remote.closed
+        remote.sendText("unheard")
+        yield* host.idle
+        assert.deepStrictEqual(kinds(events), ["websocket_open"])
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "grant" })
+        assert.strictEqual((yield* connection).lastError?.tag, "GrantRevoked")
+        assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["GrantRevoked"], 1)
+        yield* grants.set(REF, grant)
+        yield* fake.remote(GATEWAY, 2)
+        yield* host.idle
+        assert.strictEqual((yield* connection).state, "open")
+      })
+    )
+  )
+
+  it.effect("rule 1: denies a dial that was in flight when its grant was withdrawn", () => {
+    const pkg = noting([])
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const grants = yield* GrantStore.GrantEditor
+      const first = yield* fake.remote(GATEWAY)
+      yield* fake.answer(GATEWAY, { kind: "never" })
+      first.breakOff()
+      yield* TestClock.adjust(1000)
+      yield* fake.dialled(GATEWAY, 2)
+      yield* grants.revoke(refOf(pkg))
+      yield* host.idle
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "failed" })
+      assert.strictEqual((yield* rowOf(REF)).lastError?.tag, "PermissionMissing")
+      assert.strictEqual((yield* fake.remotes(GATEWAY)).length, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("answers pings, and ends a connection that floods them", () =>
+    withHost(
+      quick,
+      (events) =>
+        Effect.gen(function* () {
+          const host = yield* PluginHost.PluginHost
+          const fake = yield* FakeWebSocket.FakeWebSocket
+          const remote = yield* fake.remote(GATEWAY)
+          const data = new Uint8Array([1, 2, 3])
+          for (let i = 0; i < 10; i++) remote.ping(data)
+          assert.deepStrictEqual(remote.pongs.length, 10)
+          assert.deepStrictEqual(remote.pongs[0], data)
+          remote.ping(data)
+          yield* host.idle
+          assert.isFalse(remote.isOpen)
+          assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["ControlFlood"], 1)
+          assert.deepInclude(last(events)?.payload, { code: 1006, willReconnect: true })
+        }),
+      { limits: { controlFramesPerSecond: 10 } }
+    )
+  )
+
+  it.effect("has no more connections than it may have", () => {
+    const urls = [1, 2, 3].map((n) => `ws://127.0.0.1:7700/${n}`)
+    const pkg = plugin({ sources: urls })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.deepStrictEqual(
+        row.websocketConnections.map(({ state, stopReason }) => [state, stopReason]),
+        [
+          ["open", null],
+          ["open", null],
+          ["stopped", "limit"]
+        ]
+      )
+      assert.strictEqual((yield* fake.dials).length, 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], limits: { connectionsPerPlugin: 2 } })))
+  })
+
+  it.effect("never dials a template that nobody fills in", () => {
+    const pkg = plugin({ sources: ["ws://127.0.0.1:7700/gateway?key={key}"] })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      yield* host.idle
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "grant" })
+      assert.strictEqual((yield* connection).lastError?.tag, "TargetInvalid")
+      assert.strictEqual((yield* fake.dials).length, 0)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+})

@@ -1,0 +1,163 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { TestClock } from "effect/testing"
+import { type IngressEvent, OutputCommand, PluginHost } from "mooring"
+import { FakeWebSocket } from "mooring/testing"
+import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
+
+const answer = (event: IngressEvent.WebSocketText) => ({ commands: [OutputCommand.send(event, "done")] })
+
+const sleeping = plugin({
+  handlers: {
+    gateway: {
+      websocket_text: (event) => {
+        const [how = "", millis = "0"] = event.text.split(" ")
+        const work = Effect.as(Effect.sleep(Number(millis)), answer(event))
+        return how === "stubborn" ? Effect.uninterruptible(work) : work
+      }
+    }
+  }
+})
+
+const REF = refOf(sleeping)
+
+const run = <E>(
+  test: (remote: FakeWebSocket.Remote) => Effect.Effect<void, E, PluginHost.PluginHost | FakeWebSocket.FakeWebSocket>
+) =>
+  Effect.gen(function* () {
+    const fake = yield* FakeWebSocket.FakeWebSocket
+    const host = yield* PluginHost.PluginHost
+    const remote = yield* fake.remote(GATEWAY)
+    yield* host.idle
+    yield* test(remote)
+    assert.isUndefined(accountingProblem(yield* rowOf(REF)))
+  }).pipe(Effect.provide(onFake({ plugins: [sleeping], enabled: [enable(sleeping)] })))
+
+describe("Dispatcher", () => {
+  it.effect("rule 6: a handler that finishes at 999 ms is answered", () =>
+    run((remote) =>
+      Effect.gen(function* () {
+        remote.sendText("sleep 999")
+        yield* settled
+        yield* TestClock.adjust(999)
+        yield* remote.received(1)
+        const row = yield* rowOf(REF)
+        assert.deepInclude(row.dispatchCounters, { timedOut: 0 })
+        assert.strictEqual(row.lifecycle, "running")
+      })
+    )
+  )
+
+  it.effect("rule 6: a handler that would finish at 1,001 ms is interrupted, and its commands never run", () =>
+    run((remote) =>
+      Effect.gen(function* () {
+        remote.sendText("sleep 1001")
+        yield* settled
+        yield* TestClock.adjust(999)
+        assert.deepInclude((yield* rowOf(REF)).dispatchCounters, { inFlight: 1, timedOut: 0 })
+        yield* TestClock.adjust(2)
+        const row = yield* rowOf(REF)
+        assert.deepInclude(row.dispatchCounters, { inFlight: 0, timedOut: 1, dispatched: 1 })
+        assert.strictEqual(row.lastError?.tag, "DispatchTimeout")
+        assert.strictEqual(row.restarts, 1)
+        assert.deepStrictEqual(remote.sent, [])
+      })
+    )
+  )
+
+  it.effect("rule 6: what an uninterruptible handler returns late is dropped, and no instance starts beside it", () =>
+    run((remote) =>
+      Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        remote.sendText("stubborn 3000")
+        yield* settled
+        yield* TestClock.adjust(1001)
+        assert.deepInclude((yield* rowOf(REF)).dispatchCounters, { inFlight: 0, timedOut: 1 })
+        yield* TestClock.adjust(1900)
+        // The old instance still runs: nothing was started, nothing dialled.
+        assert.strictEqual((yield* fake.dials).length, 1)
+        yield* TestClock.adjust(1000)
+        yield* fake.remote(GATEWAY, 2)
+        assert.deepStrictEqual(remote.sent, [])
+      })
+    )
+  )
+
+  it.effect("rule 6: an instance that can't be stopped makes its service failed, for good", () =>
+    run((remote) =>
+      Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        remote.sendText("stubborn 100000")
+        yield* settled
+        yield* TestClock.adjust(1000)
+        yield* TestClock.adjust(5000)
+        const row = yield* rowOf(REF)
+        assert.deepInclude(row, { lifecycle: "failed", retryAt: null })
+        assert.strictEqual(row.lastError?.tag, "InstanceUnstoppable")
+        yield* TestClock.adjust("1 hour")
+        assert.strictEqual((yield* fake.dials).length, 1)
+      })
+    )
+  )
+
+  it.effect("rule 5: takes turns between sources, so that one that floods can't starve another", () => {
+    const order: Array<string> = []
+    const sources = ["ws://127.0.0.1:7700/flood", "ws://127.0.0.1:7700/quiet"]
+    const pkg = plugin({
+      sources,
+      ingress: { eventKinds: ["websocket_text"] },
+      handlers: {
+        gateway: {
+          websocket_text: (event) => {
+            order.push(event.text)
+            return Exit.void
+          }
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const flood = yield* fake.remote(sources[0] ?? "")
+      const quiet = yield* fake.remote(sources[1] ?? "")
+      yield* host.idle
+      flood.sendBurst(Array.from({ length: 100 }, (_, i) => `flood ${i}`))
+      quiet.sendBurst(["quiet 0", "quiet 1"])
+      yield* host.idle
+      assert.deepStrictEqual(order.slice(0, 5), ["flood 0", "quiet 0", "flood 1", "quiet 1", "flood 2"])
+      assert.strictEqual(order.length, 102)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("a failed dispatch drops its commands, status and state whole, and the service goes on", () => {
+    const pkg = plugin({
+      handlers: {
+        gateway: {
+          websocket_text: (event) =>
+            Exit.succeed({
+              accepted: event.text !== "refuse",
+              status: event.text,
+              state: event.text,
+              commands: [OutputCommand.send(event, event.text)]
+            })
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      for (const text of ["one", "refuse", "two"]) remote.sendText(text)
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.deepStrictEqual(remote.sent, ["one", "two"])
+      assert.strictEqual(row.reportedStatus, "two")
+      assert.strictEqual(row.outputCommandResults.length, 2)
+      assert.deepInclude(row.dispatchCounters, { dispatched: 3, failed: 1 })
+      assert.strictEqual(row.diagnosticCounts["DispatchFailed"], 1)
+      assert.strictEqual(row.lifecycle, "running")
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+})

@@ -1,0 +1,121 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { TestClock } from "effect/testing"
+import { PluginHost, type PluginRuntime } from "mooring"
+import { FakeWebSocket } from "mooring/testing"
+import { onFake, rowOf } from "../support/host.ts"
+import { GATEWAY, plugin } from "../support/plugins.ts"
+
+const REF = "project:test.plugin"
+
+describe("PluginInstance", () => {
+  it.effect("starts a crashed plugin again with its state, and dials anew", () => {
+    const starts: Array<PluginRuntime.Start> = []
+    const pkg = plugin({
+      handlers: (start) => {
+        starts.push(start)
+        return Effect.succeed({
+          gateway: {
+            websocket_text: (event) =>
+              event.text === "die" ? Effect.die("boom") : Exit.succeed({ state: { last: event.text } })
+          }
+        })
+      }
+    })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      remote.sendText("kept")
+      remote.sendText("die")
+      remote.sendText("discarded")
+      yield* host.idle
+      const down = yield* rowOf(REF)
+      assert.strictEqual(down.lifecycle, "restarting")
+      assert.isNotNull(down.retryAt)
+      assert.isFalse(remote.isOpen)
+      assert.strictEqual(down.websocketConnections[0]?.state, "closed")
+      yield* TestClock.adjust(100)
+      yield* fake.remote(GATEWAY, 2)
+      yield* host.idle
+      assert.deepStrictEqual(
+        starts.map(({ reason, state }) => ({ reason, state })),
+        [
+          { reason: "first", state: null },
+          { reason: "crash", state: { last: "kept" } }
+        ]
+      )
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "running", restarts: 1 })
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("fails after too many crashes, and is tried again much later", () => {
+    const pkg = plugin({ handlers: { gateway: { websocket_open: () => Effect.die("boom") } } })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      yield* fake.remote(GATEWAY)
+      for (let second = 0; second < 30; second++) {
+        yield* TestClock.adjust("1 second")
+        yield* host.idle
+      }
+      const row = yield* rowOf(REF)
+      assert.deepInclude(row, { lifecycle: "failed", restarts: 5 })
+      assert.strictEqual((yield* fake.dials).length, 6)
+      assert.deepInclude(row.websocketConnections[0], { state: "stopped", stopReason: "service" })
+      yield* TestClock.adjust("5 minutes")
+      yield* fake.remote(GATEWAY, 7)
+      assert.isAbove((yield* fake.dials).length, 6)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("fails at once where the first start fails, without a dial", () => {
+    const pkg = plugin({ handlers: () => Effect.fail("no database") })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.strictEqual(row.lifecycle, "failed")
+      assert.strictEqual(row.lastError?.tag, "StartFailed")
+      assert.isNotNull(row.retryAt)
+      assert.strictEqual((yield* fake.dials).length, 0)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("ends a start that never returns at its deadline", () => {
+    const pkg = plugin({ handlers: () => Effect.never })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      yield* TestClock.adjust(4999)
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "starting")
+      yield* TestClock.adjust(1)
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.strictEqual(row.lifecycle, "failed")
+      assert.strictEqual(row.lastError?.tag, "StartTimeout")
+      assert.strictEqual((yield* fake.dials).length, 0)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("releases what a plugin acquired when its instance ends", () => {
+    const held: Array<string> = []
+    const pkg = plugin({
+      handlers: () =>
+        Effect.acquireRelease(
+          Effect.sync(() => held.push("acquired")),
+          () => Effect.sync(() => held.push("released"))
+        ).pipe(Effect.as({}))
+    })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      assert.deepStrictEqual(held, ["acquired"])
+      yield* host.stop(REF)
+      yield* host.idle
+      assert.deepStrictEqual(held, ["acquired", "released"])
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+})
