@@ -46,8 +46,8 @@ export interface Options {
   readonly limits: Values
   readonly clock: Clock.Clock
   readonly activity: Parking.Activity
-  /** An event was answered: its commands, status and state. */
-  readonly answered: (event: IngressEvent, output: Output.Checked) => void
+  /** An event was answered: its commands, status and state, and about when, in Unix milliseconds. */
+  readonly answered: (event: IngressEvent, output: Output.Checked, at: number) => void
   readonly failed: (error: DispatchError | RuntimeError) => void
   /** A dispatch begins. */
   readonly begun: () => void
@@ -76,6 +76,8 @@ export class Dispatcher {
   /** When the handler began to run as an effect, in milliseconds of a clock that is never set. */
   #startedAt: number | undefined = undefined
   #watched = false
+  /** The time when the runner last looked. */
+  #now = 0
   #end: End | undefined = undefined
 
   constructor(options: Options) {
@@ -133,15 +135,15 @@ export class Dispatcher {
     const idle = restore(this.#idle.park(null))
     const { clock, instance } = this.#options
     const loop: Effect.Effect<void> = Effect.suspend(() => {
-      let seen = clock.currentTimeMillisUnsafe()
-      const yieldAt = seen + SLICE_MS
+      this.#now = clock.currentTimeMillisUnsafe()
+      const yieldAt = this.#now + SLICE_MS
       for (let taken = 0, lookAt = 1, step = 1; this.#end === undefined; taken++) {
         if (taken === lookAt) {
           const now = clock.currentTimeMillisUnsafe()
           if (now >= yieldAt || taken >= SLICE_EVENTS) return Effect.andThen(Effect.yieldNow, loop)
-          step = now > seen ? 1 : Math.min(step * 2, MOST_BETWEEN_LOOKS)
+          step = now > this.#now ? 1 : Math.min(step * 2, MOST_BETWEEN_LOOKS)
           lookAt = taken + step
-          seen = now
+          this.#now = now
         }
         const event = this.#take()
         if (event === undefined) return Effect.andThen(idle, loop)
@@ -149,6 +151,7 @@ export class Dispatcher {
         if (!Exit.isExit(effect)) {
           this.#watchFrom(this.#monotonic())
           return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
+            this.#now = clock.currentTimeMillisUnsafe()
             this.#settle(event, exit)
             return loop
           })
@@ -202,7 +205,7 @@ export class Dispatcher {
       return
     }
     accounting.dispatched++
-    answered(event, output.success)
+    answered(event, output.success, this.#now)
   }
 
   /** Takes the event in flight out of it; false if somebody else has decided about it. */

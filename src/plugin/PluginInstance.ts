@@ -315,14 +315,14 @@ export class PluginInstance {
       begun: () => {
         this.#dispatches++
       },
-      answered: (event, output) => this.#answered(event, output),
+      answered: (event, output, at) => this.#answered(event, output, at),
       failed: (error) => this.#fail(error),
       ended: () => this.#parking.wake()
     })
   }
 
-  #answered(event: IngressEvent, output: Checked): void {
-    this.lastDispatchAt = this.#now()
+  #answered(event: IngressEvent, output: Checked, at: number): void {
+    this.lastDispatchAt = at
     if (output.state !== undefined) this.state = output.state
     if (output.status !== undefined) this.#report(output.status)
     if (output.commands.length > 0) this.#executor.execute(event, this.#dispatches, output.commands)
