@@ -41,13 +41,13 @@ export class CommandMalformed extends Schema.TaggedError<CommandMalformed>(id("C
 }
 
 /**
- * The command's payload or text is too large. Sizes are bytes of UTF-8.
+ * The command's payload, text or reported status is too large. Sizes are bytes of UTF-8.
  *
  * @category errors
  * @since 0.1.0
  */
 export class CommandTooLarge extends Schema.TaggedError<CommandTooLarge>(id("CommandTooLarge"))("CommandTooLarge", {
-  what: Schema.Literals(["payload", "text"]),
+  what: Schema.Literals(["payload", "text", "status"]),
   bytes: Schema.Int,
   limit: Schema.Int
 }) {

@@ -8,7 +8,6 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import type * as Schema from "effect/Schema"
 import type { Connection } from "../connection/Connection.ts"
 import type { Authority } from "../grants/Grants.ts"
 import type { IngressEvent } from "../ingress/IngressEvent.ts"
@@ -55,7 +54,8 @@ export interface Options {
   readonly limits: Values
   readonly now: () => number
   readonly record: (result: Recorded) => void
-  readonly reported: (status: Schema.Json) => void
+  /** A status, as JSON text. */
+  readonly reported: (status: string) => void
   readonly rejected: (error: CommandError, url: string) => void
 }
 
@@ -124,15 +124,15 @@ export class CommandExecutor {
     }
     const tooLarge = this.#tooLarge(command)
     if (tooLarge !== undefined) return tooLarge
-    if (is(command, "websocket_send")) return this.#send(event, dispatch, command.payload)
-    if (is(command, "websocket_close")) return this.#close(event, dispatch, command.payload)
-    if (is(command, "diagnostic_status_update")) return this.#report(command.payload)
+    if (OutputCommand.isOfKind(command, "websocket_send")) return this.#send(event, dispatch, command.payload)
+    if (OutputCommand.isOfKind(command, "websocket_close")) return this.#close(event, dispatch, command.payload)
+    if (OutputCommand.isOfKind(command, "diagnostic_status_update")) return this.#report(command.payload)
     return new CommandUnsupported({ kind: command.kind })
   }
 
   #tooLarge(command: OutputCommand.OutputCommand): CommandTooLarge | undefined {
     const { commandPayloadBytes, sendTextBytes } = this.#options.limits
-    if (is(command, "websocket_send")) {
+    if (OutputCommand.isOfKind(command, "websocket_send")) {
       const { text, url } = command.payload
       const bytes = bytesOver(text, sendTextBytes)
       if (bytes > sendTextBytes) return new CommandTooLarge({ what: "text", bytes, limit: sendTextBytes })
@@ -149,18 +149,16 @@ export class CommandExecutor {
     const { connection } = destination
     const url = connection.source.display
     if (connection.state !== "open") return new NotConnected({ url, state: connection.state })
-    const refused = this.#overRate(connection, payload.text) ?? this.#overBuffer(connection, payload.text)
-    if (refused !== undefined) return refused
+    const target = connection.target === null ? undefined : this.#options.authority.rateOf(connection.target.url)
+    const bytes = target === undefined ? 0 : utf8.encode(payload.text).length
+    const now = this.#options.now()
+    const over = target === undefined ? undefined : this.#rates.over(target, bytes, now)
+    if (over !== undefined) return new SendRateLimited({ url, ...over })
+    const full = this.#overBuffer(connection, payload.text)
+    if (full !== undefined) return full
+    if (target !== undefined) this.#rates.take(target, bytes, now)
     connection.send(payload.text)
     return "executed"
-  }
-
-  #overRate(connection: Connection, text: string): SendRateLimited | undefined {
-    const { authority, now } = this.#options
-    const target = connection.target === null ? undefined : authority.rateOf(connection.target.url)
-    if (target === undefined) return undefined
-    const over = this.#rates.take(target, utf8.encode(text).length, now())
-    return over === undefined ? undefined : new SendRateLimited({ url: connection.source.display, ...over })
   }
 
   #overBuffer(connection: Connection, text: string): SendBufferFull | undefined {
@@ -182,9 +180,13 @@ export class CommandExecutor {
     return "executed"
   }
 
-  #report(payload: OutputCommand.Payloads["diagnostic_status_update"]): Done {
+  #report(payload: OutputCommand.Payloads["diagnostic_status_update"]): Done | CommandError {
     const { message, status = null } = payload
-    this.#options.reported(message === undefined ? status : { message, status })
+    const report = JSON.stringify(message === undefined ? status : { message, status })
+    const limit = this.#options.limits.reportedStatusBytes
+    const bytes = bytesOver(report, limit)
+    if (bytes > limit) return new CommandTooLarge({ what: "status", bytes, limit })
+    this.#options.reported(report)
     return "recorded"
   }
 
@@ -222,9 +224,11 @@ export class CommandExecutor {
       const url = Result.isSuccess(parsed) ? originOf(parsed.success) : "what is not a URL"
       return new CommandUngranted({ url, problem: "no source" })
     }
-    if (found.length === 1) return first
-    if (own !== undefined && found.includes(own)) return own
-    const ingresses = found.map(({ connection }) => connection.source.ingress)
+    // One that isn't granted isn't meant.
+    const granted = found.filter(({ connection }) => connection.covered)
+    if (granted.length <= 1) return granted[0] ?? first
+    if (own !== undefined && granted.includes(own)) return own
+    const ingresses = granted.map(({ connection }) => connection.source.ingress)
     return new AmbiguousConnection({ url: first.connection.source.display, ingresses })
   }
 }
@@ -234,8 +238,3 @@ const originOf = ({ host, port, scheme }: SocketUrl.SocketUrl): string =>
 
 const isFrom = (event: IngressEvent, connection: Connection): boolean =>
   connection.source.url === event.url && connection.source.ingress === event.ingressName
-
-const is = <K extends OutputCommand.Kind>(
-  command: OutputCommand.OutputCommand,
-  kind: K
-): command is OutputCommand.OutputCommand<K> => command.kind === kind

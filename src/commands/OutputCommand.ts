@@ -165,6 +165,23 @@ export class OutputCommand<out K extends Kind = Kind> {
 }
 
 /**
+ * Whether a value is a command whose form was checked.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isOutputCommand = (value: unknown): value is OutputCommand => isChecked(value)
+
+/**
+ * Whether a command is of a kind.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isOfKind = <K extends Kind>(command: OutputCommand, kind: K): command is OutputCommand<K> =>
+  command.kind === kind
+
+/**
  * What a constructor makes: a checked command, or one in its wire form that
  * the host checks when it is asked to execute it.
  *
@@ -229,8 +246,8 @@ export const send = (to: To, text: string, options?: Options): Command => {
 }
 
 /**
- * Closes a connection, which stays closed until the plugin or the operator
- * says otherwise. `code` is 1000 (the default) or 3000 to 4999; `reason` has
+ * Closes a connection, which stays closed until its service starts again.
+ * `code` is 1000 (the default) or 3000 to 4999; `reason` has
  * at most 123 bytes.
  *
  * @category constructors

@@ -31,6 +31,11 @@ class Bucket {
   }
 }
 
+interface Buckets {
+  readonly sends: Bucket | undefined
+  readonly bytes: Bucket | undefined
+}
+
 /**
  * The rates of the granted targets of one plugin.
  *
@@ -38,14 +43,28 @@ class Bucket {
  * @since 0.1.0
  */
 export class SendRates {
-  readonly #targets = new Map<string, { readonly sends: Bucket | undefined; readonly bytes: Bucket | undefined }>()
+  readonly #targets = new Map<string, Buckets>()
 
-  /** Takes one text of so many bytes; says what there is too little of, if anything. */
-  take(
+  /** What there is too little of for one more text of so many bytes, if anything. */
+  over(
     target: GrantedTarget,
     bytes: number,
     now: number
   ): { readonly per: "sends" | "bytes"; readonly limit: number } | undefined {
+    const { bytes: ofBytes, sends } = this.#buckets(target, now)
+    if (sends !== undefined && !sends.has(1, now)) return { per: "sends", limit: sends.limit }
+    if (ofBytes !== undefined && !ofBytes.has(bytes, now)) return { per: "bytes", limit: ofBytes.limit }
+    return undefined
+  }
+
+  /** Takes one text of so many bytes. */
+  take(target: GrantedTarget, bytes: number, now: number): void {
+    const { bytes: ofBytes, sends } = this.#buckets(target, now)
+    sends?.take(1)
+    ofBytes?.take(bytes)
+  }
+
+  #buckets(target: GrantedTarget, now: number): Buckets {
     const key = JSON.stringify(target)
     let buckets = this.#targets.get(key)
     if (buckets === undefined) {
@@ -55,11 +74,6 @@ export class SendRates {
       }
       this.#targets.set(key, buckets)
     }
-    if (buckets.sends !== undefined && !buckets.sends.has(1, now)) return { per: "sends", limit: buckets.sends.limit }
-    if (buckets.bytes !== undefined && !buckets.bytes.has(bytes, now))
-      return { per: "bytes", limit: buckets.bytes.limit }
-    buckets.sends?.take(1)
-    buckets.bytes?.take(bytes)
-    return undefined
+    return buckets
   }
 }

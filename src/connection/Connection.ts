@@ -168,6 +168,15 @@ export class Connection {
     if (this.state !== "stopped") this.#stopped("service", null)
   }
 
+  /** Forgets why it was stopped and how often it failed: the operator starts anew. */
+  forget(): void {
+    this.#failures = 0
+    this.#dials = []
+    this.stopReason = null
+    this.nextAttemptAt = null
+    this.#set("closed")
+  }
+
   /** Runs the connection until the scope closes, which closes an open socket in order. */
   get supervised(): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
@@ -230,7 +239,10 @@ export class Connection {
       return this.#stopped("grant", null)
     }
     this.#denied = null
-    if (this.#stays(authorized.success.revision)) return undefined
+    if (this.#stays(authorized.success.revision)) {
+      if (this.stopReason === null) this.#set("waiting")
+      return undefined
+    }
     if (!sink.ready()) {
       this.nextAttemptAt = null
       this.stopReason = null

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as Str from "effect/String"
 import { CommandError } from "../commands/CommandError.ts"
 import { ConnectionError, DialError } from "../connection/ConnectionError.ts"
 import * as Diagnostic from "../diagnostics/Diagnostic.ts"
@@ -37,7 +38,10 @@ export const HostError = Schema.Union([
  */
 export type HostError = typeof HostError.Type
 
-/** The stage's errors as JSON; an error of another stage is not encoded. */
+const wire = (fields: Schema.JsonObject): Schema.JsonObject =>
+  Object.fromEntries(Object.entries(fields).map(([key, value]) => [Str.camelToSnake(key), value]))
+
+/** The stage's errors as JSON, with the names of the wire; an error of another stage is not encoded. */
 const codec = <E extends Diagnostic.Reportable, I>(
   stage: Diagnostic.Stage,
   errors: Schema.Codec<E, I>,
@@ -49,7 +53,7 @@ const codec = <E extends Diagnostic.Reportable, I>(
     stage,
     severity,
     // An error is a struct, and a struct is encoded as an object.
-    encode: (error) => (is(error) ? (encode(error) as Schema.JsonObject) : undefined)
+    encode: (error) => (is(error) ? wire(encode(error) as Schema.JsonObject) : undefined)
   }
 }
 

@@ -126,7 +126,7 @@ export class Dispatcher {
         }
         const left = Math.ceil(this.#startedAt + dispatchDeadlineMs - this.#monotonic())
         if (left > 0) yield* this.#watch.park(left)
-        else this.#timedOut(new DispatchTimeout({ deadlineMs: dispatchDeadlineMs }))
+        else this.#timedOut(new DispatchTimeout({ during: "event", deadlineMs: dispatchDeadlineMs }))
       }
     })
   }
@@ -195,7 +195,7 @@ export class Dispatcher {
     if (Exit.isFailure(exit)) {
       accounting.failed++
       if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
-      else failed(new DispatchFailed({ cause: Cause.squash(exit.cause) }))
+      else failed(new DispatchFailed({ during: "event", cause: Cause.squash(exit.cause) }))
       return
     }
     const output = Output.check(exit.value, limits)

@@ -8,6 +8,11 @@ import * as Wire from "../internal/wire.ts"
 
 const id = (name: string) => `mooring/plugin/${name}`
 
+/** Which of the plugin's code it was: the handler of an event, or its `stop`. */
+const During = Schema.Literals(["event", "stop"])
+
+const codeOf = (during: typeof During.Type): string => (during === "event" ? "the handler" : "the plugin's stop")
+
 /**
  * The handler took longer than its deadline and was interrupted. None of its
  * commands is executed, whatever it returns later.
@@ -16,10 +21,11 @@ const id = (name: string) => `mooring/plugin/${name}`
  * @since 0.1.0
  */
 export class DispatchTimeout extends Schema.TaggedError<DispatchTimeout>(id("DispatchTimeout"))("DispatchTimeout", {
+  during: During,
   deadlineMs: Schema.Int
 }) {
   override get message(): string {
-    return `the handler was interrupted after ${this.deadlineMs} ms`
+    return `${codeOf(this.during)} was interrupted after ${this.deadlineMs} ms`
   }
 }
 
@@ -31,10 +37,11 @@ export class DispatchTimeout extends Schema.TaggedError<DispatchTimeout>(id("Dis
  * @since 0.1.0
  */
 export class DispatchFailed extends Schema.TaggedError<DispatchFailed>(id("DispatchFailed"))("DispatchFailed", {
+  during: During,
   cause: Schema.optionalKey(Schema.Defect())
 }) {
   override get message(): string {
-    return this.cause === undefined ? "the handler didn't accept the event" : "the handler failed"
+    return this.cause === undefined ? "the handler didn't accept the event" : `${codeOf(this.during)} failed`
   }
 }
 

@@ -131,6 +131,8 @@ export class PluginInstance {
   #dispatcher: Dispatcher | undefined = undefined
   #dispatches = 0
   #wish: "run" | "stop" | "end" = "run"
+  /** What didn't end when it was told to. */
+  #ghosts: ReadonlyArray<Fiber.Fiber<unknown, unknown>> = []
   #reason: StartReason = "first"
   #history = Supervision.initial
   /** The revision of the grants under which a denial was last reported. */
@@ -147,7 +149,7 @@ export class PluginInstance {
       limits: options.limits,
       now: this.#now,
       record: (result) => this.results.add(result),
-      reported: (status) => this.#report(JSON.stringify(status)),
+      reported: (status) => this.#report(status),
       rejected: (error, url) => options.log.add(error, url)
     })
   }
@@ -157,14 +159,22 @@ export class PluginInstance {
     slot.epochSince = this.#dispatches
   }
 
-  /** Starts the service, also one that failed or was stopped. */
+  /** Starts the service, also one that failed or was stopped; its sources are dialled whatever they were stopped for. */
   start(): void {
     if (this.#wish === "end") return
     this.#wish = "run"
     this.#history = Supervision.initial
     this.#denied = null
-    if (this.lifecycle === "failed" || this.lifecycle === "stopped") this.#set("ready", null)
+    if ((this.lifecycle === "failed" || this.lifecycle === "stopped") && !this.#isHaunted) {
+      for (const { connection } of this.slots) connection.forget()
+      this.#set("ready", null)
+    }
     this.#parking.wake()
+  }
+
+  /** Whether something of an instance that was given up still runs: no other may be started beside it. */
+  get #isHaunted(): boolean {
+    return this.#ghosts.some((fiber) => fiber.pollUnsafe() === undefined)
   }
 
   /** Stops the service until it is started again. */
@@ -220,18 +230,22 @@ export class PluginInstance {
 
   /** One instance from its start to its end, and the decision what follows. */
   get #live(): Effect.Effect<void> {
-    return Effect.scoped(
-      Effect.gen({ self: this }, function* () {
-        this.#set("starting", null)
-        const instance = yield* this.#started
-        if (instance === undefined) return
-        const startedAt = this.#now()
+    return Effect.gen({ self: this }, function* () {
+      this.#set("starting", null)
+      const resources = yield* Scope.make()
+      const instance = yield* Scope.provide(this.#started, resources)
+      const startedAt = this.#now()
+      let ended: Dispatcher | undefined
+      if (instance !== undefined) {
         this.#set("running", null)
-        const ended = yield* this.#serve(instance)
+        ended = yield* Effect.scoped(this.#serve(instance))
         this.#history = Supervision.ran(this.#history, startedAt, this.#now(), this.#options.limits)
-        this.#decide(ended)
-      })
-    )
+      }
+      // What the plugin acquired is released by its code, which may not end.
+      const release = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
+      if (yield* outlives(release, UNSTOPPABLE_AFTER_MS)) this.#unstoppable(release)
+      else if (ended !== undefined) this.#decide(ended)
+    })
   }
 
   /** The started instance; `undefined` if there is none and it is decided what follows. */
@@ -248,7 +262,7 @@ export class PluginInstance {
         wanted: () => this.#wish === "run"
       })
       if (exit === "unwanted") return undefined
-      if (exit === "unstoppable") return this.#unstoppable()
+      if (Fiber.isFiber(exit)) return this.#unstoppable(exit)
       if (exit === "late") return this.#notStarted(new StartTimeout({ deadlineMs: limits.startDeadlineMs }))
       if (Exit.isFailure(exit)) return this.#notStarted(new StartFailed({ cause: squash(exit) }))
       return exit.value
@@ -276,13 +290,13 @@ export class PluginInstance {
         if (Result.isFailure(this.#options.authority.service())) break
         yield* this.#parking.park(null)
       }
-      if (dispatcher.end === undefined) this.#set("stopping", null)
+      this.#set(dispatcher.end === undefined ? "stopping" : "restarting", null)
       dispatcher.stop()
       this.#dispatcher = undefined
       this.#discardWaiting()
       yield* Scope.close(sockets, Exit.void)
       this.#discardWaiting()
-      if (yield* outlives(runner, UNSTOPPABLE_AFTER_MS)) this.#unstoppable()
+      if (yield* outlives(runner, UNSTOPPABLE_AFTER_MS)) this.#unstoppable(runner)
       else if (dispatcher.end === "stopped") yield* this.#stopInstance(instance)
       return dispatcher
     })
@@ -297,9 +311,12 @@ export class PluginInstance {
         unstoppableMs: UNSTOPPABLE_AFTER_MS,
         wanted: () => true
       })
-      if (exit === "unstoppable") this.#unstoppable()
-      else if (exit === "late") this.#fail(new DispatchTimeout({ deadlineMs: this.#options.limits.startDeadlineMs }))
-      else if (exit !== "unwanted" && Exit.isFailure(exit)) this.#fail(new DispatchFailed({ cause: squash(exit) }))
+      const deadlineMs = this.#options.limits.startDeadlineMs
+      if (Fiber.isFiber(exit)) this.#unstoppable(exit)
+      else if (exit === "late") this.#fail(new DispatchTimeout({ during: "stop", deadlineMs }))
+      else if (exit !== "unwanted" && Exit.isFailure(exit)) {
+        this.#fail(new DispatchFailed({ during: "stop", cause: squash(exit) }))
+      }
     })
   }
 
@@ -352,7 +369,8 @@ export class PluginInstance {
     this.#set("restarting", decision.at)
   }
 
-  #unstoppable(): undefined {
+  #unstoppable(ghost: Fiber.Fiber<unknown, unknown>): undefined {
+    this.#ghosts = [...this.#ghosts.filter((fiber) => fiber.pollUnsafe() === undefined), ghost]
     this.#fail(new InstanceUnstoppable({ afterMs: UNSTOPPABLE_AFTER_MS }))
     this.#rest("failed", null)
   }

@@ -421,4 +421,32 @@ describe("Connection", () => {
       assert.strictEqual((yield* fake.dials).length, 0)
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
+
+  it.effect("keeps its backoff while its service restarts, and forgets a stop when the operator starts anew", () =>
+    withHost({ reconnect: { policy: "never" } }, () =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        remote.close(1000)
+        yield* host.idle
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "never" })
+        yield* host.stop(REF)
+        yield* host.idle
+        yield* host.start(REF)
+        yield* fake.remote(GATEWAY, 2)
+      })
+    )
+  )
+
+  it.effect("refuses settings of an ingress that the manifest doesn't have", () => {
+    const pkg = plugin({})
+    const enabled = [enable(pkg, { sources: { gatewya: { urls: [] } } })]
+    return Effect.gen(function* () {
+      const row = yield* rowOf(REF)
+      assert.strictEqual(row.lifecycle, "failed")
+      assert.strictEqual(row.lastError?.tag, "ManifestInvalid")
+      assert.include(row.lastError?.message ?? "", "sources.gatewya")
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled })))
+  })
 })

@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
 import { PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { onFake, rowOf } from "../support/host.ts"
+import { onFake, rowOf, settled } from "../support/host.ts"
 import { GATEWAY, plugin } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
@@ -116,6 +116,78 @@ describe("PluginInstance", () => {
       yield* host.stop(REF)
       yield* host.idle
       assert.deepStrictEqual(held, ["acquired", "released"])
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("rule 9: gives up on a plugin whose resources are never released, and starts none beside it", () => {
+    let starts = 0
+    const pkg = plugin({
+      handlers: () =>
+        Effect.acquireRelease(
+          Effect.sync(() => {
+            starts++
+          }),
+          () => Effect.never
+        ).pipe(Effect.as({ gateway: { websocket_text: () => Effect.die("boom") } }))
+    })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      remote.sendText("die")
+      yield* settled
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "restarting")
+      yield* TestClock.adjust(5000)
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.deepInclude(row, { lifecycle: "failed", retryAt: null })
+      assert.strictEqual(row.lastError?.tag, "InstanceUnstoppable")
+      yield* host.start(REF)
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "failed")
+      assert.strictEqual(starts, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("rule 6: starts no instance beside a handler that goes on, even when the operator asks for it", () => {
+    const gate = Promise.withResolvers<void>()
+    const pkg = plugin({
+      handlers: { gateway: { websocket_text: () => Effect.uninterruptible(Effect.promise(() => gate.promise)) } }
+    })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      remote.sendText("for ever")
+      yield* settled
+      yield* TestClock.adjust(1000)
+      yield* settled
+      yield* TestClock.adjust(5000)
+      yield* settled
+      yield* host.start(REF)
+      yield* settled
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "failed")
+      assert.strictEqual((yield* fake.dials).length, 1)
+      gate.resolve()
+      yield* settled
+      yield* host.start(REF)
+      yield* fake.remote(GATEWAY, 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("reports a stop that fails as what it is", () => {
+    const pkg = {
+      ...plugin({}),
+      runtime: { start: () => Effect.succeed({ handle: () => Exit.void, stop: Effect.fail("no") }) }
+    }
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      yield* host.stop(REF)
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.strictEqual(row.lifecycle, "stopped")
+      assert.strictEqual(row.lastError?.message, "the plugin's stop failed")
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 })

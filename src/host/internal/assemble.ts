@@ -20,7 +20,13 @@ import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
 import { refOf, type Enablement } from "../../manifest/Enablement.ts"
 import { takes, type Manifest } from "../../manifest/Manifest.ts"
-import { DigestMismatch, PackageUnreadable, VersionMismatch, type ManifestError } from "../../manifest/ManifestError.ts"
+import {
+  DigestMismatch,
+  ManifestInvalid,
+  PackageUnreadable,
+  VersionMismatch,
+  type ManifestError
+} from "../../manifest/ManifestError.ts"
 import { packageId } from "../../manifest/PluginRef.ts"
 import { PluginInstance, type PluginDiagnostic, type SourceSlot } from "../../plugin/PluginInstance.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
@@ -89,8 +95,26 @@ const find = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): P
     return new VersionMismatch({ enabled: enablement.version, actual: first.manifest.version })
   }
   const exact = versioned.find(({ digest }) => digest === enablement.digest)
-  return exact ?? new DigestMismatch({ enabled: enablement.digest, actual: versioned[0]?.digest ?? "" })
+  if (exact === undefined) {
+    return new DigestMismatch({ enabled: enablement.digest, actual: versioned[0]?.digest ?? "" })
+  }
+  const problems = strangers(enablement, exact.manifest)
+  return problems.length === 0 ? exact : new ManifestInvalid({ subject: "enablement", problems })
 }
+
+/** What the enablement says of surfaces and ingresses that the manifest doesn't have. */
+const strangers = ({ sources, surfaces = [] }: Enablement, manifest: Manifest) => [
+  ...surfaces.flatMap((surface, index) =>
+    manifest.surfaces.includes(surface)
+      ? []
+      : [{ path: `surfaces[${index}]`, message: "Expected a surface that the manifest declares" }]
+  ),
+  ...Object.keys(sources).flatMap((name) =>
+    manifest.ingresses.some((ingress) => ingress.name === name)
+      ? []
+      : [{ path: `sources.${name}`, message: "Expected an ingress that the manifest declares" }]
+  )
+]
 
 const assemble = Effect.fnUntraced(function* (
   enablement: Enablement,

@@ -97,7 +97,8 @@ const connection = (live: Connection, queue: IngressQueue, redaction: Redaction)
     live.lastClose === null
       ? null
       : { ...live.lastClose, reason: redaction.foreign(live.lastClose.reason), at: time(live.lastClose.at) },
-  nextAttemptAt: timeOrNull(live.nextAttemptAt),
+  // While the service restarts the attempt is planned, and nothing waits for it.
+  nextAttemptAt: live.state === "closed" ? null : timeOrNull(live.nextAttemptAt),
   subprotocol: live.subprotocol,
   remoteAddress: live.remoteAddress,
   flow: queue.flow,

@@ -16,7 +16,7 @@ export const outlives = (fiber: Fiber.Fiber<unknown, unknown>, millis: number): 
 
 /**
  * Runs an effect until it ends, is past its deadline (`late`), or isn't wanted
- * any more (`unwanted`); `unstoppable` if it goes on after it was interrupted.
+ * any more (`unwanted`); its fiber if it goes on after it was interrupted.
  * Wakes of `parking` make it ask again whether it is wanted.
  */
 export const withDeadline = <A, E, R>(
@@ -28,7 +28,7 @@ export const withDeadline = <A, E, R>(
     readonly unstoppableMs: number
     readonly wanted: () => boolean
   }
-): Effect.Effect<Exit.Exit<A, E> | "late" | "unwanted" | "unstoppable", never, R> =>
+): Effect.Effect<Exit.Exit<A, E> | "late" | "unwanted" | Fiber.Fiber<A, E>, never, R> =>
   Effect.gen(function* () {
     const { now, parking, wanted } = options
     const deadline = now() + options.deadlineMs
@@ -43,6 +43,6 @@ export const withDeadline = <A, E, R>(
       yield* parking.pend(left)
     }
     fiber.interruptUnsafe()
-    if (yield* outlives(fiber, options.unstoppableMs)) return "unstoppable"
+    if (yield* outlives(fiber, options.unstoppableMs)) return fiber
     return wanted() ? "late" : "unwanted"
   })

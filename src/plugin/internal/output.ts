@@ -3,6 +3,7 @@
  */
 import * as Result from "effect/Result"
 import type { Values } from "../../limits/Limits.ts"
+import { isOfKind, isOutputCommand } from "../../commands/OutputCommand.ts"
 import { DispatchFailed, OutputInvalid, OutputTooLarge } from "../PluginError.ts"
 
 /** An output that may be used. Status and state are JSON texts, so that nobody can change them later. */
@@ -32,7 +33,7 @@ export const check = (output: unknown, limits: Limits): Result.Result<Checked, F
   // It is an object, and each field is checked below.
   const { accepted, commands = [], state, status } = output as { readonly [field: string]: unknown }
   if (accepted !== undefined && typeof accepted !== "boolean") return invalid("accepted", "Expected a boolean")
-  if (accepted === false) return Result.fail(new DispatchFailed({}))
+  if (accepted === false) return Result.fail(new DispatchFailed({ during: "event" }))
   if (!Array.isArray(commands)) return invalid("commands", "Expected an array")
   if (status === undefined && state === undefined)
     return whole({ commands, status: undefined, state: undefined }, limits)
@@ -68,16 +69,10 @@ const whole = (checked: Checked, limits: Limits): Result.Result<Checked, Failure
 }
 
 /** At most how many bytes a command takes; infinite where only counting tells. */
-const textOf = (command: unknown): number => {
-  if (typeof command !== "object" || command === null || !("payload" in command)) return Number.POSITIVE_INFINITY
-  const { payload } = command
-  if (typeof payload !== "object" || payload === null || !("text" in payload) || !("url" in payload)) {
-    return Number.POSITIVE_INFINITY
-  }
-  const { text, url } = payload
-  if (typeof text !== "string" || typeof url !== "string") return Number.POSITIVE_INFINITY
-  return ENVELOPE_BYTES + (text.length + url.length) * MOST_JSON_PER_UNIT
-}
+const textOf = (command: unknown): number =>
+  isOutputCommand(command) && isOfKind(command, "websocket_send")
+    ? ENVELOPE_BYTES + (command.payload.text.length + command.payload.url.length) * MOST_JSON_PER_UNIT
+    : Number.POSITIVE_INFINITY
 
 const exactBytes = ({ commands, state, status }: Checked): number | undefined => {
   try {

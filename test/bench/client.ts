@@ -1,0 +1,187 @@
+/**
+ * One contestant of a benchmark, in a process of its own so that its CPU time
+ * is its own: `node client.ts <mode> <port> <frames> <connections>`.
+ */
+import * as NodeWS from "@effect/platform-node/NodeWS"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Socket from "effect/socket/Socket"
+import { WebSocket } from "ws"
+import { Enablement, GrantStore, Limits, OutputCommand, PluginHost, ServicePlugin } from "mooring"
+import { WsClient } from "mooring/node"
+
+const [mode = "", port = "", total = "0", connections = "1"] = process.argv.slice(2)
+const expected = Number(total)
+const base = `ws://127.0.0.1:${port}`
+
+let count = 0
+let cpu = process.cpuUsage()
+let at = performance.now()
+let finish = (): void => {}
+
+/** Counts a frame; the clock starts at the first. */
+const tick = (): void => {
+  if (++count === 1) {
+    cpu = process.cpuUsage()
+    at = performance.now()
+  }
+  if (count === expected) finish()
+}
+
+const report = (more: object = {}): void => {
+  const used = process.cpuUsage(cpu)
+  const wallMs = performance.now() - at
+  const result = {
+    frames: count,
+    cpuUs: (used.user + used.system) / Math.max(1, count),
+    wallUs: (wallMs * 1000) / Math.max(1, count),
+    ...more
+  }
+  process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0))
+}
+
+const bare = (paths: ReadonlyArray<string>, onText: (text: string, ws: WebSocket) => void): void => {
+  finish = report
+  for (const path of paths) {
+    const ws = new WebSocket(`${base}${path}`, { perMessageDeflate: false })
+    ws.on("message", (data: Buffer) => onText(data.toString(), ws))
+  }
+}
+
+interface Hosted {
+  readonly name: string
+  readonly paths: ReadonlyArray<string>
+  readonly handlers: ServicePlugin.Handlers
+}
+
+const hosted = (plugins: ReadonlyArray<Hosted>): void => {
+  const targets = [{ scheme: "ws", host: "127.0.0.1", port: Number(port), pathPrefixes: ["/"] }] as const
+  const packages = plugins.map(({ handlers, name, paths }) =>
+    ServicePlugin.make({
+      id: `bench.${name}`,
+      version: "1.0.0",
+      ingresses: { feed: { sources: paths.map((path) => `${base}${path}`) } },
+      websocket: targets,
+      handlers: { feed: handlers }
+    })
+  )
+  const enabled = packages.map(({ digest, manifest }) =>
+    Result.getOrThrow(
+      Enablement.decode({
+        id: `project:${manifest.id}`,
+        version: manifest.version,
+        digest,
+        grants: {
+          permissions: manifest.permissions,
+          websocket: targets.map(({ pathPrefixes, ...target }) => ({ ...target, path_prefixes: pathPrefixes }))
+        }
+      })
+    )
+  )
+  const host = PluginHost.layer({ plugins: packages, enabled }).pipe(
+    Layer.provide(GrantStore.layer(enabled)),
+    Layer.provide(WsClient.layer),
+    Layer.provide(Limits.layer({ connectionsPerPlugin: 10_000, dialsPerSecond: 10_000 }))
+  )
+  const program = Effect.gen(function* () {
+    const { status } = yield* PluginHost.PluginHost
+    yield* Effect.callback<void>((resume) => {
+      finish = () => resume(Effect.void)
+    })
+    const { plugins: rows } = yield* status
+    report({ dropped: rows.reduce((sum, row) => sum + row.dispatchCounters.evicted, 0) })
+    yield* Effect.never
+  })
+  Effect.runFork(Effect.provide(program, host))
+}
+
+const many = (path: string) => Array.from({ length: Number(connections) }, (_, n) => `${path}/${n}`)
+
+const counted: ServicePlugin.Handlers = {
+  websocket_text: () => {
+    tick()
+    return Exit.void
+  }
+}
+
+const echoing: ServicePlugin.Handlers = {
+  websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, event.text)] })
+}
+
+const counting = (text: string) =>
+  Effect.gen(function* () {
+    const length = yield* Effect.succeed(text.length)
+    if (length >= 0) tick()
+  })
+
+/** Reports what the process holds once so many connections are open and idle. */
+const idle = (open: () => void): void => {
+  open()
+  setTimeout(() => {
+    globalThis.gc?.()
+    setTimeout(() => report({ rssKib: process.memoryUsage.rss() / 1024 }), 500)
+  }, 4000)
+}
+
+switch (mode) {
+  case "bare":
+    bare(many("/flood"), tick)
+    break
+  case "bare-generator":
+    bare(many("/flood"), (text) => Effect.runSync(counting(text)))
+    break
+  case "effect-socket": {
+    finish = report
+    const read = Effect.gen(function* () {
+      const socket = yield* Socket.makeWebSocket(`${base}/flood/0`)
+      const pull = yield* Socket.readerString(socket)
+      while (true) for (const _ of yield* pull) tick()
+    })
+    Effect.runFork(read.pipe(Effect.scoped, Effect.provide(NodeWS.layerWebSocketConstructor)))
+    break
+  }
+  case "exit":
+    hosted([{ name: "count", paths: many("/flood"), handlers: counted }])
+    break
+  case "generator":
+    hosted([{ name: "count", paths: many("/flood"), handlers: { websocket_text: (event) => counting(event.text) } }])
+    break
+  case "bare-echo":
+    bare(["/echo"], (text, ws) => ws.send(text))
+    break
+  case "echo":
+    hosted([{ name: "echo", paths: ["/echo"], handlers: echoing }])
+    break
+  case "quiet":
+    hosted([{ name: "quiet", paths: ["/pulse"], handlers: echoing }])
+    break
+  case "quiet-beside-own-flood": {
+    const both: ServicePlugin.Handlers = {
+      websocket_text: (event) =>
+        (event.url.includes("/pulse") ? echoing.websocket_text?.(event) : undefined) ?? Exit.void
+    }
+    hosted([{ name: "both", paths: ["/flood", "/pulse"], handlers: both }])
+    break
+  }
+  case "quiet-beside-other-flood":
+    hosted([
+      { name: "flood", paths: ["/flood"], handlers: counted },
+      { name: "quiet", paths: ["/pulse"], handlers: echoing }
+    ])
+    break
+  case "bare-quiet-beside-flood":
+    bare(["/flood"], tick)
+    bare(["/pulse"], (text, ws) => ws.send(text))
+    break
+  case "bare-idle":
+    idle(() => bare(many("/idle"), tick))
+    break
+  case "idle":
+    idle(() => hosted([{ name: "idle", paths: many("/idle"), handlers: counted }]))
+    break
+  case "nothing":
+    idle(() => hosted([]))
+    break
+}

@@ -1,0 +1,192 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import { TestClock } from "effect/testing"
+import * as DialLimiter from "../../src/connection/DialLimiter.ts"
+import { either, int, list, oneOf } from "../support/arbitraries.ts"
+
+const WIDE = { dialsAtOnce: 1000, dialsAtOncePerPlugin: 1000, dialsPerSecond: 100_000 }
+
+const Ask = Arbitrary.all({ plugin: int(0, 2), waitMs: either(oneOf(0, 0, 0), int(0, 300)), ends: int(0, 4) })
+
+/** Lets every fiber that can go on do so. */
+const settle = Effect.gen(function* () {
+  for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
+})
+
+/** Dials that last until they are let go, and when each began. */
+const dials = Effect.gen(function* () {
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const begun: Array<{ readonly name: string; readonly at: number }> = []
+  const doors = new Map<string, Deferred.Deferred<void>>()
+  const running = new Set<string>()
+  const dial = (slots: DialLimiter.DialSlots, name: string) =>
+    Effect.gen(function* () {
+      const door = yield* Deferred.make<void>()
+      doors.set(name, door)
+      const held = Effect.suspend(() => {
+        begun.push({ name, at: clock.currentTimeMillisUnsafe() })
+        running.add(name)
+        return Effect.ensuring(
+          Deferred.await(door),
+          Effect.sync(() => running.delete(name))
+        )
+      })
+      return yield* Effect.forkChild(slots.withSlot(held), { startImmediately: true })
+    })
+  const end = (name: string) =>
+    Effect.suspend(() => {
+      const door = doors.get(name)
+      return door === undefined ? Effect.void : Deferred.succeed(door, undefined)
+    })
+  return { begun, running, dial, end, names: () => begun.map(({ name }) => name) }
+})
+
+describe("DialLimiter", () => {
+  it.effect("begins at most so many dials of a plugin at once, and the next when one ends, in order", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOncePerPlugin: 2 })
+      const slots = limiter.plugin()
+      const { dial, end, names } = yield* dials
+      for (const name of ["a", "b", "c", "d"]) yield* dial(slots, name)
+      yield* settle
+      assert.deepStrictEqual(names(), ["a", "b"])
+      assert.strictEqual(limiter.waiting(), 2)
+      yield* end("b")
+      yield* settle
+      assert.deepStrictEqual(names(), ["a", "b", "c"])
+      assert.strictEqual(limiter.waiting(), 1)
+      yield* end("a")
+      yield* settle
+      assert.deepStrictEqual(names(), ["a", "b", "c", "d"])
+      assert.strictEqual(limiter.waiting(), 0)
+    })
+  )
+
+  it.effect("begins at most so many dials of the whole host at once", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOnce: 3, dialsAtOncePerPlugin: 2 })
+      const { dial, end, names, running } = yield* dials
+      for (const plugin of ["a", "b", "c"]) {
+        const slots = limiter.plugin()
+        for (const index of [1, 2]) yield* dial(slots, `${plugin}${index}`)
+      }
+      yield* settle
+      assert.deepStrictEqual(names(), ["a1", "a2", "b1"])
+      for (const name of ["a1", "a2", "b1", "b2", "c1", "c2"]) {
+        yield* end(name)
+        yield* settle
+        assert.isAtMost(running.size, 3)
+      }
+      assert.strictEqual(names().length, 6)
+    })
+  )
+
+  it.effect("rule 12: doesn't let a plugin that dials a lot hold the places that others need", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOnce: 4, dialsAtOncePerPlugin: 2 })
+      const { dial, names } = yield* dials
+      const greedy = limiter.plugin()
+      for (let index = 0; index < 50; index++) yield* dial(greedy, `greedy${index}`)
+      yield* settle
+      yield* dial(limiter.plugin(), "modest")
+      yield* settle
+      assert.deepStrictEqual(names(), ["greedy0", "greedy1", "modest"])
+    })
+  )
+
+  it.effect("gives the place of a dial back that fails, dies or is interrupted, running or waiting", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOnce: 1, dialsAtOncePerPlugin: 1 })
+      const slots = limiter.plugin()
+      const { dial, names } = yield* dials
+      yield* Effect.exit(slots.withSlot(Effect.fail("no")))
+      yield* Effect.exit(slots.withSlot(Effect.die("no")))
+      const running = yield* dial(slots, "running")
+      const waits = yield* dial(slots, "waits")
+      yield* dial(slots, "next")
+      yield* settle
+      assert.strictEqual(limiter.waiting(), 2)
+      yield* Fiber.interrupt(waits)
+      assert.strictEqual(limiter.waiting(), 1)
+      yield* Fiber.interrupt(running)
+      yield* settle
+      assert.deepStrictEqual(names(), ["running", "next"])
+      assert.strictEqual(limiter.waiting(), 0)
+    })
+  )
+
+  it.effect("gives back what the dial gives", () =>
+    Effect.gen(function* () {
+      const slots = (yield* DialLimiter.make(WIDE)).plugin()
+      assert.strictEqual(yield* slots.withSlot(Effect.succeed(1)), 1)
+      assert.strictEqual(yield* Effect.flip(slots.withSlot(Effect.fail("no"))), "no")
+    })
+  )
+
+  it.effect("lets a second's allowance begin at once, and the rest evenly", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsPerSecond: 10 })
+      const { begun, dial } = yield* dials
+      for (const plugin of [limiter.plugin(), limiter.plugin()]) {
+        for (let index = 0; index < 15; index++) yield* dial(plugin, String(index))
+      }
+      yield* settle
+      assert.strictEqual(begun.length, 10)
+      assert.strictEqual(limiter.waiting(), 20)
+      for (let time = 1; time <= 20; time++) {
+        yield* TestClock.adjust(100)
+        yield* settle
+        assert.strictEqual(begun.length, 10 + time)
+      }
+      assert.strictEqual(limiter.waiting(), 0)
+    })
+  )
+
+  it.effect.prop(
+    "rule 3: begins no more dials than the limits allow, whenever they are asked for",
+    {
+      asks: list(Ask, 1, 60),
+      dialsPerSecond: oneOf(5, 10, 100),
+      dialsAtOnce: oneOf(3, 1000)
+    },
+    ({ asks, dialsAtOnce, dialsPerSecond }) =>
+      Effect.gen(function* () {
+        const limiter = yield* DialLimiter.make({ dialsPerSecond, dialsAtOnce, dialsAtOncePerPlugin: 2 })
+        const plugins = [limiter.plugin(), limiter.plugin(), limiter.plugin()]
+        const { begun, dial, end, running } = yield* dials
+        for (const [index, ask] of asks.entries()) {
+          const slots = plugins[ask.plugin]
+          if (slots === undefined) continue
+          if (ask.waitMs > 0) yield* TestClock.adjust(ask.waitMs)
+          yield* dial(slots, `${ask.plugin}-${index}`)
+          yield* settle
+          const done = [...running][ask.ends]
+          if (done !== undefined) yield* end(done)
+          yield* settle
+          assert.isAtMost(running.size, dialsAtOnce)
+          for (const plugin of [0, 1, 2]) {
+            assert.isAtMost([...running].filter((name) => name.startsWith(`${plugin}-`)).length, 2)
+          }
+        }
+        // In any stretch of time no more than its share and one second's allowance.
+        for (const [first, from] of begun.entries()) {
+          for (const [last, to] of begun.entries()) {
+            if (last < first) continue
+            assert.isAtMost(last - first + 1, dialsPerSecond * (1 + (to.at - from.at) / 1000) + 1e-6)
+          }
+        }
+        // Nothing waits for ever.
+        while (limiter.waiting() > 0) {
+          for (const name of running) yield* end(name)
+          yield* TestClock.adjust(1000)
+          yield* settle
+        }
+        assert.strictEqual(begun.length, asks.length)
+      }),
+    { arbitrary: { runs: 100, size: 40 } }
+  )
+})

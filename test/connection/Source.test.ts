@@ -1,0 +1,121 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import { Enablement, Manifest } from "mooring"
+import * as Source from "../../src/connection/Source.ts"
+
+const manifestOf = (ingresses: ReadonlyArray<{ readonly [key: string]: unknown }>): Manifest.Manifest =>
+  Result.getOrThrow(
+    Manifest.decode({ schema_version: 1, id: "a", name: "A", version: "1.0.0", surfaces: [], ingresses })
+  )
+
+const sourcesOf = (sources: unknown = {}): Enablement.Enablement =>
+  Result.getOrThrow(
+    Enablement.decode({ id: "project:a", version: "1.0.0", digest: `sha256:${"0".repeat(64)}`, sources })
+  )
+
+const URLS = ["ws://h/1?q=1", "wss://H:443/2"]
+
+describe("Source", () => {
+  it("is each URL of each ingress, without its prefix, in the manifest's order", () => {
+    const manifest = manifestOf([
+      { name: "b", sources: ["websocket:ws://h/1", "wss://h/2"] },
+      { name: "a", sources: ["ws://h/1"] },
+      { name: "c" }
+    ])
+    assert.deepStrictEqual(
+      Source.all(manifest, sourcesOf()).map(({ ingress, url }) => [ingress, url]),
+      [
+        ["b", "ws://h/1"],
+        ["b", "wss://h/2"],
+        ["a", "ws://h/1"]
+      ]
+    )
+  })
+
+  it("keeps what the manifest says where the operator says nothing", () => {
+    const [source] = Source.all(
+      manifestOf([{ name: "g", sources: ["ws://h/1?token=SECRET123"], stop_codes: [4004], close_code: 3001 }]),
+      sourcesOf()
+    )
+    assert.deepStrictEqual(source, {
+      ingress: "g",
+      url: "ws://h/1?token=SECRET123",
+      display: "ws://h/1",
+      canonical: "ws://h:80/1?token=SECRET123",
+      headers: {},
+      reconnect: Enablement.reconnectDefaults,
+      stopCodes: [4004],
+      closeCode: 3001
+    })
+  })
+
+  it("closes with 1001 and knows no stop codes unless somebody says otherwise", () => {
+    const [source] = Source.all(manifestOf([{ name: "g", sources: ["ws://h/"] }]), sourcesOf())
+    assert.strictEqual(source?.closeCode, 1001)
+    assert.deepStrictEqual(source?.stopCodes, [])
+  })
+
+  it("lets the operator replace the URLs of an ingress, and of that ingress only", () => {
+    const manifest = manifestOf([
+      { name: "g", sources: ["ws://h/old"], stop_codes: [4004] },
+      { name: "k", sources: ["ws://h/kept"] }
+    ])
+    const sources = Source.all(manifest, sourcesOf({ g: { urls: URLS, headers: { authorization: "Basic {key}" } } }))
+    assert.deepStrictEqual(
+      sources.map(({ url }) => url),
+      [...URLS, "ws://h/kept"]
+    )
+    assert.deepStrictEqual(
+      sources.map(({ headers }) => headers),
+      [{ authorization: "Basic {key}" }, { authorization: "Basic {key}" }, {}]
+    )
+    assert.deepStrictEqual(sources[0]?.stopCodes, [4004])
+    assert.strictEqual(sources[1]?.canonical, "wss://h:443/2")
+    assert.deepStrictEqual(Source.all(manifest, sourcesOf({ g: { urls: [] } })).length, 1)
+  })
+
+  it("keeps the manifest's URLs where the operator sets only something else", () => {
+    const manifest = manifestOf([{ name: "g", sources: URLS, stop_codes: [4004], close_code: 3001 }])
+    const reconnect = { policy: "never", stop_codes: [], close_code: 1000 }
+    const sources = Source.all(manifest, sourcesOf({ g: { reconnect } }))
+    assert.deepStrictEqual(
+      sources.map(({ url }) => url),
+      URLS
+    )
+    for (const source of sources) {
+      assert.strictEqual(source.reconnect.policy, "never")
+      assert.deepStrictEqual(source.stopCodes, [])
+      assert.strictEqual(source.closeCode, 1000)
+    }
+  })
+
+  it("is one source where a URL is written twice", () => {
+    const manifest = manifestOf([{ name: "g" }])
+    const urls = (given: ReadonlyArray<string>) =>
+      Source.all(manifest, sourcesOf({ g: { urls: given } })).map(({ url }) => url)
+    assert.deepStrictEqual(urls(["ws://h/1", "ws://h/2", "ws://h/1"]), ["ws://h/1", "ws://h/2"])
+    // The identity of a source is its URL as written, without the prefix.
+    assert.deepStrictEqual(urls(["websocket:ws://h/1", "ws://h/1"]), ["ws://h/1"])
+  })
+
+  it("is there, with nothing to compare it by, where its URL is refused", () => {
+    const [source] = Source.all(manifestOf([{ name: "g", sources: ["ws://u:SECRET123@h/"] }]), sourcesOf())
+    assert.isNull(source?.canonical)
+    assert.notInclude(source?.display, "SECRET123")
+  })
+
+  it("is not confused by an ingress whose name is one of JavaScript's own", () => {
+    const manifest = manifestOf([
+      { name: "constructor", sources: ["ws://h/1"] },
+      { name: "__proto__", sources: ["ws://h/2"] }
+    ])
+    const settings: unknown = JSON.parse('{ "__proto__": { "urls": ["ws://h/3"] } }')
+    assert.deepStrictEqual(
+      Source.all(manifest, sourcesOf(settings)).map(({ headers, url }) => [url, headers]),
+      [
+        ["ws://h/1", {}],
+        ["ws://h/3", {}]
+      ]
+    )
+  })
+})
