@@ -234,13 +234,11 @@ const address = (to: To, options: Options | undefined) => {
  */
 export const send = (to: To, text: string, options?: Options): Command => {
   // The common case needs no schema: any string will do, and the host looks for the URL among the sources.
-  if (
-    options === undefined &&
-    typeof to === "object" &&
-    typeof to.ingressName === "string" &&
-    typeof text === "string"
-  ) {
-    return make("websocket_send", { url: to.url, ingressName: to.ingressName, text }, NO_IDS)
+  if (options === undefined && typeof to === "object" && typeof text === "string") {
+    const { ingressName, url } = to
+    if (typeof url === "string" && typeof ingressName === "string") {
+      return make("websocket_send", { url, ingressName, text }, NO_IDS)
+    }
   }
   return { kind: "websocket_send", payload: { ...address(to, options), text }, ...envelope(options) }
 }
@@ -286,6 +284,15 @@ const Kinds = Schema.Struct({ kind: Schema.Literals(Object.keys(byKind) as Reado
  */
 export const decode = (value: unknown): Result.Result<OutputCommand, CommandMalformed> => {
   if (isChecked(value)) return Result.succeed(value)
+  try {
+    return decodeWire(value)
+  } catch {
+    // A getter or a proxy: looking at it is running the plugin's code.
+    return Result.fail(new CommandMalformed({ problems: [{ path: "", message: "Expected a value that can be read" }] }))
+  }
+}
+
+const decodeWire = (value: unknown): Result.Result<OutputCommand, CommandMalformed> => {
   const kind = Schema.decodeUnknownResult(Kinds)(value)
   if (Result.isFailure(kind)) return Result.fail(malformed(kind.failure))
   return Result.mapBoth(Schema.decodeUnknownResult(byKind[kind.success.kind], Wire.strict)(value), {
@@ -318,10 +325,15 @@ const KnownId = Schema.is(CommandId)
  */
 export const salvage = (value: unknown): { readonly kind: string | null; readonly ids: Ids } => {
   if (isChecked(value)) return { kind: value.kind, ids: value.ids }
-  const own = (key: string): unknown =>
-    typeof value === "object" && value !== null && Object.hasOwn(value, key)
-      ? Object.getOwnPropertyDescriptor(value, key)?.value
-      : undefined
+  const own = (key: string): unknown => {
+    try {
+      return typeof value === "object" && value !== null
+        ? Object.getOwnPropertyDescriptor(value, key)?.value
+        : undefined
+    } catch {
+      return undefined
+    }
+  }
   const kind = own("kind")
   const commandId = own("command_id")
   const correlationId = own("correlation_id")

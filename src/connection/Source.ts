@@ -41,8 +41,10 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">)
   manifest.ingresses.flatMap((ingress) => {
     const settings = Object.hasOwn(enablement.sources, ingress.name) ? enablement.sources[ingress.name] : undefined
     const reconnect = settings?.reconnect ?? reconnectDefaults
-    return [...new Set(settings?.urls ?? ingress.sources)].map((written) => {
-      const url = written.startsWith(PREFIX) ? written.slice(PREFIX.length) : written
+    const urls = (settings?.urls ?? ingress.sources).map((written) =>
+      written.startsWith(PREFIX) ? written.slice(PREFIX.length) : written
+    )
+    return [...new Set(urls)].map((url) => {
       const parsed = SocketUrl.parse(url)
       return {
         ingress: ingress.name,

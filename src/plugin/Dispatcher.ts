@@ -198,7 +198,12 @@ export class Dispatcher {
       else failed(new DispatchFailed({ during: "event", cause: Cause.squash(exit.cause) }))
       return
     }
-    const output = Output.check(exit.value, limits)
+    const output = checked(exit.value, limits)
+    if (output instanceof InstanceLost) {
+      accounting.failed++
+      this.#finish(output)
+      return
+    }
     if (Result.isFailure(output)) {
       accounting.failed++
       failed(output.failure)
@@ -241,5 +246,14 @@ export class Dispatcher {
   /** Milliseconds on a clock that is never set. */
   #monotonic(): number {
     return Number(this.#options.clock.monotonicTimeNanosUnsafe()) / 1e6
+  }
+}
+
+/** An output may have getters, or be a proxy: looking at it is running the plugin's code. */
+const checked = (output: unknown, limits: Values) => {
+  try {
+    return Output.check(output, limits)
+  } catch (cause) {
+    return new InstanceLost({ cause })
   }
 }

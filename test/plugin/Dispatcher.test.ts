@@ -160,4 +160,37 @@ describe("Dispatcher", () => {
       assert.strictEqual(row.lifecycle, "running")
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
+
+  it.effect("rule 10: a command that can't be read any more when it is executed is malformed, and no more", () => {
+    const pkg = plugin({
+      handlers: {
+        gateway: {
+          websocket_text: (event) => {
+            let looks = 0
+            const fickle = {
+              kind: "diagnostic_status_update" as const,
+              get payload() {
+                if (++looks > 1) throw new Error("no")
+                return {}
+              }
+            }
+            return Exit.succeed({
+              commands: [OutputCommand.send(event, "one"), fickle, OutputCommand.send(event, "two")]
+            })
+          }
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      remote.sendText("text")
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.deepStrictEqual(remote.sent, ["one", "two"])
+      assert.strictEqual(row.diagnosticCounts["CommandMalformed"], 1)
+      assert.strictEqual(row.lifecycle, "running")
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
 })

@@ -15,7 +15,7 @@ const crashes = (count: number, apartMs = 0) => {
     history = next
     const wait = decision.at === null ? Number.NaN : decision.at - now
     now = (decision.at ?? now) + apartMs
-    return [decision.lifecycle, wait]
+    return [decision.lifecycle, wait] as const
   })
 }
 
