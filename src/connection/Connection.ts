@@ -79,6 +79,8 @@ type Wish =
   | { readonly kind: "service" }
 
 const REVOKED_GRACE_MS = 500
+// How long a socket that was broken off may take to say with which code.
+const TERMINATED_WITHIN_MS = 1000
 
 /**
  * The connection of one source. Its fields are for reading; they change in the
@@ -138,6 +140,11 @@ export class Connection {
     return Result.isSuccess(authority.authorize(source.ingress, source.url))
   }
 
+  /** Whether texts can be sent: false from the first close frame on, whoever sent it. */
+  get isOpen(): boolean {
+    return this.state === "open" && this.#session.isOpen
+  }
+
   /** Bytes that were sent and that the system hasn't taken yet. */
   get bufferedBytes(): number {
     return this.#session.bufferedAmount
@@ -156,6 +163,11 @@ export class Connection {
     if (this.state === "open") this.#set("closing")
     else if (this.state !== "connecting" && this.state !== "closing") this.#stopped("plugin", null)
     this.#parking.wake()
+  }
+
+  /** Delivers nothing more of this epoch: what still arrives is counted as rejected. */
+  silence(): void {
+    this.#session.reject()
   }
 
   /** Makes the loop look again, for example because the sink has room. */
@@ -263,6 +275,7 @@ export class Connection {
   #dial(target: AuthorizedTarget): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const { client, dials, limits, source } = this.#options
+      const { closeGraceMs, maxMessageBytes } = limits
       this.target = target
       this.stopReason = null
       this.nextAttemptAt = null
@@ -273,7 +286,7 @@ export class Connection {
       this.#set("connecting")
       const connect = Effect.suspend(() =>
         this.#mayOpen()
-          ? client.connect(target, { headers: source.headers, maxMessageBytes: limits.maxMessageBytes }, session)
+          ? client.connect(target, { headers: source.headers, maxMessageBytes, closeGraceMs }, session)
           : Effect.never
       ).pipe(
         Effect.timeoutOrElse({
@@ -287,7 +300,7 @@ export class Connection {
         Effect.exit
       )
       this.#parking.look()
-      session.terminate()
+      session.abandon()
       if (session.wasOpen) this.#ended(session)
       else if (Exit.isFailure(exit)) this.#dialFailed(exit)
       else this.#set("closed")
@@ -363,7 +376,15 @@ export class Connection {
     return Effect.gen({ self: this }, function* () {
       this.#set("closing")
       session.close(code, reason)
-      const deadline = this.#now() + graceMs
+      yield* this.#untilEnded(session, graceMs)
+      session.terminate()
+      yield* this.#untilEnded(session, TERMINATED_WITHIN_MS)
+    })
+  }
+
+  #untilEnded(session: Session, millis: number): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const deadline = this.#now() + millis
       while (!session.hasEnded && this.#now() < deadline) {
         this.#parking.look()
         yield* this.#parking.pend(deadline - this.#now())

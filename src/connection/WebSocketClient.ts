@@ -34,6 +34,8 @@ export type ReadMode = "full" | "slow" | "off"
 export interface Socket {
   /** The server's choice, null if it made none. */
   readonly subprotocol: string | null
+  /** False from the first close frame on, whoever sent it. */
+  readonly isOpen: () => boolean
   /** The address that was dialled, where the implementation knows it. */
   readonly remoteAddress: string | null
   /** Bytes that were sent and that the system hasn't taken yet. */
@@ -45,7 +47,7 @@ export interface Socket {
   readonly read: (mode: ReadMode) => void
   /** Starts the closing handshake. */
   readonly close: (code: number, reason: string) => void
-  /** Ends the connection without one. */
+  /** Ends the connection without one. `closed` follows soon, with the code of the peer's close frame if one came. */
   readonly terminate: () => void
 }
 
@@ -78,6 +80,8 @@ export interface SocketEvents {
 export interface ConnectOptions {
   readonly headers: { readonly [name: string]: string }
   readonly maxMessageBytes: number
+  /** How long a peer that has sent or was sent a close frame may take to hang up, in milliseconds. */
+  readonly closeGraceMs: number
 }
 
 /**

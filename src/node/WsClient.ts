@@ -70,6 +70,8 @@ const open = (
     const ws = new WebSocket(canonical, [...target.subprotocols], {
       headers: options.headers,
       maxPayload: options.maxMessageBytes,
+      // An option of ws since 8.19 that its types don't have.
+      ...{ closeTimeout: options.closeGraceMs },
       followRedirects: false,
       perMessageDeflate: false,
       autoPong: false,

@@ -76,8 +76,9 @@ export class Dispatcher {
   /** When the handler began to run as an effect, in milliseconds of a clock that is never set. */
   #startedAt: number | undefined = undefined
   #watched = false
-  /** The time when the runner last looked. */
+  /** The time when the runner last looked, and when it lets others have the thread. */
   #now = 0
+  #yieldAt = 0
   #end: End | undefined = undefined
 
   constructor(options: Options) {
@@ -134,19 +135,23 @@ export class Dispatcher {
   #loop(restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<void> {
     const idle = restore(this.#idle.park(null))
     const { clock, instance } = this.#options
-    const loop: Effect.Effect<void> = Effect.suspend(() => {
+    const turn: Effect.Effect<void> = Effect.suspend(() => {
       this.#now = clock.currentTimeMillisUnsafe()
-      const yieldAt = this.#now + SLICE_MS
+      this.#yieldAt = this.#now + SLICE_MS
+      return loop
+    })
+    const loop: Effect.Effect<void> = Effect.suspend(() => {
+      if (this.#now >= this.#yieldAt) return Effect.andThen(Effect.yieldNow, turn)
       for (let taken = 0, lookAt = 1, step = 1; this.#end === undefined; taken++) {
         if (taken === lookAt) {
           const now = clock.currentTimeMillisUnsafe()
-          if (now >= yieldAt || taken >= SLICE_EVENTS) return Effect.andThen(Effect.yieldNow, loop)
+          if (now >= this.#yieldAt || taken >= SLICE_EVENTS) return Effect.andThen(Effect.yieldNow, turn)
           step = now > this.#now ? 1 : Math.min(step * 2, MOST_BETWEEN_LOOKS)
           lookAt = taken + step
           this.#now = now
         }
         const event = this.#take()
-        if (event === undefined) return Effect.andThen(idle, loop)
+        if (event === undefined) return Effect.andThen(idle, turn)
         const effect = this.#call(instance, event)
         if (!Exit.isExit(effect)) {
           this.#watchFrom(this.#monotonic())
@@ -160,7 +165,7 @@ export class Dispatcher {
       }
       return Effect.void
     })
-    return loop
+    return turn
   }
 
   #take(): IngressEvent | undefined {

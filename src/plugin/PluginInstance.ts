@@ -293,6 +293,7 @@ export class PluginInstance {
       this.#set(dispatcher.end === undefined ? "stopping" : "restarting", null)
       dispatcher.stop()
       this.#dispatcher = undefined
+      for (const { connection } of this.slots) connection.silence()
       this.#discardWaiting()
       yield* Scope.close(sockets, Exit.void)
       this.#discardWaiting()

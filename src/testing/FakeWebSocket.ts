@@ -161,6 +161,7 @@ export class Remote {
     return {
       subprotocol,
       remoteAddress: target.url.literal ? target.url.host : null,
+      isOpen: () => this.isOpen && this.closeFrame === null,
       bufferedAmount: () => this.#buffered,
       send: (text, failed) => this.#accept(text, failed),
       ping: () => {

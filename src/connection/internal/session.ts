@@ -53,6 +53,11 @@ export class Session implements SocketEvents {
     this.#owner = owner
   }
 
+  /** Whether texts can be sent: false from the first close frame on. */
+  get isOpen(): boolean {
+    return this.#socket !== null && this.#socket.isOpen()
+  }
+
   get bufferedAmount(): number {
     return this.#socket === null ? 0 : this.#socket.bufferedAmount()
   }
@@ -77,8 +82,14 @@ export class Session implements SocketEvents {
     this.#socket?.close(code, reason)
   }
 
-  /** Ends the session; what its socket says later is ignored. */
+  /** Breaks the connection off. Its end is told like any. */
   terminate(): void {
+    this.reject()
+    this.#socket?.terminate()
+  }
+
+  /** Ends the session; what its socket says later is ignored. */
+  abandon(): void {
     const socket = this.#socket
     this.#finish()
     socket?.terminate()
