@@ -148,9 +148,7 @@ export class CommandExecutor {
     if ("_tag" in destination) return destination
     const { connection } = destination
     const url = connection.source.display
-    if (!connection.isOpen) {
-      return new NotConnected({ url, state: connection.state === "open" ? "closing" : connection.state })
-    }
+    if (connection.state !== "open") return new NotConnected({ url, state: connection.state })
     const target = connection.target === null ? undefined : this.#options.authority.rateOf(connection.target.url)
     const bytes = target === undefined ? 0 : utf8.encode(payload.text).length
     const now = this.#options.now()

@@ -42,9 +42,8 @@ const Reason = Schema.String.check(
 )
 
 const CloseCode = Schema.Int.check(
-  Schema.makeFilter((code: number) => code === 1000 || (code >= 3000 && code <= 4999), {
-    expected: "1000 or 3000 to 4999"
-  })
+  Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected: "1000 or 3000 to 4999" }),
+  Schema.makeFilter((code: number) => code === 1000 || code >= 3000, { expected: "1000 or 3000 to 4999" })
 )
 
 const connection = {
@@ -178,8 +177,8 @@ export const isOutputCommand = (value: unknown): value is OutputCommand => isChe
  * @category predicates
  * @since 0.1.0
  */
-export const isOfKind = <K extends Kind>(command: OutputCommand, kind: K): command is OutputCommand<K> =>
-  command.kind === kind
+export const isOfKind = <K extends Kind>(value: OutputCommand, kind: K): value is OutputCommand<K> =>
+  value.kind === kind
 
 /**
  * What a constructor makes: a checked command, or one in its wire form that

@@ -140,11 +140,6 @@ export class Connection {
     return Result.isSuccess(authority.authorize(source.ingress, source.url))
   }
 
-  /** Whether texts can be sent: false from the first close frame on, whoever sent it. */
-  get isOpen(): boolean {
-    return this.state === "open" && this.#session.isOpen
-  }
-
   /** Bytes that were sent and that the system hasn't taken yet. */
   get bufferedBytes(): number {
     return this.#session.bufferedAmount
@@ -318,6 +313,9 @@ export class Connection {
       binary: (make) => this.#options.report("BinaryUnsupported", make),
       mayOpen: () => this.#mayOpen(),
       opened: (socket, read) => this.#opened(socket, read),
+      closing: () => {
+        if (this.state === "open") this.#set("closing")
+      },
       ended: () => {
         this.#set("closed")
         this.#parking.wake()

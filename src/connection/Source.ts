@@ -6,7 +6,7 @@
  */
 import * as Result from "effect/Result"
 import { reconnectDefaults, type Enablement, type ReconnectSettings } from "../manifest/Enablement.ts"
-import type { Manifest } from "../manifest/Manifest.ts"
+import { withoutPrefix, type Manifest } from "../manifest/Manifest.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
 
 /**
@@ -28,7 +28,6 @@ export interface Source {
 }
 
 const GOING_AWAY = 1001
-const PREFIX = "websocket:"
 
 /**
  * The sources of an enabled plugin: the manifest's, unless the operator
@@ -41,9 +40,7 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">)
   manifest.ingresses.flatMap((ingress) => {
     const settings = Object.hasOwn(enablement.sources, ingress.name) ? enablement.sources[ingress.name] : undefined
     const reconnect = settings?.reconnect ?? reconnectDefaults
-    const urls = (settings?.urls ?? ingress.sources).map((written) =>
-      written.startsWith(PREFIX) ? written.slice(PREFIX.length) : written
-    )
+    const urls = (settings?.urls ?? ingress.sources).map(withoutPrefix)
     return [...new Set(urls)].map((url) => {
       const parsed = SocketUrl.parse(url)
       return {

@@ -34,8 +34,6 @@ export type ReadMode = "full" | "slow" | "off"
 export interface Socket {
   /** The server's choice, null if it made none. */
   readonly subprotocol: string | null
-  /** False from the first close frame on, whoever sent it. */
-  readonly isOpen: () => boolean
   /** The address that was dialled, where the implementation knows it. */
   readonly remoteAddress: string | null
   /** Bytes that were sent and that the system hasn't taken yet. */
@@ -65,6 +63,8 @@ export interface SocketEvents {
   readonly binary: (bytes: number) => void
   readonly ping: (data: Uint8Array) => void
   readonly pong: () => void
+  /** A close frame was sent or came: nothing can be sent any more, and the end is to follow. */
+  readonly closing: () => void
   /** Why the connection is about to end, where that is known. */
   readonly failed: (error: ConnectionError) => void
   /** 1005 if the peer's close frame had no code, 1006 and not clean if none came. */

@@ -25,7 +25,9 @@ export type Reach = "public" | "private" | "special"
 
 const networks = (...texts: ReadonlyArray<string>) => texts.map((text) => IpNetwork.fromStringUnsafe(text))
 
-const PRIVATE = networks("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7")
+const LOOPBACK = networks("::1/128")
+
+const PRIVATE = networks("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 
 const SPECIAL = networks(
   "0.0.0.0/8",
@@ -39,7 +41,8 @@ const SPECIAL = networks(
   "203.0.113.0/24",
   "224.0.0.0/4",
   "240.0.0.0/4",
-  "::/128",
+  "::/96",
+  "::ffff:0:0:0/96",
   "64:ff9b::/96",
   "64:ff9b:1::/48",
   "100::/64",
@@ -48,7 +51,11 @@ const SPECIAL = networks(
   "2002::/16",
   "3fff::/20",
   "5f00::/16",
+  // Metadata services within the unique-local range: AWS, Google Cloud, Scaleway.
   "fd00:ec2::254/128",
+  "fd00:ec2::23/128",
+  "fd20:ce::254/128",
+  "fd00:42::42/128",
   "fe80::/10",
   "fec0::/10",
   "ff00::/8"
@@ -65,6 +72,7 @@ export const reach = (address: string): Reach => {
   if (Result.isFailure(parsed)) return "special"
   const ip = NetAddress.toCanonical(parsed.success)
   const within = (network: IpNetwork.IpNetwork) => IpNetwork.contains(network, ip)
+  if (LOOPBACK.some(within)) return "private"
   if (SPECIAL.some(within)) return "special"
   return PRIVATE.some(within) ? "private" : "public"
 }

@@ -5,7 +5,8 @@
  *
  * This module has a store that never changes and one that is changed at run
  * time; an application may bring its own (a database, a policy service). A
- * lookup that dies is treated as no grant.
+ * lookup that dies, or that answers with something that is no {@link Grant}, is
+ * treated as no grant.
  *
  * @since 0.1.0
  */
@@ -14,24 +15,31 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { refOf, type Enablement } from "../manifest/Enablement.ts"
-import type { Permission } from "../manifest/Permission.ts"
-import type { GrantedTarget } from "../manifest/WebSocketTarget.ts"
+import { Permission } from "../manifest/Permission.ts"
+import { GrantedTarget } from "../manifest/WebSocketTarget.ts"
 
 /**
  * What the operator allows one enabled plugin, pinned to an exact package.
  *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const Grant = Schema.Struct({
+  id: Schema.String,
+  version: Schema.String,
+  digest: Schema.String,
+  permissions: Schema.Array(Permission),
+  websocket: Schema.Array(Schema.toType(GrantedTarget))
+})
+
+/**
  * @category models
  * @since 0.1.0
  */
-export interface Grant {
-  readonly id: string
-  readonly version: string
-  readonly digest: string
-  readonly permissions: ReadonlyArray<Permission>
-  readonly websocket: ReadonlyArray<GrantedTarget>
-}
+export type Grant = typeof Grant.Type
 
 /**
  * The port. Plugins are named by their reference, `project:example.echo` or

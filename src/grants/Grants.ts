@@ -13,13 +13,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { SocketUrl } from "../manifest/SocketUrl.ts"
 import * as WebSocketTarget from "../manifest/WebSocketTarget.ts"
 import { evaluate, type Authorization, type Subject } from "./Evaluation.ts"
 import type { GrantError } from "./GrantError.ts"
-import { GrantStore, type Grant } from "./GrantStore.ts"
+import { Grant, GrantStore } from "./GrantStore.ts"
 
 // Known to this module alone, so that not even a cast constructor makes a target.
 const KEY = Symbol("mooring/grants/mint")
@@ -114,6 +115,9 @@ export class Grants extends Context.Service<
   { readonly authority: (subject: Subject) => Effect.Effect<Authority, never, Scope.Scope> }
 >()("mooring/grants/Grants") {}
 
+const isGrant = Schema.is(Grant)
+const FOLLOW_AGAIN_MS = 1000
+
 interface Entry {
   readonly subject: Subject
   readonly watchers: Set<() => void>
@@ -170,8 +174,11 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
 
     // Fail closed: a store that breaks grants nothing.
     const lookup = (pluginRef: string) =>
-      store.lookup(pluginRef).pipe(
+      Effect.suspend(() => store.lookup(pluginRef)).pipe(
         Effect.map(Option.getOrUndefined),
+        Effect.flatMap((grant) =>
+          grant === undefined || isGrant(grant) ? Effect.succeed(grant) : Effect.die(new TypeError("no grant"))
+        ),
         Effect.catchCause((cause) =>
           Effect.as(Effect.logError("the grant store failed; the plugin has no grant", pluginRef, cause), undefined)
         )
@@ -188,10 +195,21 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
       for (const changed of entry.watchers) changed()
     })
 
-    yield* store.changes.pipe(
-      Stream.runForEach(() => Effect.forEach([...entries], refresh, { discard: true })),
-      Effect.forkScoped({ startImmediately: true })
+    const refreshAll = Effect.suspend(() => Effect.forEach([...entries], refresh, { discard: true }))
+
+    // A store whose changes break off is asked again: a withdrawal must not be missed.
+    const follow: Effect.Effect<void> = Effect.suspend(() =>
+      Stream.runForEach(store.changes, () => refreshAll).pipe(
+        Effect.catchCause((cause) =>
+          Effect.logError("the changes of the grant store broke off", cause).pipe(
+            Effect.andThen(Effect.sleep(FOLLOW_AGAIN_MS)),
+            Effect.andThen(refreshAll),
+            Effect.andThen(follow)
+          )
+        )
+      )
     )
+    yield* Effect.forkScoped(follow, { startImmediately: true })
 
     return Grants.of({
       authority: Effect.fnUntraced(function* (subject) {

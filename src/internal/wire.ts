@@ -26,6 +26,15 @@ export const struct = <const Fields extends Schema.Struct.Fields>(
   return Schema.Struct(fields).pipe(Schema.encodeKeys(keys as SnakeKeys<Fields>))
 }
 
+/** A whole number within a range, which is what every refusal says. */
+export const wholeNumber = (minimum: number, maximum: number) => {
+  const expected = `a whole number from ${minimum} to ${maximum}`
+  return Schema.Number.annotate({ message: `Expected ${expected}` }).check(
+    Schema.isInt({ expected }),
+    Schema.isBetween({ minimum, maximum }, { expected })
+  )
+}
+
 /**
  * One thing that is wrong with a value that somebody wrote: where, and what
  * was expected. Never a piece of the value itself.

@@ -16,11 +16,7 @@ import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 
 const range = (minimum: number, maximum: number, initial: number) =>
-  Schema.Int.check(
-    Schema.makeFilter((value: number) => value >= minimum && value <= maximum, {
-      expected: `a whole number from ${minimum} to ${maximum}`
-    })
-  ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
+  Wire.wholeNumber(minimum, maximum).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
 
 const DAY = 86_400_000
 const KIB = 1024

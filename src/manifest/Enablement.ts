@@ -16,9 +16,7 @@ import * as PluginRef from "./PluginRef.ts"
 import { GrantedTarget } from "./WebSocketTarget.ts"
 
 const millis = (minimum: number, maximum: number, initial: number) =>
-  Schema.Int.check(
-    Schema.isBetween({ minimum, maximum }, { expected: `a whole number from ${minimum} to ${maximum}` })
-  ).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
+  Wire.wholeNumber(minimum, maximum).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
 
 const DAY = 86_400_000
 
@@ -63,12 +61,10 @@ const RESERVED_HEADERS =
 
 const Headers = Schema.Record(
   Schema.String.check(
-    Schema.makeFilter((name: string) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !RESERVED_HEADERS.test(name), {
-      expected: "a header name that is not part of the upgrade itself"
-    })
+    Schema.makeFilter((name: string) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !RESERVED_HEADERS.test(name))
   ),
   Schema.String.check(Schema.isPattern(/^[\t\x20-\x7e]*$/u, { expected: "a header value of printable ASCII" }))
-)
+).annotate({ messageUnexpectedKey: "Expected a header name that is not part of the upgrade itself" })
 
 /**
  * What the operator says of one ingress: its sources instead of the

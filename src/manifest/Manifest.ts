@@ -46,9 +46,8 @@ const Text = Schema.String.check(Schema.isMaxLength(4096, { expected: "at most 4
  * @since 0.1.0
  */
 export const HostCloseCode = Schema.Int.check(
-  Schema.makeFilter((code: number) => code === 1000 || code === 1001 || (code >= 3000 && code <= 4999), {
-    expected: "1000, 1001 or 3000 to 4999"
-  })
+  Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected: "1000, 1001 or 3000 to 4999" }),
+  Schema.makeFilter((code: number) => code <= 1001 || code >= 3000, { expected: "1000, 1001 or 3000 to 4999" })
 )
 
 /**
@@ -149,30 +148,54 @@ export type Encoded = typeof Manifest.Encoded
  */
 export const decode = (input: unknown): Result.Result<Manifest, ManifestInvalid> => {
   const decoded = Schema.decodeUnknownResult(Manifest, Wire.strict)(input)
-  if (Result.isFailure(decoded)) {
-    return Result.fail(new ManifestInvalid({ subject: "manifest", problems: Wire.problemsOf(decoded.failure.issue) }))
-  }
-  const problems = repeatedNames(decoded.success)
-  return problems.length > 0
-    ? Result.fail(new ManifestInvalid({ subject: "manifest", problems }))
-    : Result.succeed(decoded.success)
+  const problems = [
+    ...(Result.isFailure(decoded) ? Wire.problemsOf(decoded.failure.issue) : []),
+    ...repeatedNames(input)
+  ]
+  return Result.isSuccess(decoded) && problems.length === 0
+    ? Result.succeed(decoded.success)
+    : Result.fail(new ManifestInvalid({ subject: "manifest", problems }))
 }
 
-const repeatedNames = (manifest: Manifest): ReadonlyArray<Wire.Problem> => [
+/** What occurs twice though it is a name, looked for in whatever was written, right or wrong. */
+const repeatedNames = (input: unknown): ReadonlyArray<Wire.Problem> => [
   ...repeats(
     "services",
-    manifest.services.map((service) => service.name)
+    listOf(input, "services").map((service) => ownOf(service, "name"))
   ),
   ...repeats(
     "ingresses",
-    manifest.ingresses.map((ingress) => ingress.name)
+    listOf(input, "ingresses").map((ingress) => ownOf(ingress, "name"))
   ),
-  ...manifest.ingresses.flatMap((ingress, index) => repeats(`ingresses[${index}].sources`, ingress.sources))
+  ...listOf(input, "ingresses").flatMap((ingress, index) =>
+    repeats(`ingresses[${index}].sources`, listOf(ingress, "sources").map(identity))
+  )
 ]
 
-const repeats = (path: string, names: ReadonlyArray<string>): ReadonlyArray<Wire.Problem> =>
+const ownOf = (value: unknown, key: string): unknown =>
+  typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
+
+const listOf = (value: unknown, key: string): ReadonlyArray<unknown> => {
+  const list = ownOf(value, key)
+  return Array.isArray(list) ? list : []
+}
+
+/** A source without its prefix: what it is known by. */
+const identity = (source: unknown): unknown => (typeof source === "string" ? withoutPrefix(source) : undefined)
+
+/**
+ * The URL of a source as it is written, without the prefix that it may have.
+ *
+ * @category getters
+ * @since 0.1.0
+ */
+export const withoutPrefix = (source: string): string => source.replace(/^websocket:/, "")
+
+const repeats = (path: string, names: ReadonlyArray<unknown>): ReadonlyArray<Wire.Problem> =>
   names.flatMap((name, index) =>
-    names.indexOf(name) < index ? [{ path: `${path}[${index}]`, message: "Expected a name that occurs once" }] : []
+    name !== undefined && names.indexOf(name) < index
+      ? [{ path: `${path}[${index}]`, message: "Expected a name that occurs once" }]
+      : []
   )
 
 /**

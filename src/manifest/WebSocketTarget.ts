@@ -120,7 +120,7 @@ const hostPattern = (host: string): { readonly wildcard: boolean; readonly host:
   const wildcard = host.startsWith("*.")
   const name = canonicalName(wildcard ? host.slice(2) : host)
   if (name === undefined) return undefined
-  if (wildcard && (SocketUrl.isLiteral(name) || !name.includes("."))) return undefined
+  if (wildcard && (SocketUrl.isLiteral(name) || !/^[^.]+(?:\.[^.]+)+$/.test(name))) return undefined
   return { wildcard, host: name }
 }
 

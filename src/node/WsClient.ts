@@ -67,16 +67,23 @@ const open = (
 ) =>
   Effect.callback<WebSocket, DialError>((resume) => {
     const { canonical, display } = target.url
+    // An option of ws since 8.19 that its types don't have.
+    const closing = { closeTimeout: options.closeGraceMs }
     const ws = new WebSocket(canonical, [...target.subprotocols], {
       headers: options.headers,
       maxPayload: options.maxMessageBytes,
-      // An option of ws since 8.19 that its types don't have.
-      ...{ closeTimeout: options.closeGraceMs },
+      ...closing,
       followRedirects: false,
       perMessageDeflate: false,
       autoPong: false,
       ...(addresses === undefined ? {} : { lookup: pinned(addresses) })
     })
+    // `ws` tells of a close frame by no event, but it answers one by its own `close`.
+    const close = ws.close.bind(ws)
+    ws.close = (code, reason) => {
+      events.closing()
+      close(code, reason)
+    }
     let upgraded = false
     let socket: WsSocket | undefined
     let remoteAddress: string | null = null

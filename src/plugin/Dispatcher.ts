@@ -188,7 +188,9 @@ export class Dispatcher {
 
   #call(instance: Instance, event: IngressEvent): Effect.Effect<unknown, unknown> {
     try {
-      return instance.handle(event)
+      const effect = instance.handle(event)
+      // A handler that isn't written in TypeScript may return anything.
+      return Effect.isEffect(effect) ? effect : Exit.die(new TypeError("the handler returned no effect"))
     } catch (defect) {
       return Exit.die(defect)
     }

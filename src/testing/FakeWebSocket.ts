@@ -161,7 +161,6 @@ export class Remote {
     return {
       subprotocol,
       remoteAddress: target.url.literal ? target.url.host : null,
-      isOpen: () => this.isOpen && this.closeFrame === null,
       bufferedAmount: () => this.#buffered,
       send: (text, failed) => this.#accept(text, failed),
       ping: () => {
@@ -192,6 +191,7 @@ export class Remote {
     this.isOpen = false
     this.#network.length = 0
     for (const failed of this.#unwritten.splice(0)) failed()
+    this.#events.closing()
     this.#events.closed(code, reason, clean)
     this.#bell.ring()
   }

@@ -30,6 +30,7 @@ export interface Owner {
   /** Asked in the turn in which the upgrade completes, before anything is delivered. */
   readonly mayOpen: () => boolean
   readonly opened: (socket: Socket, read: (mode: ReadMode) => void) => void
+  readonly closing: () => void
   readonly ended: () => void
 }
 
@@ -51,11 +52,6 @@ export class Session implements SocketEvents {
 
   constructor(owner: Owner) {
     this.#owner = owner
-  }
-
-  /** Whether texts can be sent: false from the first close frame on. */
-  get isOpen(): boolean {
-    return this.#socket !== null && this.#socket.isOpen()
   }
 
   get bufferedAmount(): number {
@@ -124,11 +120,17 @@ export class Session implements SocketEvents {
   }
 
   readonly ping = (data: Uint8Array): void => {
-    if (this.#control()) this.#socket?.pong(data)
+    if (!this.#control() || this.#socket === null) return
+    // A peer that pings and never reads gets no more answers than the buffer holds.
+    if (this.#socket.bufferedAmount() <= this.#owner.limits.sendBufferBytes) this.#socket.pong(data)
   }
 
   readonly pong = (): void => {
     if (this.#control()) this.#owner.totals.lastPongAt = this.#owner.totals.lastFrameAt
+  }
+
+  readonly closing = (): void => {
+    if (this.#socket !== null) this.#owner.closing()
   }
 
   readonly failed = (error: ConnectionError): void => {

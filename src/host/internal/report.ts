@@ -84,8 +84,7 @@ const ofInstance = ({ redaction }: Row, instance: NonNullable<Row["instance"]>, 
 const connection = (live: Connection, queue: IngressQueue, redaction: Redaction): ConnectionStatus => ({
   url: redaction.own(live.source.display),
   ingressName: live.source.ingress,
-  // The server has sent its close frame, and the end is to follow.
-  state: live.state === "open" && !live.isOpen ? "closing" : live.state,
+  state: live.state,
   stopReason: live.stopReason,
   epoch: live.epoch,
   opens: live.epoch,

@@ -1,7 +1,7 @@
 /**
  * An open `ws` socket as the port has it, and the pace at which it is read.
  */
-import { WebSocket } from "ws"
+import type { WebSocket } from "ws"
 import type { ReadMode, Socket } from "../../connection/WebSocketClient.ts"
 
 // One read of a socket takes at most 64 KiB. Half of that, counted as payload and this much for each frame, means that
@@ -48,8 +48,6 @@ export class WsSocket implements Socket {
     this.subprotocol = subprotocol
     this.remoteAddress = remoteAddress
   }
-
-  readonly isOpen = (): boolean => this.#ws.readyState === WebSocket.OPEN
 
   readonly bufferedAmount = (): number => this.#ws.bufferedAmount
 

@@ -1,0 +1,94 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Arbitrary from "effect/Arbitrary"
+import { SendRates } from "../../src/commands/SendRate.ts"
+import type { GrantedTarget } from "../../src/manifest/WebSocketTarget.ts"
+import { either, int, list, maybe, oneOf } from "../support/arbitraries.ts"
+
+const target = (change: Partial<GrantedTarget>): GrantedTarget => ({
+  scheme: "ws",
+  host: "h",
+  pathPrefixes: ["/"],
+  ...change
+})
+
+const MINUTE = 60_000
+
+/** Takes a text if it may be sent; else says why it may not. */
+const taken = (rates: SendRates, granted: GrantedTarget, bytes: number, now: number) => {
+  const over = rates.over(granted, bytes, now)
+  if (over === undefined) rates.take(granted, bytes, now)
+  return over
+}
+
+describe("SendRates", () => {
+  it.effect.prop(
+    "rule 3: lets through no more than a full bucket and its even refill, in texts and in bytes",
+    {
+      sendsPerMinute: maybe(oneOf(1, 6, 60, 6000)),
+      sendBytesPerMinute: maybe(oneOf(1, 100, 10_000)),
+      sends: list(Arbitrary.all({ waitMs: either(oneOf(0), int(0, 30_000)), bytes: oneOf(0, 1, 10, 100, 5000) }), 1, 60)
+    },
+    ({ sendBytesPerMinute, sendsPerMinute, sends }) =>
+      Effect.sync(() => {
+        const rates = new SendRates()
+        const granted = target({
+          ...(sendsPerMinute === undefined ? {} : { sendsPerMinute }),
+          ...(sendBytesPerMinute === undefined ? {} : { sendBytesPerMinute })
+        })
+        let now = 1_000_000
+        const through: Array<{ readonly at: number; readonly bytes: number }> = []
+        for (const { bytes, waitMs } of sends) {
+          now += waitMs
+          const over = taken(rates, granted, bytes, now)
+          if (over === undefined) through.push({ at: now, bytes })
+          else assert.strictEqual(over.limit, over.per === "sends" ? sendsPerMinute : sendBytesPerMinute)
+          if (sendsPerMinute === undefined && sendBytesPerMinute === undefined) assert.isUndefined(over)
+        }
+        // In any stretch of time at most one full bucket and what was refilled in it.
+        for (const [first, from] of through.entries()) {
+          let bytes = 0
+          for (const [index, to] of through.slice(first).entries()) {
+            bytes += to.bytes
+            const most = (limit: number) => limit * (1 + (to.at - from.at) / MINUTE) + 1e-6
+            if (sendsPerMinute !== undefined) assert.isAtMost(index + 1, most(sendsPerMinute))
+            if (sendBytesPerMinute !== undefined) assert.isAtMost(bytes, most(sendBytesPerMinute))
+          }
+        }
+      }),
+    { arbitrary: { runs: 300, size: 60 } }
+  )
+
+  it("takes nothing for what it refuses", () => {
+    const rates = new SendRates()
+    const granted = target({ sendsPerMinute: 2, sendBytesPerMinute: 10 })
+    assert.deepStrictEqual(taken(rates, granted, 11, 0), { per: "bytes", limit: 10 })
+    assert.isUndefined(taken(rates, granted, 5, 0))
+    assert.isUndefined(taken(rates, granted, 5, 0))
+    assert.deepStrictEqual(taken(rates, granted, 0, 0), { per: "sends", limit: 2 })
+    assert.isUndefined(taken(rates, granted, 5, MINUTE / 2))
+  })
+
+  it("is full again after a minute, and never more than full", () => {
+    const rates = new SendRates()
+    const granted = target({ sendsPerMinute: 3 })
+    const burst = (now: number) => [1, 2, 3, 4].map(() => taken(rates, granted, 1, now) === undefined)
+    assert.deepStrictEqual(burst(0), [true, true, true, false])
+    assert.deepStrictEqual(burst(1000 * MINUTE), [true, true, true, false])
+  })
+
+  it("gives nothing for a clock that was set back", () => {
+    const rates = new SendRates()
+    const granted = target({ sendsPerMinute: 1 })
+    assert.isUndefined(taken(rates, granted, 1, MINUTE))
+    assert.isDefined(taken(rates, granted, 1, 0))
+    assert.isDefined(taken(rates, granted, 1, MINUTE / 2))
+  })
+
+  it("keeps the targets apart", () => {
+    const rates = new SendRates()
+    assert.isUndefined(taken(rates, target({ sendsPerMinute: 1 }), 1, 0))
+    assert.isUndefined(taken(rates, target({ sendsPerMinute: 1, pathPrefixes: ["/other"] }), 1, 0))
+    assert.isDefined(taken(rates, target({ sendsPerMinute: 1 }), 1, 0))
+  })
+})

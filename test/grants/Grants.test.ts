@@ -1,0 +1,572 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Queue from "effect/Queue"
+import * as Result from "effect/Result"
+import * as Stream from "effect/Stream"
+import { type GrantError, Grants, GrantStore, type Permission, type WebSocketTarget } from "mooring"
+import type { Subject } from "../../src/grants/Evaluation.ts"
+import { either, list, maybe, oneOf, someOf } from "../support/arbitraries.ts"
+import { authorityOf, authorityOver, grant, PERMISSIONS, REF, subject } from "../support/grants.ts"
+
+const { AuthorizedTarget } = Grants
+
+const WS: WebSocketTarget.WebSocketTarget = { scheme: "ws", host: "h", port: "*", pathPrefixes: ["/"] }
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A reference: URLs and targets as parts, so that nothing here parses or matches text.
+
+interface Place {
+  readonly scheme: "ws" | "wss"
+  /** As written, and what it means. */
+  readonly host: { readonly written: string; readonly name: ReadonlyArray<string> | string }
+  readonly port: number | undefined
+  readonly path: ReadonlyArray<string>
+  /** Text behind the URL that makes it one that is refused, or nothing. */
+  readonly spoiled: string
+}
+
+interface Pattern {
+  readonly scheme: "ws" | "wss" | "*"
+  readonly host: { readonly written: string; readonly name: ReadonlyArray<string> | string; readonly wild: boolean }
+  readonly port: number | "*" | undefined
+  readonly paths: ReadonlyArray<ReadonlyArray<string>>
+  readonly subprotocols: ReadonlyArray<string>
+}
+
+const starts = (whole: ReadonlyArray<string>, head: ReadonlyArray<string>) =>
+  head.every((segment, index) => whole[index] === segment)
+
+const hostFits = ({ host: { name, wild } }: Pattern, place: Place): boolean => {
+  const given = place.host.name
+  if (typeof name === "string" || typeof given === "string") return name === given
+  const tail = given.slice(given.length - name.length).join(".") === name.join(".")
+  return tail && (wild ? given.length > name.length : given.length === name.length)
+}
+
+const fits = (pattern: Pattern, place: Place): boolean => {
+  const standard = place.scheme === "ws" ? 80 : 443
+  return (
+    (pattern.scheme === "*" || pattern.scheme === place.scheme) &&
+    hostFits(pattern, place) &&
+    (pattern.port === "*" || (place.port ?? standard) === (pattern.port ?? standard)) &&
+    pattern.paths.some((path) => starts(place.path, path))
+  )
+}
+
+const urlOf = ({ host, path, port, scheme, spoiled }: Place): string =>
+  `${scheme}://${host.written}${port === undefined ? "" : `:${port}`}/${path.join("/")}${spoiled}`
+
+const targetOf = ({ host, paths, port, scheme, subprotocols }: Pattern): WebSocketTarget.WebSocketTarget => ({
+  scheme,
+  host: host.written,
+  ...(port === undefined ? {} : { port }),
+  pathPrefixes: paths.map((path) => `/${path.join("/")}`),
+  subprotocols
+})
+
+const Segment = oneOf("gateway", "gateway-admin", "a")
+const Path = list(Segment, 0, 2)
+
+const Place: Arbitrary.Arbitrary<Place> = Arbitrary.all({
+  scheme: oneOf<"ws" | "wss">("ws", "wss"),
+  host: oneOf<Place["host"]>(
+    { written: "example.com", name: ["example", "com"] },
+    { written: "EXAMPLE.com.", name: ["example", "com"] },
+    { written: "a.example.com", name: ["a", "example", "com"] },
+    { written: "notexample.com", name: ["notexample", "com"] },
+    { written: "127.0.0.1", name: "127.0.0.1" },
+    { written: "127.1", name: "127.0.0.1" },
+    { written: "[::1]", name: "::1" }
+  ),
+  port: oneOf(undefined, 80, 443, 7700),
+  path: Path,
+  spoiled: oneOf("?q", "?//../%2e", "#f", "/..", "//", "%2e", "\\")
+})
+
+const Pattern: Arbitrary.Arbitrary<Pattern> = Arbitrary.all({
+  scheme: oneOf<"ws" | "wss" | "*">("*", "*", "ws", "wss"),
+  host: oneOf<Pattern["host"]>(
+    { written: "*", name: [], wild: true },
+    { written: "example.com", name: ["example", "com"], wild: false },
+    { written: "*.Example.com", name: ["example", "com"], wild: true },
+    { written: "127.0.0.1", name: "127.0.0.1", wild: false },
+    { written: "0:0::1", name: "::1", wild: false }
+  ),
+  port: oneOf<number | "*" | undefined>("*", "*", undefined, 80, 7700),
+  paths: either<ReadonlyArray<ReadonlyArray<string>>>(Arbitrary.Constant([[]]), list(Path, 0, 2)),
+  subprotocols: oneOf<ReadonlyArray<string>>([], [], ["v1"], ["v1", "v2"])
+})
+
+const SPOILING: ReadonlySet<string> = new Set(["#f", "/..", "//", "%2e", "\\"])
+
+interface World {
+  readonly surfaces: ReadonlyArray<string>
+  readonly enabled: ReadonlyArray<string> | undefined
+  readonly services: ReadonlyArray<string>
+  readonly declared: ReadonlyArray<Permission.Permission>
+  readonly granted: ReadonlyArray<Permission.Permission> | undefined
+  readonly bound: Pick<GrantStore.Grant, "id" | "version" | "digest">
+  readonly manifestTargets: ReadonlyArray<Pattern>
+  readonly grantTargets: ReadonlyArray<Pattern>
+  readonly place: Place
+}
+
+const EXACT = { id: REF, version: "1.0.0", digest: grant().digest }
+
+/** A world in which nothing but perhaps the targets stands in the way. */
+const CLEAN = {
+  surfaces: ["service", "ingress"],
+  enabled: undefined,
+  services: ["main"],
+  declared: PERMISSIONS,
+  granted: PERMISSIONS,
+  bound: EXACT
+}
+
+const MORE: ReadonlyArray<Permission.Permission> = [...PERMISSIONS, { kind: "service", name: "second" }]
+
+const Nearly = Arbitrary.map(
+  oneOf<Partial<Pattern>>(
+    {},
+    { scheme: "ws" },
+    { host: { written: "*.example.com", name: ["example", "com"], wild: true } },
+    { host: { written: "example.com", name: ["example", "com"], wild: false } },
+    { host: { written: "127.0.0.1", name: "127.0.0.1", wild: false } },
+    { port: undefined },
+    { port: 7700 },
+    { paths: [["gateway"]] },
+    { subprotocols: ["v1", "v2"] }
+  ),
+  (change): Pattern => ({
+    scheme: "*",
+    host: { written: "*", name: [], wild: true },
+    port: "*",
+    paths: [[]],
+    subprotocols: [],
+    ...change
+  })
+)
+
+const World: Arbitrary.Arbitrary<World> = Arbitrary.all({
+  surfaces: someOf(["service", "ingress"]),
+  enabled: maybe(someOf(["service", "ingress"])),
+  services: someOf(["main", "second"]),
+  declared: someOf(MORE),
+  granted: maybe(someOf(MORE)),
+  bound: oneOf<World["bound"]>(
+    EXACT,
+    { ...EXACT, id: "user:test.plugin" },
+    { ...EXACT, version: "1.0.1" },
+    { ...EXACT, digest: `sha256:${"0".repeat(64)}` }
+  ),
+  manifestTargets: list(Pattern, 0, 3),
+  grantTargets: list(Pattern, 0, 3),
+  place: Place
+}).pipe(
+  (world) =>
+    Arbitrary.all({
+      world,
+      // What may be wrong beside the targets: mostly one thing at a time, or nothing at all.
+      kept: oneOf<ReadonlyArray<keyof typeof CLEAN | "spoiled">>(
+        [],
+        [],
+        ["spoiled"],
+        ["spoiled"],
+        ["spoiled"],
+        ["surfaces"],
+        ["enabled"],
+        ["services"],
+        ["services", "declared", "granted"],
+        ["declared"],
+        ["granted"],
+        ["bound"],
+        ["surfaces", "enabled", "services", "declared", "granted", "bound", "spoiled"]
+      ),
+      // A target that covers everything but for one thing: else hardly any pair would meet.
+      nearly: maybe(Nearly),
+      repeated: oneOf(true, true, false),
+      offered: maybe(oneOf<ReadonlyArray<string>>([], ["v1"]))
+    }),
+  Arbitrary.map(({ kept, nearly, offered, repeated, world }): World => {
+    const manifestTargets = nearly === undefined ? world.manifestTargets : [...world.manifestTargets, nearly]
+    const grantTargets = repeated ? [...world.grantTargets, ...manifestTargets] : world.grantTargets
+    return {
+      ...world,
+      ...CLEAN,
+      ...Object.fromEntries(Object.entries(world).filter(([key]) => kept.some((each) => each === key))),
+      manifestTargets,
+      grantTargets:
+        offered === undefined ? grantTargets : grantTargets.map((pattern) => ({ ...pattern, subprotocols: offered })),
+      place: { ...world.place, spoiled: kept.includes("spoiled") ? world.place.spoiled : "" }
+    }
+  })
+)
+
+const has = (permissions: ReadonlyArray<Permission.Permission>, text: string) =>
+  permissions.some((permission) => Object.values(permission).join(" ") === text)
+
+/** Everything that stands in the way, as `tag` or `tag half what`. */
+const obstacles = (world: World): ReadonlyArray<string> => {
+  const { bound, declared, enabled, granted, grantTargets, manifestTargets, place, services, surfaces } = world
+  const found: Array<string> = []
+  if (granted !== undefined) {
+    for (const field of ["id", "version", "digest"] as const) {
+      if (bound[field] !== EXACT[field]) found.push(`GrantBindingMismatch ${field}`)
+    }
+  }
+  for (const surface of ["service", "ingress"]) {
+    if (!surfaces.includes(surface)) found.push(`PermissionMissing manifest surface ${surface}`)
+    if (enabled?.includes(surface) === false) found.push(`PermissionMissing enablement surface ${surface}`)
+  }
+  const wanted = ["surface service", "surface ingress", "ingress gateway", "host_api websocket"]
+  for (const text of [...wanted, ...services.map((name) => `service ${name}`)]) {
+    if (!has(declared, text)) found.push(`PermissionMissing manifest ${text}`)
+    if (!has(granted ?? [], text)) found.push(`PermissionMissing grant ${text}`)
+  }
+  if (services.length === 0) found.push("PermissionMissing manifest service")
+  if (SPOILING.has(place.spoiled)) found.push("TargetInvalid")
+  const offered = manifestTargets.filter((pattern) => fits(pattern, place))
+  const allowed = granted === undefined ? [] : grantTargets.filter((pattern) => fits(pattern, place))
+  if (offered.length === 0) found.push("TargetUndeclared")
+  if (allowed.length === 0) found.push("TargetUngranted")
+  const subprotocols = allowed.flatMap((pattern) => pattern.subprotocols)
+  for (const subprotocol of offered.flatMap((pattern) => pattern.subprotocols)) {
+    if (!subprotocols.includes(subprotocol)) found.push(`TargetUngranted ${subprotocol}`)
+  }
+  return found
+}
+
+const nameOf = (error: GrantError.GrantError): string => {
+  switch (error._tag) {
+    case "PermissionMissing":
+      return `PermissionMissing ${error.missing} ${error.permission}`
+    case "GrantBindingMismatch":
+      return `GrantBindingMismatch ${error.field}`
+    case "TargetUngranted":
+      return error.subprotocol === null ? "TargetUngranted" : `TargetUngranted ${error.subprotocol}`
+    default:
+      return error._tag
+  }
+}
+
+const subjectOf = ({ declared, enabled, manifestTargets, services, surfaces }: World): Subject => ({
+  ...subject({
+    surfaces,
+    permissions: declared,
+    services: services.map((name) => ({ name, lifecycle: "host-managed" })),
+    websocket: manifestTargets.map(targetOf)
+  }),
+  surfaces: enabled
+})
+
+const grantOf = ({ bound, granted, grantTargets }: World): Partial<GrantStore.Grant> | undefined =>
+  granted === undefined ? undefined : { ...bound, permissions: granted, websocket: grantTargets.map(targetOf) }
+
+describe("Grants", () => {
+  it.effect.prop(
+    "rule 1: a URL may be dialled exactly if manifest and grant say so for this id, version and digest",
+    { world: World },
+    ({ world }) =>
+      Effect.gen(function* () {
+        const authority = yield* authorityOf(subjectOf(world), grantOf(world))
+        const answer = authority.authorize("gateway", urlOf(world.place))
+        const expected = obstacles(world)
+        if (Result.isSuccess(answer)) {
+          assert.deepStrictEqual(expected, [])
+          assert.isTrue(AuthorizedTarget.is(answer.success))
+          assert.strictEqual(answer.success.url.raw, urlOf(world.place))
+        } else {
+          assert.include(expected, nameOf(answer.failure))
+        }
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 2000 } }
+  )
+
+  it.effect("says of what is missing on both sides that the package should have declared it", () =>
+    Effect.gen(function* () {
+      const nowhere = yield* authorityOf(subject(), { websocket: [] })
+      const denial = nowhere.authorize("gateway", "ws://h/")
+      assert.strictEqual(Result.isFailure(denial) ? denial.failure._tag : null, "TargetUndeclared")
+      const nothing = yield* authorityOf(subject({ permissions: [] }), { permissions: [] })
+      const missing = nothing.service()
+      assert.strictEqual(
+        Result.isFailure(missing) ? nameOf(missing.failure) : null,
+        "PermissionMissing manifest surface service"
+      )
+    })
+  )
+
+  it.effect("grants an ingress only by its own name", () =>
+    Effect.gen(function* () {
+      const authority = yield* authorityOf(subject({ websocket: [WS] }), { websocket: [WS] })
+      assert.isTrue(Result.isSuccess(authority.ingress("gateway")))
+      assert.isTrue(Result.isSuccess(authority.authorize("gateway", "ws://h/")))
+      for (const name of ["", "Gateway", "gateway ", "gateway2", "other", "__proto__"]) {
+        assert.isTrue(Result.isFailure(authority.ingress(name)), name)
+        assert.isTrue(Result.isFailure(authority.authorize(name, "ws://h/")), name)
+      }
+    })
+  )
+
+  it.effect("offers the declared subprotocols in their order, and none that only the grant has", () =>
+    Effect.gen(function* () {
+      const declared = [
+        { ...WS, subprotocols: ["v2", "v1"] },
+        { ...WS, subprotocols: ["v1", "v3"] }
+      ]
+      const granted = [{ ...WS, subprotocols: ["v1", "v2", "v3", "v4"] }]
+      const authority = yield* authorityOf(subject({ websocket: declared }), { websocket: granted })
+      const target = Result.getOrThrow(authority.authorize("gateway", "ws://h/"))
+      assert.deepStrictEqual(target.subprotocols, ["v2", "v1", "v3"])
+    })
+  )
+
+  const broken: ReadonlyArray<readonly [how: string, lookup: GrantStore.GrantStore["Service"]["lookup"]]> = [
+    ["dies", () => Effect.die(new Error("the database is gone"))],
+    ["is interrupted", () => Effect.interrupt],
+    [
+      "throws",
+      () => {
+        throw new Error("the database is gone")
+      }
+    ],
+    ["returns no option", () => Effect.succeed(undefined as never)],
+    ["returns null for a grant", () => Effect.succeed(Option.some(null as never))],
+    ["returns an empty object", () => Effect.succeed(Option.some({} as never))],
+    ["returns no permissions", () => Effect.succeed(Option.some({ ...grant(), permissions: undefined as never }))],
+    ["returns permissions that are none", () => Effect.succeed(Option.some(grant({ permissions: [null] as never })))],
+    ["returns no targets", () => Effect.succeed(Option.some({ ...grant(), websocket: undefined as never }))],
+    ["returns targets that are none", () => Effect.succeed(Option.some(grant({ websocket: [null, {}] as never })))]
+  ]
+  for (const [how, lookup] of broken) {
+    it.effect(`rule 1: a store whose lookup ${how} grants nothing`, () =>
+      Effect.gen(function* () {
+        const authority = yield* authorityOver(subject({ websocket: [WS] }), lookup)
+        assert.isTrue(Result.isFailure(authority.authorize("gateway", "ws://h/")))
+      })
+    )
+  }
+
+  for (const [how, lookup] of broken.slice(0, 3)) {
+    it.effect(
+      `rule 1: a store whose lookup ${how} after a change takes back what it granted, and may recover`,
+      () =>
+        Effect.gen(function* () {
+          const changes = yield* Queue.unbounded<void>()
+          let answer: GrantStore.GrantStore["Service"]["lookup"] = () =>
+            Effect.succeed(Option.some(grant({ websocket: [WS] })))
+          const good = answer
+          const told = yield* Queue.unbounded<void>()
+          const authority = yield* authorityOver(
+            subject({ websocket: [WS] }),
+            (ref) => answer(ref),
+            Stream.fromQueue(changes)
+          )
+          yield* authority.watch(() => Queue.offerUnsafe(told, undefined))
+          const target = Result.getOrThrow(authority.authorize("gateway", "ws://h/"))
+          answer = lookup
+          yield* Queue.offer(changes, undefined)
+          yield* Queue.take(told)
+          assert.isTrue(Result.isFailure(authority.authorize("gateway", "ws://h/")))
+          assert.isFalse(authority.covers("gateway", target))
+          answer = good
+          yield* Queue.offer(changes, undefined)
+          yield* Queue.take(told)
+          assert.isTrue(authority.covers("gateway", target))
+        }),
+      2000
+    )
+  }
+})
+
+// ---------------------------------------------------------------------------------------------------------------------
+
+const mutable = Effect.gen(function* () {
+  const services = yield* Layer.build(Grants.layer.pipe(Layer.provideMerge(GrantStore.layerMutable([]))))
+  return { grants: Context.get(services, Grants.Grants), editor: Context.get(services, GrantStore.GrantEditor) }
+})
+
+const URLS = ["ws://h/a", "ws://h/b", "wss://g/a"] as const
+
+/** What may be granted: which of the three URLs, and whether to this package at all. */
+type Edit =
+  | { readonly kind: "revoke" }
+  | { readonly kind: "set"; readonly urls: ReadonlyArray<string>; readonly exact: boolean; readonly service: boolean }
+
+const targetFor = (url: string): WebSocketTarget.GrantedTarget => {
+  const { host, pathname, protocol } = new URL(url)
+  return { scheme: protocol === "ws:" ? "ws" : "wss", host, pathPrefixes: [pathname] }
+}
+
+const Edit: Arbitrary.Arbitrary<Edit> = either<Edit>(
+  Arbitrary.all({
+    kind: oneOf("set"),
+    urls: someOf<string>(URLS),
+    exact: oneOf(true, true, true, false),
+    service: oneOf(true, true, true, false)
+  }),
+  Arbitrary.Constant({ kind: "revoke" })
+)
+
+describe("a store that changes", () => {
+  it.effect.prop(
+    "rule 1: whatever is edited, a target is covered exactly while its URL is granted, and each change is told once",
+    { edits: list(Edit, 1, 12) },
+    ({ edits }) =>
+      Effect.gen(function* () {
+        const { editor, grants } = yield* mutable
+        const told = yield* Queue.unbounded<void>()
+        const authority = yield* grants.authority(subject({ websocket: URLS.map(targetFor) }))
+        yield* authority.watch(() => Queue.offerUnsafe(told, undefined))
+        const minted = new Map<Grants.AuthorizedTarget, string>()
+        let before = "{}"
+        let revision = authority.revision()
+        for (const edit of edits) {
+          const now = edit.kind === "revoke" ? { urls: [], exact: false, service: false } : edit
+          const set = grant({
+            version: now.exact ? "1.0.0" : "2.0.0",
+            permissions: now.service ? PERMISSIONS : PERMISSIONS.slice(1),
+            websocket: now.urls.map(targetFor)
+          })
+          yield* edit.kind === "revoke" ? editor.revoke(REF) : editor.set(REF, set)
+          const after = edit.kind === "revoke" ? "{}" : JSON.stringify(set)
+          if (after === before) continue
+          before = after
+          yield* Queue.take(told)
+          assert.strictEqual(yield* Queue.size(told), 0)
+          assert.isAbove(authority.revision(), revision)
+          revision = authority.revision()
+          const allowed = (url: string) => now.exact && now.service && now.urls.some((granted) => granted === url)
+          for (const url of URLS) {
+            const answer = authority.authorize("gateway", url)
+            assert.strictEqual(Result.isSuccess(answer), allowed(url), url)
+            if (Result.isSuccess(answer)) minted.set(answer.success, url)
+          }
+          for (const [target, url] of minted) {
+            assert.strictEqual(authority.covers("gateway", target), allowed(url), `${url} at ${target.revision}`)
+          }
+        }
+      }).pipe(Effect.scoped),
+    { arbitrary: { runs: 200 } }
+  )
+
+  it.effect("takes a target's private addresses and subprotocols back with the grant for them", () =>
+    Effect.gen(function* () {
+      const { editor, grants } = yield* mutable
+      const told = yield* Queue.unbounded<void>()
+      const declared = { ...WS, subprotocols: ["v1"] }
+      const authority = yield* grants.authority(subject({ websocket: [declared] }))
+      yield* authority.watch(() => Queue.offerUnsafe(told, undefined))
+      const set = (target: Partial<WebSocketTarget.GrantedTarget>) =>
+        Effect.andThen(editor.set(REF, grant({ websocket: [{ ...declared, ...target }] })), Queue.take(told))
+      yield* set({ privateAddresses: true })
+      const target = Result.getOrThrow(authority.authorize("gateway", "ws://h/"))
+      assert.isTrue(target.privateAddresses)
+      yield* set({ privateAddresses: false })
+      assert.isFalse(authority.covers("gateway", target))
+      yield* set({ privateAddresses: true, subprotocols: ["v1", "v2"] })
+      assert.isTrue(authority.covers("gateway", target))
+      yield* set({ privateAddresses: true, subprotocols: [] })
+      assert.isFalse(authority.covers("gateway", target))
+    })
+  )
+
+  it.effect("says of another plugin's changes nothing", () =>
+    Effect.gen(function* () {
+      const { editor, grants } = yield* mutable
+      const told = yield* Queue.unbounded<string>()
+      const first = yield* grants.authority(subject())
+      const second = yield* grants.authority({ ...subject(), pluginRef: `${REF}#second` })
+      yield* first.watch(() => Queue.offerUnsafe(told, "first"))
+      yield* second.watch(() => Queue.offerUnsafe(told, "second"))
+      yield* editor.set(`${REF}#second`, grant())
+      assert.strictEqual(yield* Queue.take(told), "second")
+      yield* editor.set(REF, grant())
+      assert.strictEqual(yield* Queue.take(told), "first")
+      assert.isTrue(Result.isSuccess(second.service()))
+    })
+  )
+
+  it.effect("calls nobody back whose scope has closed", () =>
+    Effect.gen(function* () {
+      const { editor, grants } = yield* mutable
+      const told = yield* Queue.unbounded<string>()
+      const authority = yield* grants.authority(subject())
+      yield* Effect.scoped(authority.watch(() => Queue.offerUnsafe(told, "closed")))
+      yield* authority.watch(() => Queue.offerUnsafe(told, "open"))
+      yield* editor.set(REF, grant())
+      assert.strictEqual(yield* Queue.take(told), "open")
+      assert.strictEqual(yield* Queue.size(told), 0)
+    })
+  )
+
+  it.effect("knows which granted target bounds how much may be sent", () =>
+    Effect.gen(function* () {
+      const bounded = { ...WS, pathPrefixes: ["/slow"], sendsPerMinute: 6 }
+      const authority = yield* authorityOf(subject({ websocket: [WS] }), { websocket: [WS, bounded] })
+      const urlAt = (raw: string) => Result.getOrThrow(authority.authorize("gateway", raw)).url
+      assert.strictEqual(authority.rateOf(urlAt("ws://h/slow/x"))?.sendsPerMinute, 6)
+      assert.isUndefined(authority.rateOf(urlAt("ws://h/fast")))
+    })
+  )
+})
+
+describe("AuthorizedTarget", () => {
+  const real = Effect.gen(function* () {
+    const authority = yield* authorityOf(subject({ websocket: [WS] }), { websocket: [WS] })
+    return Result.getOrThrow(authority.authorize("gateway", "ws://h/"))
+  })
+
+  it.effect("knows the real one", () =>
+    Effect.gen(function* () {
+      assert.isTrue(AuthorizedTarget.is(yield* real))
+    })
+  )
+
+  it.effect("rule 1: is not taken in by casts, copies or anything that only looks like one", () =>
+    Effect.gen(function* () {
+      const target = yield* real
+      const { privateAddresses, revision, subprotocols, url } = target
+      const forged: ReadonlyArray<unknown> = [
+        undefined,
+        null,
+        "ws://h/",
+        1,
+        {},
+        [],
+        () => target,
+        { url, subprotocols, privateAddresses, revision },
+        { ...target },
+        Object.create(AuthorizedTarget.prototype),
+        Object.create(target),
+        Object.setPrototypeOf({ url }, AuthorizedTarget.prototype),
+        Object.assign(Object.create(AuthorizedTarget.prototype), { target }),
+        Object.defineProperties({}, Object.getOwnPropertyDescriptors(target)),
+        structuredClone(target),
+        JSON.parse(JSON.stringify(target)),
+        new Proxy(target, {}),
+        class extends (AuthorizedTarget as unknown as new () => object) {}
+      ]
+      for (const [index, value] of forged.entries()) assert.isFalse(AuthorizedTarget.is(value), String(index))
+    })
+  )
+
+  it.effect("rule 1: can't be made by its constructor, whatever key it is given", () =>
+    Effect.gen(function* () {
+      const target = yield* real
+      const Made = AuthorizedTarget as unknown as new (...args: ReadonlyArray<unknown>) => object
+      const authorization = { url: target.url, subprotocols: [], privateAddresses: true }
+      const keys = [undefined, Symbol("mooring/grants/mint"), Symbol.for("mooring/grants/mint"), "mint", target]
+      for (const key of keys) {
+        assert.throws(() => new Made(key, authorization, 1), TypeError)
+        assert.throws(() => Reflect.construct(Made, [key, authorization, 1], Object), TypeError)
+        assert.throws(() => new (class extends Made {})(key, authorization, 1), TypeError)
+      }
+      assert.throws(() => new Made(), TypeError)
+    })
+  )
+})

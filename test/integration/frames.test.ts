@@ -1,0 +1,178 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { IngressEvent, OutputCommand } from "mooring"
+import * as Servers from "../support/servers.ts"
+import { assertSeen, eventually, runHost } from "./support/host.ts"
+
+describe("frames", () => {
+  it.live("carries texts both ways, numbered from 1, after the open", () =>
+    Effect.gen(function* () {
+      const texts = ["", "grüße \u{1f30a}", "x".repeat(60_000)]
+      const answers: Array<string> = []
+      const { url } = yield* Servers.gateway((peer) => {
+        for (const text of texts) peer.send(text)
+        peer.on("message", (data: Buffer) => answers.push(data.toString()))
+      })
+      const { handed, until } = yield* runHost({
+        sources: [url],
+        text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, `re: ${event.text}`)] })
+      })
+      yield* eventually(
+        Effect.sync(() => answers.length),
+        (count) => count === texts.length
+      )
+      assert.deepStrictEqual(
+        answers,
+        texts.map((text) => `re: ${text}`)
+      )
+      const seen = yield* until(({ events }) => events.length === 4)
+      assertSeen(seen, {
+        state: "open",
+        epoch: 1,
+        events: ["open 1", ...texts.map((text, index) => `text 1.${index + 1} ${text}`)],
+        diagnostics: []
+      })
+      const { connection, plugin } = seen
+      assert.deepInclude(connection, {
+        url,
+        opens: 1,
+        attempts: 0,
+        receivedTextFrames: 3,
+        enqueuedText: 3,
+        sentTextFrames: 3,
+        queueDrops: 0,
+        remoteAddress: "127.0.0.1",
+        lastError: null,
+        lastClose: null
+      })
+      assert.deepStrictEqual(
+        plugin.outputCommandResults.map(({ kind, status }) => `${kind} ${status}`),
+        texts.map(() => "websocket_send executed")
+      )
+      const common = { source: `websocket:${url}`, ingress_name: "gateway", attempt: 1, epoch: 1, dropped_before: 0 }
+      const wire = handed.map((event) => {
+        const { correlation_id: _id, created_at: _at, ...rest } = IngressEvent.encode(event)
+        return rest
+      })
+      assert.deepStrictEqual<unknown>(wire, [
+        { kind: "websocket_open", ...common, sequence: 1, frame: 0, payload: { url, attempts: 1, subprotocol: null } },
+        ...texts.map((text, index) => ({
+          kind: "websocket_text",
+          ...common,
+          sequence: index + 2,
+          frame: index + 1,
+          payload: { url, text }
+        }))
+      ])
+      assert.strictEqual(new Set(handed.map(({ correlationId }) => correlationId)).size, 4)
+    })
+  )
+
+  it.live("delivers texts that come in the same packet as the 101, after the open and in order", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Servers.answering((socket, request) => {
+        socket.write(Buffer.concat([Servers.switching(request), ...["a", "b", "c"].map(Servers.text)]))
+      })
+      const { until } = yield* runHost({ sources: [url] })
+      const seen = yield* until(({ events }) => events.length >= 4)
+      const events = ["open 1", "text 1.1 a", "text 1.2 b", "text 1.3 c"]
+      assertSeen(seen, { state: "open", epoch: 1, events, diagnostics: [] })
+    })
+  )
+
+  it.live("delivers a whole epoch that came in one packet with the 101, close frame included", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Servers.answering((socket, request) => {
+        socket.write(Buffer.concat([Servers.switching(request), Servers.text("a"), Servers.closeFrame(4001, "bye")]))
+      })
+      const { until } = yield* runHost({ sources: [url] })
+      const seen = yield* until(({ connection, events }) => connection.state === "waiting" && events.length >= 3)
+      assertSeen(seen, {
+        state: "waiting",
+        epoch: 1,
+        events: ["open 1", "text 1.1 a", "close 1 4001 clean, dials again"],
+        diagnostics: ["info ConnectionClosed × 1"]
+      })
+    })
+  )
+
+  it.live("takes the fragments of a text, with a ping between them, for one frame", () =>
+    Effect.gen(function* () {
+      const pongs: Array<string> = []
+      const { url } = yield* Servers.gateway((peer, socket) => {
+        peer.on("pong", (data) => pongs.push(data.toString()))
+        socket.write(Servers.frame(Servers.TEXT, "hel", 0))
+        socket.write(Servers.frame(Servers.PING, "still there?"))
+        socket.write(Buffer.concat([Servers.frame(Servers.CONTINUATION, "lo"), Servers.text("next")]))
+      })
+      const { until } = yield* runHost({ sources: [url] })
+      const seen = yield* until(({ events }) => events.length >= 3 && pongs.length > 0)
+      assertSeen(seen, {
+        state: "open",
+        epoch: 1,
+        events: ["open 1", "text 1.1 hello", "text 1.2 next"],
+        diagnostics: []
+      })
+      assert.deepStrictEqual(pongs, ["still there?"])
+      assert.strictEqual(seen.connection.receivedTextFrames, 2)
+    })
+  )
+
+  it.live("counts and reports a binary frame, doesn't deliver it, and stays open", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Servers.gateway((peer) => {
+        peer.send(Buffer.from([1, 2, 3]))
+        peer.send("later")
+      })
+      const { seen, until } = yield* runHost({ sources: [url] })
+      yield* until(({ events }) => events.length >= 2)
+      const after = yield* seen
+      assertSeen(after, {
+        state: "open",
+        epoch: 1,
+        events: ["open 1", "text 1.1 later"],
+        diagnostics: ["warning BinaryUnsupported × 1"]
+      })
+      assert.deepInclude(after.connection, { receivedBinaryFrames: 1, receivedTextFrames: 1 })
+      assert.deepInclude(after.plugin.diagnostics[0]?.error, { url, bytes: 3 })
+    })
+  )
+
+  it.live("answers 50 pings at once with pongs that carry the same data", () =>
+    Effect.gen(function* () {
+      const data = Array.from({ length: 50 }, (_, index) => `ping ${index}`)
+      const pongs: Array<string> = []
+      const { url } = yield* Servers.gateway((peer) => {
+        peer.on("pong", (pong) => pongs.push(pong.toString()))
+        for (const ping of data) peer.ping(ping)
+      })
+      const { seen } = yield* runHost({ sources: [url] })
+      yield* eventually(
+        Effect.sync(() => pongs.length),
+        (count) => count >= data.length
+      )
+      assert.deepStrictEqual(pongs, data)
+      const after = yield* seen
+      assertSeen(after, { state: "open", epoch: 1, events: ["open 1"], diagnostics: [] })
+      assert.isNotNull(after.connection.lastFrameAt)
+    })
+  )
+
+  it.live("offers the subprotocols in their order and shows the server's choice in event and status", () =>
+    Effect.gen(function* () {
+      const offers: Array<ReadonlyArray<string>> = []
+      const handleProtocols = (offered: Set<string>) => {
+        offers.push([...offered])
+        return "v1.chat"
+      }
+      const { url } = yield* Servers.gateway(() => {}, { handleProtocols })
+      const { handed, untilOpen } = yield* runHost({ sources: [url], subprotocols: ["v2.chat", "v1.chat", "plain"] })
+      const seen = yield* untilOpen(1)
+      assert.deepStrictEqual(offers, [["v2.chat", "v1.chat", "plain"]])
+      assertSeen(seen, { state: "open", epoch: 1, events: ["open 1"], diagnostics: [] })
+      assert.strictEqual(seen.connection.subprotocol, "v1.chat")
+      assert.deepStrictEqual(handed[0]?.payload, { url, attempts: 1, subprotocol: "v1.chat" })
+    })
+  )
+})

@@ -1,0 +1,137 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { Limits } from "mooring"
+
+/** The table of CONTRACT.md. */
+const TABLE = {
+  ingress_queue_capacity: 1024,
+  ingress_queue_bytes: 8388608,
+  host_queue_bytes: 268435456,
+  burst_patience_ms: 1000,
+  dispatch_deadline_ms: 1000,
+  start_deadline_ms: 5000,
+  max_message_bytes: 1048576,
+  control_frames_per_second: 100,
+  open_deadline_ms: 10000,
+  close_grace_ms: 5000,
+  ping_interval_ms: 30000,
+  pong_deadline_ms: 10000,
+  send_buffer_bytes: 1048576,
+  send_stall_ms: 30000,
+  sandbox_memory_bytes: 16777216,
+  sandbox_stack_bytes: 262144,
+  connections_per_plugin: 16,
+  connections_per_host: 10000,
+  dials_at_once: 64,
+  dials_at_once_per_plugin: 4,
+  dials_per_second: 100,
+  commands_per_output: 16,
+  command_payload_bytes: 73728,
+  send_text_bytes: 65536,
+  output_bytes: 262144,
+  state_bytes: 16384,
+  reported_status_bytes: 4096,
+  timers_per_plugin: 8,
+  diagnostics_kept: 256,
+  command_results_kept: 32,
+  restarts: 5,
+  restart_window_ms: 60000,
+  stopped_retry_ms: 900000,
+  failed_retry_ms: 300000,
+  sandbox_workers: 0,
+  solo_workers: 4
+}
+
+const KEYS = Object.keys(TABLE)
+const ZERO_HAS_A_MEANING = ["burst_patience_ms", "ping_interval_ms", "stopped_retry_ms", "failed_retry_ms"]
+
+const problemsOf = (input: unknown) => {
+  const decoded = Limits.decode(input)
+  return Result.isSuccess(decoded) ? [] : decoded.failure.problems
+}
+
+describe("Limits", () => {
+  it("has the defaults of the contract's table, and no other keys", () => {
+    assert.deepStrictEqual<unknown>(Schema.encodeSync(Limits.LimitsSchema)(Limits.defaults), TABLE)
+    assert.deepStrictEqual(Result.getOrThrow(Limits.decode({})), Limits.defaults)
+    assert.deepStrictEqual(Result.getOrThrow(Limits.decode(TABLE)), Limits.defaults)
+  })
+
+  it("keeps the other defaults where some are given", () => {
+    const decoded = Result.getOrThrow(Limits.decode({ restarts: 7, sandbox_workers: 3 }))
+    assert.deepStrictEqual(decoded, { ...Limits.defaults, restarts: 7, sandboxWorkers: 3 })
+  })
+
+  it.each(KEYS)("says of %s the range that it must be in, and takes both ends of it", (key) => {
+    const [problem] = problemsOf({ [key]: -1 })
+    assert.strictEqual(problem?.path, key)
+    const [, minimum, maximum] = /from (\d+) to (\d+)/.exec(problem?.message ?? "") ?? []
+    const [low, high] = [Number(minimum), Number(maximum)]
+    assert.isAtMost(low, Limits.defaults[Object.keys(Limits.defaults)[KEYS.indexOf(key)] as keyof Limits.Values])
+    assert.deepStrictEqual(problemsOf({ [key]: low }), [])
+    assert.deepStrictEqual(problemsOf({ [key]: high }), [])
+    for (const value of [
+      low - 1,
+      high + 1,
+      low + 0.5,
+      -0.5,
+      Number.NaN,
+      Infinity,
+      String(low),
+      null,
+      true,
+      [],
+      { low }
+    ]) {
+      assert.deepStrictEqual([...new Set(problemsOf({ [key]: value }).map(({ path }) => path))], [key], String(value))
+    }
+  })
+
+  it("says the range also of a number that isn't whole, or no number", () => {
+    for (const value of [1.5, Number.NaN, "1", null]) {
+      const messages = problemsOf({ restarts: value }).map(({ message }) => message)
+      assert.match(messages.join(), /whole number from 0 to \d+/, String(value))
+    }
+  })
+
+  it.each(ZERO_HAS_A_MEANING)("takes 0 for %s", (key) => assert.deepStrictEqual(problemsOf({ [key]: 0 }), []))
+
+  it("lists all problems at once, unknown keys included", () => {
+    const wrong = Object.fromEntries(KEYS.map((key) => [key, -1]))
+    const paths = problemsOf({ ...wrong, extra: 1, ingressQueueCapacity: 5 }).map(({ path }) => path)
+    assert.deepStrictEqual(paths.toSorted(), [...KEYS, "extra", "ingressQueueCapacity"].toSorted())
+  })
+
+  it("refuses what is no table", () => {
+    for (const input of [null, undefined, 1, "x", []]) assert.strictEqual(problemsOf(input).length, 1)
+  })
+
+  it.effect("are the defaults where nobody provides any", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* Limits.Limits, Limits.defaults)
+    })
+  )
+
+  it.effect("are provided by a layer that says only what differs", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* Limits.Limits, { ...Limits.defaults, restarts: 1 })
+    }).pipe(Effect.provide(Limits.layer({ restarts: 1 })))
+  )
+
+  it.effect("fail their layer with every problem", () =>
+    Effect.gen(function* () {
+      const options = { restarts: -1, timersPerPlugin: 0.5, unknown: 1 }
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(Limits.layer(options))))
+      assert.strictEqual(error._tag, "LimitsInvalid")
+      assert.deepStrictEqual(error.problems.map(({ path }) => path).toSorted(), [
+        "restarts",
+        "timersPerPlugin",
+        "unknown"
+      ])
+      assert.include(error.message, "restarts")
+    })
+  )
+})

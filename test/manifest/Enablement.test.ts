@@ -1,0 +1,289 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { Enablement } from "mooring"
+
+const DIGEST = `sha256:${"0a".repeat(32)}`
+const MINIMAL = { id: "project:example.echo", version: "0.1.0", digest: DIGEST }
+
+/** The example of CONTRACT.md as a TOML parser gives it. */
+const EXAMPLE = {
+  package: "./plugins/echo",
+  id: "project:example.echo",
+  instance: "cp17",
+  version: "0.1.0",
+  digest: DIGEST,
+  surfaces: ["service", "ingress"],
+  config: { greeting: "hello", room: { env: "ROOM" } },
+  secrets: { key: { env: "GATEWAY_KEY" }, other: { file: "/run/secrets/key" } },
+  grants: {
+    permissions: [
+      { kind: "surface", surface: "service" },
+      { kind: "host_api", api: "websocket" }
+    ],
+    websocket: [
+      {
+        scheme: "ws",
+        host: "127.0.0.1",
+        port: 7700,
+        path_prefixes: ["/gateway"],
+        subprotocols: [],
+        private_addresses: false,
+        sends_per_minute: 6000,
+        send_bytes_per_minute: 67108864
+      }
+    ]
+  },
+  sources: {
+    gateway: {
+      urls: ["ws://127.0.0.1:7700/gateway/CP_17?key={key}"],
+      headers: { authorization: "Basic {key}" },
+      reconnect: {
+        policy: "backoff",
+        initial_ms: 1000,
+        max_ms: 60000,
+        stable_ms: 30000,
+        max_attempts: 0,
+        window_ms: 600000,
+        stop_codes: [1008],
+        close_code: 1001
+      },
+      stale_after_ms: 0
+    }
+  }
+}
+
+const pathsOf = (input: unknown): ReadonlyArray<string> => {
+  const decoded = Enablement.decode(input)
+  if (Result.isSuccess(decoded)) return []
+  assert.strictEqual(decoded.failure._tag, "ManifestInvalid")
+  assert.strictEqual(decoded.failure.subject, "enablement")
+  return [...new Set(decoded.failure.problems.map(({ path }) => path))].toSorted()
+}
+
+const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
+
+const withHeaders = (headers: unknown) => ({ ...MINIMAL, sources: { gateway: { headers } } })
+
+describe("Enablement", () => {
+  it("decodes the example of the contract", () => {
+    const enablement = Result.getOrThrow(Enablement.decode(EXAMPLE))
+    assert.strictEqual(Enablement.refOf(enablement), "project:example.echo#cp17")
+    assert.deepStrictEqual(enablement.config, EXAMPLE.config)
+    assert.deepStrictEqual(enablement.secrets, EXAMPLE.secrets)
+    assert.deepStrictEqual(enablement.grants.websocket, [
+      {
+        scheme: "ws",
+        host: "127.0.0.1",
+        port: 7700,
+        pathPrefixes: ["/gateway"],
+        subprotocols: [],
+        privateAddresses: false,
+        sendsPerMinute: 6000,
+        sendBytesPerMinute: 67108864
+      }
+    ])
+    assert.deepStrictEqual(enablement.sources, {
+      gateway: {
+        urls: EXAMPLE.sources.gateway.urls,
+        headers: EXAMPLE.sources.gateway.headers,
+        reconnect: {
+          policy: "backoff",
+          initialMs: 1000,
+          maxMs: 60000,
+          stableMs: 30000,
+          maxAttempts: 0,
+          windowMs: 600000,
+          stopCodes: [1008],
+          closeCode: 1001
+        },
+        staleAfterMs: 0
+      }
+    })
+  })
+
+  it("grants nothing unless it says so", () => {
+    assert.deepStrictEqual(Result.getOrThrow(Enablement.decode(MINIMAL)), {
+      ...MINIMAL,
+      config: {},
+      secrets: {},
+      grants: { permissions: [], websocket: [] },
+      sources: {}
+    })
+  })
+
+  it("reconnects as the contract shows where the operator says nothing", () => {
+    const { close_code: _close, stop_codes: _stop, ...shown } = EXAMPLE.sources.gateway.reconnect
+    const encoded = Schema.encodeSync(Enablement.ReconnectSettings)(Enablement.reconnectDefaults)
+    assert.deepStrictEqual<unknown>(encoded, shown)
+    const decoded = Enablement.decode({ ...MINIMAL, sources: { gateway: { reconnect: {} } } })
+    assert.deepStrictEqual(Result.getOrThrow(decoded).sources, {
+      gateway: { reconnect: Enablement.reconnectDefaults, staleAfterMs: 0 }
+    })
+  })
+
+  it("lists everything that is wrong at once, each with its key path on the wire", () => {
+    const problems = pathsOf({
+      package: 1,
+      id: "example.echo",
+      instance: "a b",
+      version: ">=1",
+      digest: "sha256:ABC",
+      surfaces: ["bad surface"],
+      secrets: { a: { env: 1 }, b: "plain", c: { env: "A", file: "/a" } },
+      grants: {
+        id: "example.echo",
+        version: "1",
+        digest: "md5:0",
+        permissions: [{ kind: "ingress" }],
+        websocket: [
+          { scheme: "ws", host: "h", port: 65536, path_prefixes: [], sends_per_minute: 0, send_bytes_per_minute: -1 },
+          { private_addresses: "yes" }
+        ]
+      },
+      sources: {
+        gateway: {
+          urls: "ws://h/",
+          reconnect: { policy: "always", initial_ms: 0, max_ms: "1s", stop_codes: [1], close_code: 1005 },
+          stale_after_ms: -1
+        }
+      }
+    })
+    assert.deepStrictEqual(
+      problems.filter((path) => !path.startsWith("secrets.")),
+      [
+        "digest",
+        "grants.digest",
+        "grants.id",
+        "grants.permissions[0].name",
+        "grants.version",
+        "grants.websocket[0].port",
+        "grants.websocket[0].send_bytes_per_minute",
+        "grants.websocket[0].sends_per_minute",
+        "grants.websocket[1].host",
+        "grants.websocket[1].path_prefixes",
+        "grants.websocket[1].private_addresses",
+        "grants.websocket[1].scheme",
+        "id",
+        "instance",
+        "package",
+        "sources.gateway.reconnect.close_code",
+        "sources.gateway.reconnect.initial_ms",
+        "sources.gateway.reconnect.max_ms",
+        "sources.gateway.reconnect.policy",
+        "sources.gateway.reconnect.stop_codes[0]",
+        "sources.gateway.stale_after_ms",
+        "sources.gateway.urls",
+        "surfaces[0]",
+        "version"
+      ]
+    )
+    for (const secret of ["secrets.a", "secrets.b", "secrets.c"]) {
+      assert.isTrue(
+        problems.some((path) => path.startsWith(secret)),
+        secret
+      )
+    }
+  })
+
+  it("refuses unknown keys wherever they stand", () => {
+    assert.deepStrictEqual(
+      pathsOf({
+        ...MINIMAL,
+        extra: 1,
+        grants: { tools: [], websocket: [{ scheme: "ws", host: "h", path_prefixes: [], pathPrefixes: [] }] },
+        sources: { gateway: { url: "ws://h/", reconnect: { initialMs: 1 } } }
+      }),
+      [
+        "extra",
+        "grants.tools",
+        "grants.websocket[0].pathPrefixes",
+        "sources.gateway.reconnect.initialMs",
+        "sources.gateway.url"
+      ]
+    )
+  })
+
+  it("never quotes a value", () => {
+    const secret = "SECRET123 value"
+    const decoded = Enablement.decode({
+      id: secret,
+      version: secret,
+      digest: secret,
+      secrets: { key: secret },
+      grants: { id: secret, websocket: [{ scheme: secret, host: secret, path_prefixes: [secret] }] },
+      sources: { gateway: { headers: { authorization: `${secret}\n` }, reconnect: { policy: secret } } }
+    })
+    assert.isTrue(Result.isFailure(decoded))
+    if (Result.isSuccess(decoded)) return
+    assert.notInclude(decoded.failure.message, "SECRET123")
+    assert.notInclude(JSON.stringify(decoded.failure.problems), "SECRET123")
+  })
+
+  it("refuses headers that belong to the upgrade itself, in any case", () => {
+    const reserved = [
+      "host",
+      "Host",
+      "connection",
+      "UPGRADE",
+      "Sec-WebSocket-Key",
+      "sec-websocket-protocol",
+      "sec-websocket-extensions",
+      "sec-websocket-version",
+      "content-length",
+      "transfer-encoding",
+      "te",
+      "trailer",
+      "keep-alive",
+      "proxy-authorization"
+    ]
+    for (const name of reserved) {
+      assert.deepStrictEqual(pathsOf(withHeaders({ [name]: "x" })), [`sources.gateway.headers.${name}`])
+    }
+  })
+
+  it("refuses header names that are no token and values that could gain a line", () => {
+    for (const name of ["", "a b", "a:b", "a\nb", "é", "a\u0000"]) {
+      assert.deepStrictEqual(pathsOf(withHeaders({ [name]: "x" })), [`sources.gateway.headers.${name}`])
+    }
+    for (const value of ["a\nb", "a\r\nx: y", "\n", "a\r", "a\u0000b", "\u007f", "é", "\u2028", 1, null]) {
+      assert.deepStrictEqual(pathsOf(withHeaders({ "x-a": value })), ["sources.gateway.headers.x-a"])
+    }
+    for (const value of ["", "Basic {key}", "a\tb", "~ !"]) {
+      assert.deepStrictEqual(pathsOf(withHeaders({ "x-a": value })), [])
+    }
+  })
+
+  it("says of a refused header name what was expected", () => {
+    const decoded = Enablement.decode(withHeaders({ host: "x" }))
+    const messages = Result.isSuccess(decoded) ? [] : decoded.failure.problems.map(({ message }) => message)
+    assert.match(messages.join(), /header/)
+  })
+
+  it("keeps tables whose keys are names of JavaScript's own objects", () => {
+    for (const key of ["__proto__", "constructor", "toString"]) {
+      const sources: unknown = JSON.parse(`{ "${key}": { "stale_after_ms": 5 } }`)
+      const decoded = Result.getOrThrow(Enablement.decode({ ...MINIMAL, sources }))
+      assert.deepStrictEqual(Object.entries(decoded.sources), [[key, { staleAfterMs: 5 }]])
+    }
+    const { sources } = Result.getOrThrow(Enablement.decode(MINIMAL))
+    assert.isFalse(Object.hasOwn(sources, "constructor"))
+  })
+
+  const encode = Schema.encodeSync(Enablement.Enablement)
+
+  it.effect.prop(
+    "gives an enablement back as it was when it is encoded and decoded again",
+    { enablement: Arbitrary.schema(Enablement.Enablement) },
+    ({ enablement }) =>
+      Effect.sync(() => {
+        const encoded = json(encode(enablement))
+        const again = Result.getOrThrow(Enablement.decode(encoded))
+        assert.deepStrictEqual(json(again), json(enablement))
+        assert.deepStrictEqual(json(encode(again)), encoded)
+      }),
+    { arbitrary: { runs: 200 } }
+  )
+})

@@ -1,0 +1,292 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { Manifest } from "mooring"
+
+/** The example of CONTRACT.md as a TOML parser gives it. */
+const EXAMPLE = {
+  schema_version: 1,
+  id: "example.echo",
+  name: "Echo",
+  version: "0.1.0",
+  description: "Answers every message.",
+  surfaces: ["service", "ingress"],
+  permissions: [
+    { kind: "surface", surface: "service" },
+    { kind: "service", name: "echo" },
+    { kind: "surface", surface: "ingress" },
+    { kind: "ingress", name: "gateway" },
+    { kind: "host_api", api: "websocket" }
+  ],
+  runtime: { kind: "javascript", entry: "plugin.js" },
+  services: [{ name: "echo", description: "Echo service.", lifecycle: "host-managed" }],
+  ingresses: [
+    {
+      name: "gateway",
+      description: "Messages of the gateway.",
+      event_kinds: ["websocket_open", "websocket_text", "websocket_close", "websocket_error"],
+      sources: ["websocket:ws://127.0.0.1:7700/gateway"],
+      stop_codes: [4004],
+      close_code: 1001,
+      input_schema: { type: "object" }
+    }
+  ],
+  websocket: [{ scheme: "ws", host: "127.0.0.1", port: 7700, path_prefixes: ["/gateway"], subprotocols: [] }]
+}
+
+const MINIMAL = { schema_version: 1, id: "example.echo", name: "Echo", version: "0.1.0", surfaces: [] }
+
+const problemsOf = (input: unknown): ReadonlyMap<string, string> => {
+  const decoded = Manifest.decode(input)
+  if (Result.isSuccess(decoded)) return new Map()
+  assert.strictEqual(decoded.failure._tag, "ManifestInvalid")
+  assert.strictEqual(decoded.failure.subject, "manifest")
+  return new Map(decoded.failure.problems.map(({ message, path }) => [path, message]))
+}
+
+const pathsOf = (input: unknown): ReadonlyArray<string> => [...problemsOf(input).keys()].toSorted()
+
+const withCode = (code: unknown) => pathsOf({ ...EXAMPLE, ingresses: [{ name: "g", close_code: code }] })
+
+const taken = (event_kinds?: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const ingresses = [{ name: "g", ...(event_kinds === undefined ? {} : { event_kinds }) }]
+  const decoded = Result.getOrThrow(Manifest.decode({ ...EXAMPLE, ingresses })).ingresses
+  return [...Manifest.HOST_EVENT_KINDS, "custom"].filter((kind) => decoded.every((each) => Manifest.takes(each, kind)))
+}
+
+const once = <A>(items: ReadonlyArray<A>, nameOf: (item: A) => string) => [
+  ...new Map(items.map((item) => [nameOf(item), item])).values()
+]
+
+const namesOnce = (manifest: Manifest.Manifest): Manifest.Manifest => {
+  const ingresses = manifest.ingresses.map((each) => ({
+    ...each,
+    sources: once(each.sources, (source) => source.replace(/^websocket:/, ""))
+  }))
+  return {
+    ...manifest,
+    services: once(manifest.services, ({ name }) => name),
+    ingresses: once(ingresses, ({ name }) => name)
+  }
+}
+
+describe("Manifest", () => {
+  it("decodes the example of the contract", () => {
+    const manifest = Result.getOrThrow(Manifest.decode(EXAMPLE))
+    assert.strictEqual(manifest.id, "example.echo")
+    assert.deepStrictEqual<unknown>(manifest.permissions, EXAMPLE.permissions)
+    assert.deepStrictEqual(manifest.runtime, { kind: "javascript", entry: "plugin.js" })
+    assert.deepStrictEqual(manifest.ingresses, [
+      {
+        name: "gateway",
+        description: "Messages of the gateway.",
+        eventKinds: ["websocket_open", "websocket_text", "websocket_close", "websocket_error"],
+        sources: ["websocket:ws://127.0.0.1:7700/gateway"],
+        stopCodes: [4004],
+        closeCode: 1001,
+        inputSchema: { type: "object" }
+      }
+    ])
+    assert.deepStrictEqual(manifest.websocket, [
+      { scheme: "ws", host: "127.0.0.1", port: 7700, pathPrefixes: ["/gateway"], subprotocols: [] }
+    ])
+    assert.deepStrictEqual(Manifest.notServed(manifest), [])
+  })
+
+  it("fills lists that are missing with empty ones, which grant nothing", () => {
+    assert.deepStrictEqual(Result.getOrThrow(Manifest.decode(MINIMAL)), {
+      schemaVersion: 1,
+      id: "example.echo",
+      name: "Echo",
+      version: "0.1.0",
+      surfaces: [],
+      permissions: [],
+      services: [],
+      ingresses: [],
+      websocket: []
+    })
+  })
+
+  it("lists everything that is wrong at once, each with its key path on the wire", () => {
+    const problems = pathsOf({
+      schema_version: 2,
+      id: "Bad Id",
+      version: "^1.0.0",
+      surfaces: "service",
+      permissions: [{ kind: "service" }, { kind: "unknown" }],
+      runtime: { kind: "python" },
+      services: [{ name: "echo", lifecycle: "manual" }],
+      ingresses: [{ name: "g", event_kinds: ["Websocket"], sources: [1], stop_codes: [999], close_code: 1002 }],
+      websocket: [{ scheme: "http", host: "*.com", port: 0, path_prefixes: ["gateway"], subprotocols: ["a b"] }, {}]
+    })
+    assert.deepStrictEqual(problems, [
+      "id",
+      "ingresses[0].close_code",
+      "ingresses[0].event_kinds[0]",
+      "ingresses[0].sources[0]",
+      "ingresses[0].stop_codes[0]",
+      "name",
+      "permissions[0].name",
+      "permissions[1]",
+      "runtime.kind",
+      "schema_version",
+      "services[0].lifecycle",
+      "surfaces",
+      "version",
+      "websocket[0].host",
+      "websocket[0].path_prefixes[0]",
+      "websocket[0].port",
+      "websocket[0].scheme",
+      "websocket[0].subprotocols[0]",
+      "websocket[1].host",
+      "websocket[1].path_prefixes",
+      "websocket[1].scheme"
+    ])
+  })
+
+  it("refuses unknown keys wherever they stand, also the TypeScript names of known ones", () => {
+    const problems = pathsOf({
+      ...EXAMPLE,
+      schemaVersion: 1,
+      extra: true,
+      permissions: [{ kind: "service", name: "echo", extra: 1 }],
+      runtime: { ...EXAMPLE.runtime, extra: 1 },
+      services: [{ ...EXAMPLE.services[0], extra: 1 }],
+      ingresses: [{ ...EXAMPLE.ingresses[0], eventKinds: [] }],
+      websocket: [{ ...EXAMPLE.websocket[0], pathPrefixes: [], private_addresses: true, sends_per_minute: 1 }]
+    })
+    assert.deepStrictEqual(problems, [
+      "extra",
+      "ingresses[0].eventKinds",
+      "permissions[0].extra",
+      "runtime.extra",
+      "schemaVersion",
+      "services[0].extra",
+      "websocket[0].pathPrefixes",
+      "websocket[0].private_addresses",
+      "websocket[0].sends_per_minute"
+    ])
+  })
+
+  it("refuses what is no table", () => {
+    for (const input of [null, undefined, 1, "text", [], [EXAMPLE]]) assert.deepStrictEqual(pathsOf(input), [""])
+  })
+
+  it("never quotes a value", () => {
+    const secret = "SECRET123 value"
+    const decoded = Manifest.decode({
+      ...EXAMPLE,
+      id: secret,
+      version: secret,
+      surfaces: [secret],
+      runtime: { kind: secret },
+      permissions: [{ kind: "service", name: secret }, secret],
+      ingresses: [{ name: secret, event_kinds: [secret] }],
+      websocket: [{ scheme: secret, host: secret, port: secret, path_prefixes: [secret], subprotocols: [secret] }]
+    })
+    assert.isTrue(Result.isFailure(decoded))
+    if (Result.isSuccess(decoded)) return
+    assert.notInclude(decoded.failure.message, "SECRET123")
+    assert.notInclude(JSON.stringify(decoded.failure.problems), "SECRET123")
+  })
+
+  it("understands what other surfaces need and says that it is not served", () => {
+    const manifest = Result.getOrThrow(
+      Manifest.decode({
+        ...EXAMPLE,
+        surfaces: ["service", "tool", "ingress"],
+        permissions: [
+          { kind: "tool" },
+          { kind: "tool", name: "search" },
+          { kind: "tool_namespace", namespace: "web" },
+          { kind: "external_write" }
+        ],
+        tools: [{ name: "search" }],
+        hooks: {},
+        request: { url: "https://example.com" },
+        status_schema: { type: "object" },
+        side_effects: []
+      })
+    )
+    assert.deepStrictEqual(Manifest.notServed(manifest), [
+      "tool",
+      "tools",
+      "hooks",
+      "request",
+      "status_schema",
+      "side_effects"
+    ])
+  })
+
+  it("refuses the runtime wasm with a pointer to wasm-component, which it understands", () => {
+    const problems = problemsOf({ ...EXAMPLE, runtime: { kind: "wasm", entry: "plugin.wasm" } })
+    assert.deepStrictEqual([...problems.keys()], ["runtime.kind"])
+    assert.include(problems.get("runtime.kind"), "wasm-component")
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, runtime: { kind: "wasm-component", entry: "plugin.wasm" } }), [])
+  })
+
+  it("refuses names of services and ingresses and sources that occur twice", () => {
+    const service = { name: "echo", lifecycle: "host-managed" }
+    assert.deepStrictEqual(
+      pathsOf({
+        ...EXAMPLE,
+        services: [service, service],
+        ingresses: [{ name: "a", sources: ["ws://h/1", "ws://h/2", "ws://h/1"] }, { name: "b" }, { name: "a" }]
+      }),
+      ["ingresses[0].sources[2]", "ingresses[2]", "services[1]"]
+    )
+  })
+
+  it("takes the same source with and without its prefix for one that occurs twice", () => {
+    const ingresses = [{ name: "a", sources: ["websocket:ws://h/1", "ws://h/1"] }]
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, ingresses }), ["ingresses[0].sources[1]"])
+  })
+
+  it("lists repeated names beside everything else that is wrong", () => {
+    const ingresses = [{ name: "a" }, { name: "a" }]
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, version: "1", ingresses }), ["ingresses[1]", "version"])
+  })
+
+  it.each([
+    ["id", ["a", "0", "a.b_c-d", "a".repeat(128)], ["", "A", ".a", "-a", "a b", "a:b", "é", "a\n", "a".repeat(129)]],
+    [
+      "version",
+      ["0.0.0", "1.2.3", "1.2.3-rc.1", "1.2.3+build.5", "1.2.3-a+b"],
+      ["", "1", "1.2", "v1.2.3", "01.2.3", "1.2.3.4", "^1.2.3", "1.2.x", "1.2.3-", "1.2.3 ", "1.2.3\n", "*"]
+    ]
+  ] as const)("takes an exact %s and nothing like it", (key, good, bad) => {
+    for (const value of good) assert.deepStrictEqual(pathsOf({ ...EXAMPLE, [key]: value }), [], value)
+    for (const value of bad) assert.deepStrictEqual(pathsOf({ ...EXAMPLE, [key]: value }), [key], value)
+  })
+
+  it("takes as closing codes only those that a host may send", () => {
+    for (const code of [1000, 1001, 3000, 4999]) assert.deepStrictEqual(withCode(code), [])
+    for (const code of [0, 999, 1002, 1005, 1006, 1015, 2999, 5000, 1000.5, "1000"]) {
+      assert.deepStrictEqual(withCode(code), ["ingresses[0].close_code"])
+    }
+  })
+
+  it("hands an ingress every kind but command_result unless it lists kinds, and timers always", () => {
+    const all = ["websocket_open", "websocket_text", "websocket_close", "websocket_error", "timer", "custom"]
+    assert.deepStrictEqual(taken(), all)
+    assert.deepStrictEqual(taken([]), ["timer"])
+    assert.deepStrictEqual(taken(["command_result", "custom"]), ["timer", "command_result", "custom"])
+  })
+
+  const encode = Schema.encodeSync(Manifest.Manifest)
+
+  it.effect.prop(
+    "gives a manifest back as it was when it is encoded and decoded again",
+    { manifest: Arbitrary.map(Arbitrary.schema(Manifest.Manifest), namesOnce) },
+    ({ manifest }) =>
+      Effect.sync(() => {
+        const encoded: unknown = JSON.parse(JSON.stringify(encode(manifest)))
+        const again = Result.getOrThrow(Manifest.decode(encoded))
+        assert.deepStrictEqual(JSON.parse(JSON.stringify(again)), JSON.parse(JSON.stringify(manifest)))
+        assert.deepStrictEqual(JSON.parse(JSON.stringify(encode(again))), encoded)
+      }),
+    { arbitrary: { runs: 200 } }
+  )
+})
