@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config"
+import { lastLine } from "./support/lastLine.ts"
 
 export default defineConfig({
   root: new URL("..", import.meta.url).pathname,
@@ -11,6 +12,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
+    reporters: ["default", lastLine],
     testTimeout: 30_000,
     hookTimeout: 30_000
   }
