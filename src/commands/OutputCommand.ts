@@ -243,8 +243,8 @@ export const send = (to: To, text: string, options?: Options): Command => {
 }
 
 /**
- * Closes a connection, which stays closed until its service starts again.
- * `code` is 1000 (the default) or 3000 to 4999; `reason` has
+ * Closes a connection, which stays closed until the operator stops and starts
+ * the plugin. `code` is 1000 (the default) or 3000 to 4999; `reason` has
  * at most 123 bytes.
  *
  * @category constructors
@@ -310,8 +310,18 @@ const malformed = (error: Schema.SchemaError): CommandMalformed =>
     problems: Wire.problemsOf(error.issue)
       .slice(0, 8)
       // A key that the plugin made up is its text, not ours.
-      .map(({ message, path }) => ({ message, path: /^[a-z_.]{0,64}$/.test(path) ? path : "\u{2026}" }))
+      .map(({ message, path }) => ({
+        message,
+        path: path.split(".").every((key) => key === "" || FIELDS.has(key)) ? path : "\u{2026}"
+      }))
   })
+
+// prettier-ignore
+const FIELDS: ReadonlySet<string> = new Set([
+  "kind", "payload", "command_id", "correlation_id", "source_event_id", "requested_at",
+  "url", "text", "ingress_name", "epoch", "code", "reason", "dial_url",
+  "name", "after_ms", "every_ms", "message", "status", "method"
+])
 
 const KnownId = Schema.is(CommandId)
 

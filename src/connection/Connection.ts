@@ -20,10 +20,12 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { GrantRevoked, type GrantError } from "../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../grants/Grants.ts"
+import * as Monotonic from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
 import {
   ConnectionClosed,
+  DialFailed,
   OpenTimeout,
   ReconnectExhausted,
   type ConnectionError,
@@ -100,6 +102,7 @@ export class Connection {
   lastError: (ReportedError & { readonly at: number }) | null = null
   lastClose: { readonly code: number; readonly reason: string; readonly clean: boolean; readonly at: number } | null =
     null
+  /** When it is dialled next by itself, in Unix milliseconds. Decided by the clock that is never set. */
   nextAttemptAt: number | null = null
   /** What was last dialled. */
   target: AuthorizedTarget | null = null
@@ -114,19 +117,22 @@ export class Connection {
   }
   readonly #options: Options
   readonly #now: () => number
+  readonly #monotonic: () => number
   readonly #random: () => number
   readonly #parking: Parking.Parking
   #session: Session
   #wish: Wish = { kind: "run" }
+  #dueAt: number | null = null
   #failures = 0
   #dials: ReadonlyArray<number> = []
   /** The revision of the grants under which a denial was last reported. */
   #denied: number | null = null
 
-  constructor(options: Options, now: () => number, random: () => number) {
+  constructor(options: Options, now: () => number, monotonic: () => number, random: () => number) {
     this.source = options.source
     this.#options = options
     this.#now = now
+    this.#monotonic = monotonic
     this.#random = random
     this.#parking = Parking.make(options.activity)
     this.since = now()
@@ -180,7 +186,7 @@ export class Connection {
     this.#failures = 0
     this.#dials = []
     this.stopReason = null
-    this.nextAttemptAt = null
+    this.#plan(null)
     this.#set("closed")
   }
 
@@ -207,7 +213,7 @@ export class Connection {
   /** In the turn of the change: from here on nothing is delivered or sent that isn't covered. */
   #grantsChanged(): void {
     if (!this.covered) {
-      this.#session.reject()
+      this.#session.revoke()
       this.#options.sink.revoked()
     }
     this.wake()
@@ -228,7 +234,7 @@ export class Connection {
   }
 
   get #untilNext(): number | null {
-    return this.nextAttemptAt === null ? null : Math.max(1, this.nextAttemptAt - this.#now())
+    return this.#dueAt === null ? null : Math.max(1, Math.ceil(this.#dueAt - this.#monotonic()))
   }
 
   /** The target to dial now, or `undefined` with the state set that says why there is none. */
@@ -251,7 +257,7 @@ export class Connection {
       return undefined
     }
     if (!sink.ready()) {
-      this.nextAttemptAt = null
+      this.#plan(null)
       this.stopReason = null
       this.#set("waiting")
       return undefined
@@ -261,9 +267,9 @@ export class Connection {
 
   /** Whether what was decided at the last end still holds. */
   #stays(revision: number): boolean {
-    if (this.stopReason === "grant" || this.stopReason === "plugin") return false
+    if (this.stopReason === "grant") return false
     if (this.stopReason === "address" && this.target?.revision !== revision) return false
-    if (this.nextAttemptAt !== null) return this.nextAttemptAt > this.#now()
+    if (this.#dueAt !== null) return this.#dueAt > this.#monotonic()
     return this.stopReason !== null
   }
 
@@ -273,7 +279,7 @@ export class Connection {
       const { closeGraceMs, maxMessageBytes } = limits
       this.target = target
       this.stopReason = null
-      this.nextAttemptAt = null
+      this.#plan(null)
       this.attempts++
       this.#noteDial()
       const session = this.#newSession()
@@ -292,6 +298,7 @@ export class Connection {
       const exit = yield* Effect.raceFirst(this.#unwanted(session), dials.withSlot(connect)).pipe(
         Effect.andThen(this.#untilEnd(session)),
         Effect.scoped,
+        Effect.tapDefect((defect) => Effect.logError("the WebSocket client died", defect)),
         Effect.exit
       )
       this.#parking.look()
@@ -305,6 +312,7 @@ export class Connection {
   #newSession(): Session {
     return new Session({
       now: this.#now,
+      monotonic: this.#monotonic,
       turnNow: this.#options.turnNow,
       display: this.source.display,
       limits: this.#options.limits,
@@ -354,8 +362,8 @@ export class Connection {
       const { authority, limits, source } = this.#options
       while (session.wasOpen && !session.hasEnded) {
         this.#parking.look()
-        if (!this.covered) {
-          this.#denied = authority.revision()
+        if (!this.covered || session.isRevoked) {
+          this.#denied = this.covered ? null : authority.revision()
           return yield* this.#close(session, source.closeCode, "", Math.min(REVOKED_GRACE_MS, limits.closeGraceMs))
         }
         if (this.#wish.kind === "plugin") {
@@ -382,10 +390,10 @@ export class Connection {
 
   #untilEnded(session: Session, millis: number): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      const deadline = this.#now() + millis
-      while (!session.hasEnded && this.#now() < deadline) {
+      const deadline = this.#monotonic() + millis
+      while (!session.hasEnded && this.#monotonic() < deadline) {
         this.#parking.look()
-        yield* this.#parking.pend(deadline - this.#now())
+        yield* this.#parking.pend(Math.ceil(deadline - this.#monotonic()))
       }
     })
   }
@@ -396,39 +404,47 @@ export class Connection {
     const now = this.#now()
     this.lastClose = { code, reason, clean, at: now }
     const cause = session.error ?? new ConnectionClosed({ url: source.display, code, reason, clean })
-    const decision = this.#decide({ kind: "epoch", code, openForMs: now - session.openedAt })
+    const decision = this.#decide(
+      { kind: "epoch", code, openForMs: this.#monotonic() - session.openedAt },
+      session.isRevoked
+    )
     this.#report(cause)
     if (decision.state === "stopped" && decision.reason === "grant") {
       this.#report(new GrantRevoked({ url: source.display }))
     }
     const error = clean && session.error === null ? null : { tag: cause._tag, message: cause.message }
-    const deliver = this.#wish.kind !== "service" && this.covered
+    const deliver = this.#wish.kind !== "service" && this.covered && !session.isRevoked
     sink.ended({ code, reason, clean, error }, decision.state === "waiting", deliver)
     this.#apply(decision)
   }
 
   #dialFailed(exit: Exit.Failure<unknown, DialError>): void {
-    const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+    const { display: url } = this.source
+    // A client that dies is as good as a network that is down: reported, and tried again after a while.
+    const error = Exit.hasDies(exit)
+      ? new DialFailed({ url, phase: "tcp", code: "EDEFECT" })
+      : Option.getOrUndefined(Exit.findErrorOption(exit))
     if (error === undefined) return this.#set("closed")
-    const decision = this.#decide({ kind: "dial", error })
+    const decision = this.#decide({ kind: "dial", error }, false)
     this.#report(error)
     const deliver = this.#wish.kind !== "service" && this.covered
     this.#options.sink.dialFailed({ tag: error._tag, message: error.message }, decision.state === "waiting", deliver)
     this.#apply(decision)
   }
 
-  #decide(end: Reconnect.End): Reconnect.Decision {
+  #decide(end: Reconnect.End, isRevoked: boolean): Reconnect.Decision {
     const { limits, source } = this.#options
+    const now = this.#monotonic()
     if (this.#wish.kind !== "run") return { state: "stopped", reason: this.#wish.kind, at: null }
-    if (!this.covered) return { state: "stopped", reason: "grant", at: null }
+    if (!this.covered || isRevoked) return { state: "stopped", reason: "grant", at: null }
     if (Reconnect.isStable(end, source.reconnect)) this.#failures = 0
     const decision = Reconnect.decide(end, {
       settings: source.reconnect,
       stopCodes: source.stopCodes,
       stoppedRetryMs: limits.stoppedRetryMs,
-      dialsInWindow: this.#dials.length,
+      dialsInWindow: this.#dials.filter((at) => at > now - source.reconnect.windowMs).length,
       failures: this.#failures++,
-      now: this.#now(),
+      now,
       random: this.#random()
     })
     if (decision.state === "stopped" && decision.reason === "exhausted") {
@@ -440,7 +456,7 @@ export class Connection {
 
   #apply(decision: Reconnect.Decision): void {
     if (decision.state === "waiting") {
-      this.nextAttemptAt = decision.at
+      this.#plan(decision.at)
       this.#set("waiting")
     } else if (decision.reason !== "service") {
       this.#stopped(decision.reason, decision.at)
@@ -450,14 +466,20 @@ export class Connection {
   #noteDial(): void {
     const { maxAttempts, windowMs } = this.source.reconnect
     if (maxAttempts === 0) return
-    const now = this.#now()
+    const now = this.#monotonic()
     this.#dials = [...this.#dials.filter((at) => at > now - windowMs), now]
   }
 
   #stopped(reason: Reconnect.StopReason, at: number | null): undefined {
     this.stopReason = reason
-    this.nextAttemptAt = at
+    this.#plan(at)
     this.#set("stopped")
+  }
+
+  /** Plans the next dial, in milliseconds of the clock that is never set. */
+  #plan(at: number | null): void {
+    this.#dueAt = at
+    this.nextAttemptAt = at === null ? null : this.#now() + Math.round(at - this.#monotonic())
   }
 
   #set(state: State): void {
@@ -486,6 +508,7 @@ export const make = (options: Options): Effect.Effect<Connection> =>
     return new Connection(
       options,
       () => clock.currentTimeMillisUnsafe(),
+      Monotonic.monotonic(clock),
       () => random.nextDoubleUnsafe()
     )
   })

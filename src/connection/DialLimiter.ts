@@ -11,6 +11,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Semaphore from "effect/Semaphore"
+import * as Monotonic from "../internal/monotonic.ts"
 import type { Values } from "../limits/Limits.ts"
 
 /**
@@ -46,7 +47,7 @@ export const make = (
   limits: Pick<Values, "dialsAtOnce" | "dialsAtOncePerPlugin" | "dialsPerSecond">
 ): Effect.Effect<DialLimiter> =>
   Effect.gen(function* () {
-    const clock = yield* Clock.clockWith(Effect.succeed)
+    const monotonic = Monotonic.monotonic(yield* Clock.clockWith(Effect.succeed))
     const host = Semaphore.makeUnsafe(limits.dialsAtOnce)
     const everyMs = 1000 / limits.dialsPerSecond
     let waiting = 0
@@ -54,10 +55,14 @@ export const make = (
     let booked = Number.NEGATIVE_INFINITY
 
     const pace = Effect.suspend(() => {
-      const now = clock.currentTimeMillisUnsafe()
+      const now = monotonic()
       booked = Math.max(booked, now - 1000) + everyMs
       const wait = Math.ceil(booked - now)
-      return wait > 0 ? Effect.sleep(wait) : Effect.void
+      if (wait <= 0) return Effect.void
+      const giveBack = Effect.sync(() => {
+        booked -= everyMs
+      })
+      return Effect.onInterrupt(Effect.sleep(wait), () => giveBack)
     })
 
     return {

@@ -29,8 +29,8 @@ export type StopReason =
   | "service"
 
 /**
- * What follows. Times are Unix milliseconds; a stop whose `at` is null lasts
- * until somebody decides otherwise.
+ * What follows. Times are milliseconds of the clock of the situation; a stop
+ * whose `at` is null lasts until somebody decides otherwise.
  *
  * @category models
  * @since 0.1.0

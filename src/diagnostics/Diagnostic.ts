@@ -129,19 +129,24 @@ export const encode =
   (error: Reportable): Encoded => {
     const message = redaction.own(error.message)
     for (const stage of stages) {
-      const encoded = stage.encode(error)
-      if (encoded !== undefined) {
-        return {
-          stage: stage.stage,
-          tag: error._tag,
-          severity: stage.severity(error),
-          message,
-          error: { ...redactFields(encoded, redaction), _tag: error._tag }
-        }
+      const fields = encodeFields(stage, error, redaction)
+      if (fields !== undefined) {
+        const severity = stage.severity(error)
+        return { stage: stage.stage, tag: error._tag, severity, message, error: { ...fields, _tag: error._tag } }
       }
     }
     return { stage: "host", tag: error._tag, severity: "error", message, error: { _tag: error._tag } }
   }
+
+/** The fields of an error of this stage. A cause of a plugin may be anything, also what can't be looked at. */
+const encodeFields = (stage: StageCodec, error: Reportable, redaction: Redaction): Schema.JsonObject | undefined => {
+  try {
+    const encoded = stage.encode(error)
+    return encoded === undefined ? undefined : redactFields(encoded, redaction)
+  } catch {
+    return {}
+  }
+}
 
 const redactFields = (fields: Schema.JsonObject, redaction: Redaction): Schema.JsonObject =>
   Object.fromEntries(

@@ -10,6 +10,7 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
@@ -117,10 +118,14 @@ export class Grants extends Context.Service<
 
 const isGrant = Schema.is(Grant)
 const FOLLOW_AGAIN_MS = 1000
+const ANSWER_WITHIN_MS = 500
 
 interface Entry {
   readonly subject: Subject
   readonly watchers: Set<() => void>
+  /** Counts the questions: an answer to any but the last comes too late. */
+  asked: number
+  asking: Fiber.Fiber<unknown> | undefined
   grant: Grant | undefined
   /** The granted targets with a rate. */
   bounded: ReadonlyArray<WebSocketTarget.GrantedTarget>
@@ -171,6 +176,7 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
   Effect.gen(function* () {
     const store = yield* GrantStore
     const entries = new Set<Entry>()
+    const scope = yield* Effect.scope
 
     // Fail closed: a store that breaks grants nothing.
     const lookup = (pluginRef: string) =>
@@ -184,8 +190,7 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
         )
       )
 
-    const refresh = Effect.fnUntraced(function* (entry: Entry) {
-      const grant = yield* lookup(entry.subject.pluginRef)
+    const apply = (entry: Entry, grant: Grant | undefined) => {
       if (JSON.stringify(grant) === JSON.stringify(entry.grant)) return
       entry.grant = grant
       entry.bounded = (grant?.websocket ?? []).filter(
@@ -193,9 +198,25 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
       )
       entry.revision++
       for (const changed of entry.watchers) changed()
+    }
+
+    // Completes with the answer or after a while without one, which is no grant until it comes.
+    const refresh = Effect.fnUntraced(function* (entry: Entry) {
+      const question = ++entry.asked
+      entry.asking?.interruptUnsafe()
+      const answered = lookup(entry.subject.pluginRef).pipe(
+        Effect.map((grant) => {
+          if (question === entry.asked) apply(entry, grant)
+        })
+      )
+      entry.asking = yield* Effect.forkIn(answered, scope, { startImmediately: true })
+      const inTime = yield* Effect.timeoutOption(Fiber.await(entry.asking), ANSWER_WITHIN_MS)
+      if (Option.isNone(inTime) && question === entry.asked) apply(entry, undefined)
     })
 
-    const refreshAll = Effect.suspend(() => Effect.forEach([...entries], refresh, { discard: true }))
+    const refreshAll = Effect.suspend(() =>
+      Effect.forEach([...entries], refresh, { concurrency: "unbounded", discard: true })
+    )
 
     // A store whose changes break off is asked again: a withdrawal must not be missed.
     const follow: Effect.Effect<void> = Effect.suspend(() =>
@@ -213,7 +234,15 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
 
     return Grants.of({
       authority: Effect.fnUntraced(function* (subject) {
-        const entry: Entry = { subject, watchers: new Set(), grant: undefined, bounded: [], revision: 0 }
+        const entry: Entry = {
+          subject,
+          watchers: new Set(),
+          asked: 0,
+          asking: undefined,
+          grant: undefined,
+          bounded: [],
+          revision: 0
+        }
         yield* Effect.acquireRelease(
           Effect.sync(() => entries.add(entry)),
           () => Effect.sync(() => entries.delete(entry))

@@ -57,6 +57,8 @@ export interface Options {
   readonly hostBytes: HostBytes
   readonly turns: Turns<IngressQueue>
   readonly now: () => number
+  /** Milliseconds of a clock that is never set. */
+  readonly monotonic: () => number
   readonly overflowed: (make: () => QueueOverflow) => void
   /** Told when the socket is paused, so that somebody calls `slide` in time. */
   readonly paused: () => void
@@ -79,7 +81,7 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
   inTurn = false
   nextInTurn: IngressQueue | undefined = undefined
   flow: Flow = "flowing"
-  /** When the socket was paused, in Unix milliseconds. */
+  /** When the socket was paused, by the clock that is never set. */
   pausedAt = 0
   receivedText = 0
   enqueuedText = 0
@@ -249,11 +251,13 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
 
   /** Evicts the oldest texts until there is room; false if even an empty queue has none. */
   #makeRoom(bytes: number): boolean {
-    const { hostBytes } = this.#options
+    const { hostBytes, limits } = this.#options
+    // What would not fit if nothing waited costs nothing of what waits.
+    if (bytes > limits.ingressQueueBytes || hostBytes.used - this.bytes + bytes > hostBytes.limit) return false
     const alreadyRead = this.flow === "paused" && this.#sincePause <= READ_BYTES
     if (alreadyRead && hostBytes.used + bytes <= hostBytes.limit) return true
     while (this.#isTooFullFor(bytes)) {
-      if (this.#takeText() === undefined) return false
+      if (this.#removeText() === undefined) return false
       this.#countEviction()
     }
     return true
@@ -278,7 +282,7 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
     // What is over the capacity came with an earlier read: a new epoch brings no further allowance.
     const { ingressQueueBytes, ingressQueueCapacity } = this.#options.limits
     if (this.depth <= ingressQueueCapacity && this.bytes <= ingressQueueBytes) this.#sincePause = 0
-    this.pausedAt = this.#options.now()
+    this.pausedAt = this.#options.monotonic()
     this.#read("off")
     if (this.#options.limits.burstPatienceMs === 0) this.slide()
     else this.#options.paused()
@@ -313,16 +317,23 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
     return this.#head
   }
 
-  #takeText(): WebSocketText | undefined {
+  #removeText(): WebSocketText | undefined {
     const event = this.#head ?? this.#poll()
     if (event === undefined) return undefined
     this.#head = undefined
-    const { accounting, hostBytes, limits } = this.#options
+    const { accounting, hostBytes } = this.#options
     this.depth--
     this.bytes -= event.bytes
     accounting.queueDepth--
     accounting.queueBytes -= event.bytes
     hostBytes.used -= event.bytes
+    return event
+  }
+
+  /** Removes the oldest text and reads the socket again where that leaves the queue a quarter full. */
+  #takeText(): WebSocketText | undefined {
+    const event = this.#removeText()
+    const { limits } = this.#options
     if (
       this.flow !== "flowing" &&
       this.depth <= limits.ingressQueueCapacity / 4 &&

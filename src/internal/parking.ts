@@ -37,6 +37,11 @@ export const make = (activity: Activity): Parking => {
   // socket in the middle of a chunk.
   const untilWoken = Effect.withFiber((fiber) =>
     Effect.callback<void>((complete) => {
+      // The fiber may have yielded since it looked, and have been woken in between.
+      if (woken) {
+        complete(Effect.void)
+        return
+      }
       resume = () => fiber.currentDispatcher.scheduleTask(() => complete(Effect.void), 0)
       return Effect.sync(() => {
         resume = undefined

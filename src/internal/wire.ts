@@ -2,6 +2,7 @@
  * Where the TypeScript API (camelCase) and the wire (snake_case) meet: a
  * struct declared once in camelCase whose encoded form has snake_case keys.
  */
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Str from "effect/String"
@@ -62,5 +63,17 @@ export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> =>
     message: found.message
   }))
 
-/** How untrusted files are decoded: everything wrong at once, unknown keys included. */
+/** How untrusted values are decoded: everything wrong at once, unknown keys included. */
 export const strict = { errors: "all", onExcessProperty: "error" } as const
+
+/** Decodes what somebody wrote; all that is wrong with it where it can't be. */
+export const decoder = <A, I>(schema: Schema.Codec<A, I>) => {
+  const decode = Schema.decodeUnknownResult(schema, strict)
+  return (input: unknown): Result.Result<A, ReadonlyArray<Problem>> => {
+    try {
+      return Result.mapError(decode(input), (error) => problemsOf(error.issue))
+    } catch {
+      return Result.fail([{ path: "", message: "Expected a value that is nested less deeply" }])
+    }
+  }
+}

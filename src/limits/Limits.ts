@@ -111,7 +111,9 @@ export const Limits: Context.Reference<Values> = Context.Reference("mooring/limi
   defaultValue: () => defaults
 })
 
-const invalid = (error: Schema.SchemaError) => new LimitsInvalid({ problems: Wire.problemsOf(error.issue) })
+const invalid = (problems: ReadonlyArray<Wire.Problem>) => new LimitsInvalid({ problems })
+const decodeWire = Wire.decoder(LimitsSchema)
+const decodeValues = Wire.decoder(Schema.toType(LimitsSchema))
 
 /**
  * Decodes limits in their wire form, for example the `[limits]` table of a
@@ -121,7 +123,7 @@ const invalid = (error: Schema.SchemaError) => new LimitsInvalid({ problems: Wir
  * @since 0.1.0
  */
 export const decode = (input: unknown): Result.Result<Values, LimitsInvalid> =>
-  Result.mapError(Schema.decodeUnknownResult(LimitsSchema, Wire.strict)(input), invalid)
+  Result.mapError(decodeWire(input), invalid)
 
 /**
  * Provides limits that differ from the defaults in the given keys.
@@ -130,12 +132,4 @@ export const decode = (input: unknown): Result.Result<Values, LimitsInvalid> =>
  * @since 0.1.0
  */
 export const layer = (options: Partial<Values>): Layer.Layer<never, LimitsInvalid> =>
-  Layer.effect(
-    Limits,
-    Effect.fromResult(
-      Result.mapError(
-        Schema.decodeUnknownResult(Schema.toType(LimitsSchema), Wire.strict)({ ...defaults, ...options }),
-        invalid
-      )
-    )
-  )
+  Layer.effect(Limits, Effect.fromResult(Result.mapError(decodeValues({ ...defaults, ...options }), invalid)))

@@ -150,8 +150,7 @@ export type Encoded = typeof Enablement.Encoded
 export const refOf = (enablement: { readonly id: string; readonly instance?: string | undefined }): string =>
   PluginRef.make(enablement.id, enablement.instance)
 
-const invalid = (error: Schema.SchemaError) =>
-  new ManifestInvalid({ subject: "enablement", problems: Wire.problemsOf(error.issue) })
+const decodeEnablement = Wire.decoder(Enablement)
 
 /**
  * Decodes an enablement from plain values, with all problems at once.
@@ -160,4 +159,4 @@ const invalid = (error: Schema.SchemaError) =>
  * @since 0.1.0
  */
 export const decode = (input: unknown): Result.Result<Enablement, ManifestInvalid> =>
-  Result.mapError(Schema.decodeUnknownResult(Enablement, Wire.strict)(input), invalid)
+  Result.mapError(decodeEnablement(input), (problems) => new ManifestInvalid({ subject: "enablement", problems }))

@@ -147,15 +147,14 @@ export type Encoded = typeof Manifest.Encoded
  * @since 0.1.0
  */
 export const decode = (input: unknown): Result.Result<Manifest, ManifestInvalid> => {
-  const decoded = Schema.decodeUnknownResult(Manifest, Wire.strict)(input)
-  const problems = [
-    ...(Result.isFailure(decoded) ? Wire.problemsOf(decoded.failure.issue) : []),
-    ...repeatedNames(input)
-  ]
+  const decoded = decodeManifest(input)
+  const problems = [...(Result.isFailure(decoded) ? decoded.failure : []), ...repeatedNames(input)]
   return Result.isSuccess(decoded) && problems.length === 0
     ? Result.succeed(decoded.success)
     : Result.fail(new ManifestInvalid({ subject: "manifest", problems }))
 }
+
+const decodeManifest = Wire.decoder(Manifest)
 
 /** What occurs twice though it is a name, looked for in whatever was written, right or wrong. */
 const repeatedNames = (input: unknown): ReadonlyArray<Wire.Problem> => [

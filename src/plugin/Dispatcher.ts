@@ -19,6 +19,7 @@ import type { Accounting } from "../ingress/Accounting.ts"
 import type { IngressEvent } from "../ingress/IngressEvent.ts"
 import type { IngressQueue } from "../ingress/IngressQueue.ts"
 import type { Turns } from "../ingress/Turns.ts"
+import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
 import * as Output from "./internal/output.ts"
@@ -81,8 +82,11 @@ export class Dispatcher {
   #yieldAt = 0
   #end: End | undefined = undefined
 
+  readonly #monotonic: () => number
+
   constructor(options: Options) {
     this.#options = options
+    this.#monotonic = monotonic(options.clock)
     this.#idle = Parking.make(options.activity)
     this.#watch = Parking.make(() => {})
   }
@@ -109,6 +113,8 @@ export class Dispatcher {
     return this.#idle.around(
       Effect.withFiber((fiber) => {
         this.#fiber = fiber
+        // Whatever ends the runner, its end is known: a handler may interrupt its own fiber, a report may be a defect.
+        fiber.addObserver((exit) => this.#runnerEnded(exit))
         return Effect.uninterruptibleMask((restore) => this.#loop(restore))
       })
     )
@@ -229,6 +235,13 @@ export class Dispatcher {
     return true
   }
 
+  #runnerEnded(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.#end !== undefined) return
+    if (this.#decide()) this.#options.accounting.failed++
+    const cause = Exit.isFailure(exit) ? Cause.squash(exit.cause) : new Error("the runner ended")
+    this.#finish(new InstanceLost({ cause }))
+  }
+
   #timedOut(error: DispatchTimeout): void {
     if (!this.#decide()) return
     this.#options.accounting.timedOut++
@@ -248,11 +261,6 @@ export class Dispatcher {
     if (this.#watched) return
     this.#watched = true
     this.#watch.wake()
-  }
-
-  /** Milliseconds on a clock that is never set. */
-  #monotonic(): number {
-    return Number(this.#options.clock.monotonicTimeNanosUnsafe()) / 1e6
   }
 }
 

@@ -31,6 +31,7 @@ import type { IngressError } from "../ingress/IngressError.ts"
 import type { IngressEvent } from "../ingress/IngressEvent.ts"
 import type { IngressQueue } from "../ingress/IngressQueue.ts"
 import { Turns } from "../ingress/Turns.ts"
+import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
@@ -118,6 +119,7 @@ export class PluginInstance {
   reportedAt: number | null = null
   lastDispatchAt: number | null = null
   lastError: { readonly tag: string; readonly message: string; readonly at: number } | null = null
+  /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
   retryAt: number | null = null
   restarts = 0
   readonly accounting = Accounting.make()
@@ -137,11 +139,18 @@ export class PluginInstance {
   #history = Supervision.initial
   /** The revision of the grants under which a denial was last reported. */
   #denied: number | null = null
+  /** Whether it is a denial, and nothing else, that it failed for. */
+  #failedByDenial = false
+  /** A denial since the service runs, even if the grant is back by now. */
+  #withdrawn: GrantError | undefined = undefined
+  #dueAt: number | null = null
+  readonly #monotonic: () => number
 
   constructor(options: Options) {
     this.#options = options
+    this.#monotonic = monotonic(options.clock)
     this.#parking = Parking.make(options.activity)
-    this.pacer = new Pacer(() => this.slots.map(({ queue }) => queue), options.limits.burstPatienceMs, this.#now)
+    this.pacer = new Pacer(() => this.slots.map(({ queue }) => queue), options.limits.burstPatienceMs, this.#monotonic)
     this.results = new Results(options.limits.commandResultsKept)
     this.#executor = new CommandExecutor({
       destinations: this.slots,
@@ -187,7 +196,7 @@ export class PluginInstance {
   /** Runs the service until the scope closes. */
   get supervised(): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      yield* this.#options.authority.watch(() => this.#parking.wake())
+      yield* this.#options.authority.watch(() => this.#grantsChanged())
       yield* Effect.acquireRelease(Effect.forkDetach(this.#parking.around(this.#run)), (fiber) =>
         Effect.suspend(() => {
           this.#wish = "end"
@@ -198,15 +207,26 @@ export class PluginInstance {
     })
   }
 
+  #grantsChanged(): void {
+    const allowed = this.#options.authority.service()
+    if (Result.isFailure(allowed)) this.#withdrawn ??= allowed.failure
+    this.#parking.wake()
+  }
+
   get #run(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       while (this.#wish !== "end") {
         this.#parking.look()
         if (this.#mayStart()) yield* this.#live
-        else yield* this.#parking.park(this.retryAt === null ? null : Math.max(1, this.retryAt - this.#now()))
+        else yield* this.#parking.park(this.#untilNext)
       }
       if (this.lifecycle !== "failed") this.#rest("stopped", null)
     })
+  }
+
+  get #untilNext(): number | null {
+    if (this.#dueAt === null || this.#denied !== null || this.#isHaunted) return null
+    return Math.max(1, Math.ceil(this.#dueAt - this.#monotonic()))
   }
 
   #mayStart(): boolean {
@@ -214,32 +234,38 @@ export class PluginInstance {
       if (this.lifecycle !== "stopped") this.#rest("stopped", null)
       return false
     }
+    if (this.#isHaunted) return false
     const allowed = this.#options.authority.service()
     if (Result.isFailure(allowed)) {
       const revision = this.#options.authority.revision()
       if (this.#denied !== revision) this.#fail(allowed.failure)
       this.#denied = revision
-      this.#rest("failed", null)
+      // What failed for another reason has that one, and its own time.
+      if (this.lifecycle !== "failed") {
+        this.#failedByDenial = true
+        this.#rest("failed", null)
+      }
       return false
     }
-    const wasDenied = this.#denied !== null
     this.#denied = null
-    if (this.lifecycle === "ready" || wasDenied) return true
-    return this.retryAt !== null && this.retryAt <= this.#now()
+    if (this.lifecycle === "ready" || this.#failedByDenial) return true
+    return this.#dueAt !== null && this.#dueAt <= this.#monotonic()
   }
 
   /** One instance from its start to its end, and the decision what follows. */
   get #live(): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
+      this.#failedByDenial = false
+      this.#withdrawn = undefined
       this.#set("starting", null)
       const resources = yield* Scope.make()
       const instance = yield* Scope.provide(this.#started, resources)
-      const startedAt = this.#now()
+      const startedAt = this.#monotonic()
       let ended: Dispatcher | undefined
       if (instance !== undefined) {
         this.#set("running", null)
         ended = yield* Effect.scoped(this.#serve(instance))
-        this.#history = Supervision.ran(this.#history, startedAt, this.#now(), this.#options.limits)
+        this.#history = Supervision.ran(this.#history, startedAt, this.#monotonic(), this.#options.limits)
       }
       // What the plugin acquired is released by its code, which may not end.
       const release = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
@@ -256,12 +282,12 @@ export class PluginInstance {
       const start = Effect.suspend(() => runtime.start({ config, reason: this.#reason, state }))
       const exit = yield* withDeadline(start, {
         parking: this.#parking,
-        now: this.#now,
+        monotonic: this.#monotonic,
         deadlineMs: limits.startDeadlineMs,
         unstoppableMs: UNSTOPPABLE_AFTER_MS,
         wanted: () => this.#wish === "run"
       })
-      if (exit === "unwanted") return undefined
+      if (exit === "unwanted") return this.#backToReady()
       if (Fiber.isFiber(exit)) return this.#unstoppable(exit)
       if (exit === "late") return this.#notStarted(new StartTimeout({ deadlineMs: limits.startDeadlineMs }))
       if (Exit.isFailure(exit)) return this.#notStarted(new StartFailed({ cause: squash(exit) }))
@@ -272,7 +298,7 @@ export class PluginInstance {
   #notStarted(error: StartFailed | StartTimeout): undefined {
     this.#fail(error)
     const after = this.#reason === "crash" ? Supervision.crashed : Supervision.failed
-    this.#follow(...after(this.#history, this.#now(), this.#options.limits))
+    this.#follow(...after(this.#history, this.#monotonic(), this.#options.limits))
   }
 
   /** Runs the handlers and connections until the instance ends or is to end. */
@@ -287,7 +313,7 @@ export class PluginInstance {
       yield* Effect.forEach(this.slots, ({ connection }) => Scope.provide(connection.supervised, sockets))
       while (dispatcher.end === undefined && this.#wish === "run") {
         this.#parking.look()
-        if (Result.isFailure(this.#options.authority.service())) break
+        if (this.#withdrawn !== undefined) break
         yield* this.#parking.park(null)
       }
       this.#set(dispatcher.end === undefined ? "stopping" : "restarting", null)
@@ -307,7 +333,7 @@ export class PluginInstance {
     return Effect.gen({ self: this }, function* () {
       const exit = yield* withDeadline(instance.stop, {
         parking: this.#parking,
-        now: this.#now,
+        monotonic: this.#monotonic,
         deadlineMs: this.#options.limits.startDeadlineMs,
         unstoppableMs: UNSTOPPABLE_AFTER_MS,
         wanted: () => true
@@ -350,14 +376,20 @@ export class PluginInstance {
     if (this.lifecycle === "failed") return
     const { end } = dispatcher
     if (end === undefined || end === "stopped") {
-      // Why it was stopped decides what follows: the loop looks at the wish and the grants.
-      this.#set("ready", null)
-      this.#reason = "first"
+      this.#backToReady()
       return
     }
     this.#fail(end)
     this.#reason = "crash"
-    this.#follow(...Supervision.crashed(this.#history, this.#now(), this.#options.limits))
+    this.#follow(...Supervision.crashed(this.#history, this.#monotonic(), this.#options.limits))
+  }
+
+  /** The loop looks at the wish and the grants, and they decide what follows. */
+  #backToReady(): undefined {
+    if (this.#withdrawn !== undefined && Result.isSuccess(this.#options.authority.service()))
+      this.#fail(this.#withdrawn)
+    this.#reason = "first"
+    this.#set("ready", null)
   }
 
   #follow(decision: Supervision.Decision, history: Supervision.History): void {
@@ -392,15 +424,16 @@ export class PluginInstance {
   }
 
   /** The service has ended and doesn't begin again by itself soon. */
-  #rest(lifecycle: "stopped" | "failed", retryAt: number | null): void {
+  #rest(lifecycle: "stopped" | "failed", dueAt: number | null): void {
     for (const { connection } of this.slots) connection.retire()
-    this.#set(lifecycle, retryAt)
+    this.#set(lifecycle, dueAt)
   }
 
-  #set(lifecycle: Lifecycle, retryAt: number | null): void {
-    const same = this.lifecycle === lifecycle && this.retryAt === retryAt
+  #set(lifecycle: Lifecycle, dueAt: number | null): void {
+    const same = this.lifecycle === lifecycle && this.#dueAt === dueAt
     this.lifecycle = lifecycle
-    this.retryAt = retryAt
+    this.#dueAt = dueAt
+    this.retryAt = dueAt === null ? null : this.#now() + Math.round(dueAt - this.#monotonic())
     if (!same) this.#options.changed()
   }
 

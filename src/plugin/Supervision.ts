@@ -7,8 +7,8 @@
 import type { Values } from "../limits/Limits.ts"
 
 /**
- * What follows. `at` is Unix milliseconds, null where only the operator can
- * help.
+ * What follows. `at` is milliseconds of the clock that decides, null where only
+ * the operator can help.
  *
  * @category models
  * @since 0.1.0

@@ -77,7 +77,7 @@ describe("OutputCommand", () => {
 
   it("lists several problems of a command at once, but not without bound", () => {
     const command = send({ command_id: "a b", correlation_id: "", extra: 1 }, { text: 1, epoch: -1 })
-    const expected = ["command_id", "correlation_id", "extra", "payload.epoch", "payload.text"]
+    const expected = ["command_id", "correlation_id", "payload.epoch", "payload.text", "\u2026"]
     assert.deepStrictEqual([...new Set(problemsOf(command))].toSorted(), expected)
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`extra${index}`, 1]))
     assert.isAtMost(problemsOf(send(many)).length, 8)

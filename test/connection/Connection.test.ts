@@ -1,10 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
-import { ConnectionError, GrantStore, type IngressEvent, OutputCommand, PluginHost } from "mooring"
+import { ConnectionError, GrantStore, type IngressEvent, OutputCommand, PluginHost, WebSocketClient } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { accountingProblem, onFake, rowOf, type Setup } from "../support/host.ts"
+import { accountingProblem, onFake, rowOf, settled, type Setup } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 /** A plugin that notes its events and answers texts that begin with `close` by closing. */
@@ -448,5 +450,89 @@ describe("Connection", () => {
       assert.strictEqual(row.lastError?.tag, "ManifestInvalid")
       assert.include(row.lastError?.message ?? "", "sources.gatewya")
     }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled })))
+  })
+
+  it.effect("counts against the budget only the dials of the window", () =>
+    withHost({ reconnect: { initial_ms: 1, max_ms: 1, max_attempts: 1, window_ms: 600_000 } }, () =>
+      Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        yield* TestClock.adjust("10 hours")
+        remote.close(1000)
+        yield* settled
+        assert.isNull((yield* connection).stopReason)
+      })
+    )
+  )
+
+  it.effect("takes a client that dies for a dial that failed, and waits before the next", () => {
+    let dials = 0
+    const pkg = plugin({})
+    const enabled = [enable(pkg)]
+    const broken = Layer.succeed(WebSocketClient.WebSocketClient, {
+      connect: () =>
+        Effect.suspend(() => {
+          dials++
+          throw new Error("broken")
+        })
+    })
+    const host = PluginHost.layer({ plugins: [pkg], enabled }).pipe(
+      Layer.provide(GrantStore.layer(enabled)),
+      Layer.provide(broken)
+    )
+    return Effect.gen(function* () {
+      yield* settled
+      assert.strictEqual(dials, 1)
+      assert.deepInclude(yield* connection, { state: "waiting" })
+      assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["DialFailed"], 1)
+    }).pipe(Effect.provide(host), Effect.provide(Logger.layer([])))
+  })
+
+  it.effect("stays closed for the plugin through a crash, until the operator starts it again", () => {
+    const other = "ws://127.0.0.1:7700/other"
+    const pkg = plugin({
+      sources: [GATEWAY, other],
+      handlers: {
+        gateway: {
+          websocket_text: (event) =>
+            event.text === "close" ? Exit.succeed({ commands: [OutputCommand.close(event)] }) : Exit.die("boom")
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const [one, two] = [yield* fake.remote(GATEWAY), yield* fake.remote(other)]
+      one.sendText("close")
+      yield* host.idle
+      two.sendText("crash")
+      yield* settled
+      yield* TestClock.adjust("1 minute")
+      yield* fake.remote(other, 2)
+      yield* host.idle
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "plugin", epoch: 1 })
+      yield* host.stop(REF)
+      yield* host.idle
+      yield* host.start(REF)
+      yield* fake.remote(GATEWAY, 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("gives back the turn of a dial that isn't wanted any more", () => {
+    const pkg = plugin({})
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      yield* fake.remote(GATEWAY)
+      for (let cycle = 0; cycle < 60; cycle++) {
+        yield* host.stop(REF)
+        yield* settled
+        yield* host.start(REF)
+        yield* settled
+      }
+      yield* TestClock.adjust("2 seconds")
+      yield* settled
+      assert.strictEqual((yield* connection).state, "open")
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], limits: { dialsPerSecond: 1 } })))
   })
 })

@@ -42,6 +42,7 @@ const fixture = (options: {
       hostBytes: { used: 0, limit: options.hostBytes ?? 1_000_000_000 },
       turns: new Turns(() => {}),
       now: () => 0,
+      monotonic: () => 0,
       overflowed: () => {
         reports.overflows++
       },
@@ -112,16 +113,15 @@ class Model {
     this.sequence++
     const over = () => this.texts.length >= this.capacity || this.bytes + bytes > this.byteCapacity
     const mayExceed = this.flow === "paused" && this.sincePause <= READ_BYTES
+    if (bytes > this.byteCapacity) {
+      this.evicted++
+      return
+    }
     if (!mayExceed) {
-      while (over() && this.texts.length > 0) {
+      while (over()) {
         const oldest = this.texts[0]
         this.waiting = this.waiting.filter((event) => event !== oldest)
         this.evicted++
-        this.relax()
-      }
-      if (over()) {
-        this.evicted++
-        return
       }
     }
     this.waiting.push({ sequence: this.sequence, bytes, frame: this.frame })
@@ -343,6 +343,29 @@ describe("IngressQueue", () => {
       assert.strictEqual(queue.waiting, 0)
       queue.opened(2, 1, null, read)
       assert.deepStrictEqual(shown(queue.take()), { sequence: 4, frame: 0, droppedBefore: 2 })
+    })
+  )
+
+  it.effect("rule 12: a text that can't fit costs nothing of what waits", () =>
+    Effect.gen(function* () {
+      const { accounting, queue, read } = yield* fixture({ capacity: 8, bytes: 100, kinds: ["websocket_text"] })
+      queue.opened(1, 1, null, read)
+      for (let i = 0; i < 3; i++) queue.text("x", 1, 0)
+      queue.text("y".repeat(200), 200, 0)
+      assert.strictEqual(queue.depth, 3)
+      assert.strictEqual(accounting.evicted, 1)
+    })
+  )
+
+  it.effect("slides with a capacity of one as with any", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 1, kinds: ["websocket_text"] })
+      queue.opened(1, 1, null, read)
+      queue.text("x", 1, 0)
+      queue.slide()
+      for (let i = 0; i < 10; i++) queue.text("x", 1, 0)
+      assert.strictEqual(queue.flow, "sliding")
+      assert.strictEqual(queue.drops, 10)
     })
   )
 })

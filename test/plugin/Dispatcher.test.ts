@@ -35,6 +35,17 @@ const run = <E>(
     assert.isUndefined(accountingProblem(yield* rowOf(REF)))
   }).pipe(Effect.provide(onFake({ plugins: [sleeping], enabled: [enable(sleeping)] })))
 
+/** Commands of which the first can be read twice. */
+const thirdTime = () => {
+  let looks = 0
+  return Object.defineProperty([undefined], 0, {
+    get: () => {
+      if (++looks > 2) throw new Error("no")
+      return { kind: "diagnostic_status_update", payload: {} }
+    }
+  })
+}
+
 describe("Dispatcher", () => {
   it.effect("rule 6: a handler that finishes at 999 ms is answered", () =>
     run((remote) =>
@@ -193,4 +204,69 @@ describe("Dispatcher", () => {
       assert.strictEqual(row.lifecycle, "running")
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
+
+  it.effect("rule 2: finds every event, whenever it comes while the runner goes to sleep", () => {
+    // The runner yields after so many operations, wherever it is: the bursts move that point across all of its code.
+    const pkg = plugin({ handlers: { gateway: { websocket_text: () => Effect.sync(() => {}) } } })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      yield* host.idle
+      for (let size = 1; size < 500; size++) {
+        remote.sendBurst(Array.from({ length: size }, () => "x"))
+        for (let more = 0; more < 6; more++) {
+          yield* Effect.yieldNow
+          remote.sendText("y")
+        }
+        yield* host.idle
+        assert.strictEqual((yield* rowOf(REF)).queueDepth, 0)
+      }
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
+  const unreadable = Object.defineProperty(new Error(), "message", {
+    get: () => {
+      throw new Error("no")
+    }
+  })
+  const deep = Array.from({ length: 20_000 }).reduce<Error>((cause) => new Error("n", { cause }), new Error("0"))
+  for (const [what, result] of [
+    ["fails with what can't be looked at", () => Exit.fail(revoked.proxy)],
+    ["dies of what can't be looked at", () => Exit.die(revoked.proxy)],
+    ["fails with an error that can't be read", () => Exit.fail(unreadable)],
+    ["fails with causes without end", () => Exit.fail(deep)],
+    ["answers with commands that change", () => Exit.succeed({ commands: thirdTime() })],
+    ["interrupts its own fiber", () => Effect.withFiber((fiber) => Effect.sync(() => fiber.interruptUnsafe()))],
+    ["returns a promise", () => Promise.resolve({})],
+    ["returns no effect", () => ({ commands: [] })]
+  ] as const) {
+    it.effect(`rule 10: a handler that ${what} costs one event or one crash, and the service goes on`, () => {
+      let calls = 0
+      const pkg = plugin({
+        handlers: {
+          // What JavaScript may do and TypeScript wouldn't let through.
+          gateway: { websocket_text: () => (calls++ === 0 ? (result() as Effect.Effect<never>) : Exit.void) }
+        }
+      })
+      return Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const remote = yield* fake.remote(GATEWAY)
+        remote.sendText("bad")
+        yield* settled
+        yield* TestClock.adjust("1 second")
+        yield* settled
+        const again = (yield* fake.remotes(GATEWAY)).at(-1)
+        again?.sendText("good")
+        yield* settled
+        const row = yield* rowOf(REF)
+        assert.strictEqual(calls, 2)
+        assert.deepInclude(row, { lifecycle: "running", queueDepth: 0 })
+        assert.strictEqual(row.dispatchCounters.timedOut, 0)
+        assert.isUndefined(accountingProblem(row))
+      }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+    })
+  }
 })

@@ -190,4 +190,33 @@ describe("PluginInstance", () => {
       assert.strictEqual(row.lastError?.message, "the plugin's stop failed")
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
+
+  it.effect("starts when it is stopped and started again while it starts", () => {
+    const slow = { release: true }
+    const pkg = plugin({
+      handlers: () =>
+        Effect.gen(function* () {
+          yield* Effect.addFinalizer(() => (slow.release ? Effect.sleep(1000) : Effect.void))
+          yield* Effect.sleep(2000)
+          return {}
+        })
+    })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* settled
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "starting")
+      yield* host.stop(REF)
+      yield* settled
+      yield* TestClock.adjust(500)
+      yield* settled
+      yield* host.start(REF)
+      yield* settled
+      for (let second = 0; second < 5; second++) {
+        yield* TestClock.adjust(1000)
+        yield* settled
+      }
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "running", lastError: null })
+      slow.release = false
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
 })

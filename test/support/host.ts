@@ -1,6 +1,7 @@
 /** Hosts for tests: the layers put together once. */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Random from "effect/Random"
 import { type Enablement, GrantStore, Limits, PluginHost, type HostStatus, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { enable } from "./plugins.ts"
@@ -17,7 +18,9 @@ export const onFake = ({ enabled, limits, plugins }: Setup) => {
   return PluginHost.layer({ plugins, enabled: all }).pipe(
     Layer.provideMerge(GrantStore.layerMutable(all)),
     Layer.provideMerge(FakeWebSocket.layer),
-    Layer.provideMerge(Limits.layer(limits ?? {}))
+    Layer.provideMerge(Limits.layer(limits ?? {})),
+    // Half of what full jitter may be, always.
+    Layer.provideMerge(Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 }))
   )
 }
 

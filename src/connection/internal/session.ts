@@ -20,6 +20,8 @@ export interface Totals {
 /** What a session asks of the connection around it. */
 export interface Owner {
   readonly now: () => number
+  /** Milliseconds of a clock that is never set. */
+  readonly monotonic: () => number
   /** The time at which this turn of the event loop began to receive. */
   readonly turnNow: () => number
   readonly display: string
@@ -39,10 +41,13 @@ const NO_CLOSE_FRAME = 1006
 export class Session implements SocketEvents {
   wasOpen = false
   hasEnded = false
+  /** Its grant was withdrawn, even if it is back by now. */
+  isRevoked = false
   code = NO_CLOSE_FRAME
   reason = ""
   clean = false
   error: ConnectionError | null = null
+  /** By the clock that is never set. */
   openedAt = 0
   readonly #owner: Owner
   #socket: Socket | null = null
@@ -68,6 +73,11 @@ export class Session implements SocketEvents {
   /** Delivers nothing more: what still arrives is counted as rejected. */
   reject(): void {
     this.#delivering = false
+  }
+
+  revoke(): void {
+    this.isRevoked = true
+    this.reject()
   }
 
   /** Starts the closing handshake. */
@@ -100,7 +110,7 @@ export class Session implements SocketEvents {
     this.wasOpen = true
     this.#socket = socket
     this.#delivering = true
-    this.openedAt = this.#owner.now()
+    this.openedAt = this.#owner.monotonic()
     this.#owner.opened(socket, this.#read)
   }
 
@@ -122,7 +132,8 @@ export class Session implements SocketEvents {
   readonly ping = (data: Uint8Array): void => {
     if (!this.#control() || this.#socket === null) return
     // A peer that pings and never reads gets no more answers than the buffer holds.
-    if (this.#socket.bufferedAmount() <= this.#owner.limits.sendBufferBytes) this.#socket.pong(data)
+    const buffered = this.#socket.bufferedAmount() + data.length
+    if (buffered <= this.#owner.limits.sendBufferBytes) this.#socket.pong(data)
   }
 
   readonly pong = (): void => {

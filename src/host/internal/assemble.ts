@@ -16,6 +16,7 @@ import { TargetInvalid } from "../../grants/GrantError.ts"
 import type { Grants } from "../../grants/Grants.ts"
 import type { HostBytes } from "../../ingress/Accounting.ts"
 import * as IngressQueue from "../../ingress/IngressQueue.ts"
+import { monotonic } from "../../internal/monotonic.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
 import { refOf, type Enablement } from "../../manifest/Enablement.ts"
@@ -175,6 +176,7 @@ const makeQueue = (
     hostBytes,
     turns: instance.turns,
     now: () => clock.currentTimeMillisUnsafe(),
+    monotonic: monotonic(clock),
     overflowed: (make) => log.report("QueueOverflow", source.display, make),
     paused: () => instance.pacer.paused(),
     readied: () => slot().connection.wake(),

@@ -23,26 +23,27 @@ export const withDeadline = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options: {
     readonly parking: Parking
-    readonly now: () => number
+    readonly monotonic: () => number
     readonly deadlineMs: number
     readonly unstoppableMs: number
     readonly wanted: () => boolean
   }
 ): Effect.Effect<Exit.Exit<A, E> | "late" | "unwanted" | Fiber.Fiber<A, E>, never, R> =>
   Effect.gen(function* () {
-    const { now, parking, wanted } = options
-    const deadline = now() + options.deadlineMs
+    const { monotonic, parking, wanted } = options
+    const deadline = monotonic() + options.deadlineMs
     const fiber = yield* Effect.forkDetach(effect)
     fiber.addObserver(() => parking.wake())
     while (true) {
       parking.look()
       const exit = fiber.pollUnsafe()
       if (exit !== undefined) return exit
-      const left = deadline - now()
+      const left = Math.ceil(deadline - monotonic())
       if (left <= 0 || !wanted()) break
       yield* parking.pend(left)
     }
+    const end = wanted() ? "late" : "unwanted"
     fiber.interruptUnsafe()
     if (yield* outlives(fiber, options.unstoppableMs)) return fiber
-    return wanted() ? "late" : "unwanted"
+    return end
   })

@@ -35,6 +35,15 @@ export const check = (output: unknown, limits: Limits): Result.Result<Checked, F
   if (accepted !== undefined && typeof accepted !== "boolean") return invalid("accepted", "Expected a boolean")
   if (accepted === false) return Result.fail(new DispatchFailed({ during: "event" }))
   if (!Array.isArray(commands)) return invalid("commands", "Expected an array")
+  return withJson(status, state, [...commands], limits)
+}
+
+const withJson = (
+  status: unknown,
+  state: unknown,
+  commands: ReadonlyArray<unknown>,
+  limits: Limits
+): Result.Result<Checked, Failure> => {
   if (status === undefined && state === undefined)
     return whole({ commands, status: undefined, state: undefined }, limits)
   const statusText = json("status", status, limits.reportedStatusBytes)

@@ -11,13 +11,13 @@ export class Pacer {
   readonly #parking = Parking.make(() => {})
   readonly #queues: () => Iterable<IngressQueue>
   readonly #patienceMs: number
-  readonly #now: () => number
+  readonly #monotonic: () => number
   #sleeping = false
 
-  constructor(queues: () => Iterable<IngressQueue>, patienceMs: number, now: () => number) {
+  constructor(queues: () => Iterable<IngressQueue>, patienceMs: number, monotonic: () => number) {
     this.#queues = queues
     this.#patienceMs = patienceMs
-    this.#now = now
+    this.#monotonic = monotonic
   }
 
   /** A queue was paused. Who is due before it is due before its patience ends, too. */
@@ -37,11 +37,11 @@ export class Pacer {
   }
 
   #slideDue(): number | null {
-    const now = this.#now()
+    const now = this.#monotonic()
     let next: number | null = null
     for (const queue of this.#queues()) {
       if (queue.flow !== "paused") continue
-      const left = queue.pausedAt + this.#patienceMs - now
+      const left = Math.ceil(queue.pausedAt + this.#patienceMs - now)
       if (left <= 0) queue.slide()
       else next = Math.min(next ?? left, left)
     }
