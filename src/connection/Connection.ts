@@ -33,8 +33,9 @@ import {
 } from "./ConnectionError.ts"
 import type { ConnectionSink, ReportedError } from "./ConnectionSink.ts"
 import type { DialSlots } from "./DialLimiter.ts"
+import { Redial } from "./internal/redial.ts"
 import { Session, type Totals } from "./internal/session.ts"
-import * as Reconnect from "./Reconnect.ts"
+import type * as Reconnect from "./Reconnect.ts"
 import type { Source } from "./Source.ts"
 import type { ReadMode, Socket, WebSocketClient } from "./WebSocketClient.ts"
 
@@ -102,8 +103,6 @@ export class Connection {
   lastError: (ReportedError & { readonly at: number }) | null = null
   lastClose: { readonly code: number; readonly reason: string; readonly clean: boolean; readonly at: number } | null =
     null
-  /** When it is dialled next by itself, in Unix milliseconds. Decided by the clock that is never set. */
-  nextAttemptAt: number | null = null
   /** What was last dialled. */
   target: AuthorizedTarget | null = null
   subprotocol: string | null = null
@@ -118,13 +117,10 @@ export class Connection {
   readonly #options: Options
   readonly #now: () => number
   readonly #monotonic: () => number
-  readonly #random: () => number
+  readonly #redial: Redial
   readonly #parking: Parking.Parking
   #session: Session
   #wish: Wish = { kind: "run" }
-  #dueAt: number | null = null
-  #failures = 0
-  #dials: ReadonlyArray<number> = []
   /** The revision of the grants under which a denial was last reported. */
   #denied: number | null = null
 
@@ -133,7 +129,13 @@ export class Connection {
     this.#options = options
     this.#now = now
     this.#monotonic = monotonic
-    this.#random = random
+    this.#redial = new Redial({
+      source: options.source,
+      stoppedRetryMs: options.limits.stoppedRetryMs,
+      now,
+      monotonic,
+      random
+    })
     this.#parking = Parking.make(options.activity)
     this.since = now()
     this.#session = this.#newSession()
@@ -144,6 +146,11 @@ export class Connection {
     const { authority, source } = this.#options
     if (this.target !== null) return authority.covers(source.ingress, this.target)
     return Result.isSuccess(authority.authorize(source.ingress, source.url))
+  }
+
+  /** When it is dialled next by itself, in Unix milliseconds. */
+  get nextAttemptAt(): number | null {
+    return this.#redial.nextAttemptAt
   }
 
   /** Bytes that were sent and that the system hasn't taken yet. */
@@ -183,10 +190,8 @@ export class Connection {
 
   /** Forgets why it was stopped and how often it failed: the operator starts anew. */
   forget(): void {
-    this.#failures = 0
-    this.#dials = []
+    this.#redial.forget()
     this.stopReason = null
-    this.#plan(null)
     this.#set("closed")
   }
 
@@ -225,16 +230,12 @@ export class Connection {
         while (this.#wish.kind !== "service") {
           this.#parking.look()
           const target = this.#next()
-          if (target === undefined) yield* this.#parking.park(this.#untilNext)
+          if (target === undefined) yield* this.#parking.park(this.#redial.untilDue)
           else yield* this.#dial(target)
         }
         if (this.state !== "stopped") this.#set("closed")
       })
     )
-  }
-
-  get #untilNext(): number | null {
-    return this.#dueAt === null ? null : Math.max(1, Math.ceil(this.#dueAt - this.#monotonic()))
   }
 
   /** The target to dial now, or `undefined` with the state set that says why there is none. */
@@ -257,7 +258,7 @@ export class Connection {
       return undefined
     }
     if (!sink.ready()) {
-      this.#plan(null)
+      this.#redial.plan(null)
       this.stopReason = null
       this.#set("waiting")
       return undefined
@@ -269,8 +270,7 @@ export class Connection {
   #stays(revision: number): boolean {
     if (this.stopReason === "grant") return false
     if (this.stopReason === "address" && this.target?.revision !== revision) return false
-    if (this.#dueAt !== null) return this.#dueAt > this.#monotonic()
-    return this.stopReason !== null
+    return this.#redial.isPlanned ? this.#redial.isEarly : this.stopReason !== null
   }
 
   #dial(target: AuthorizedTarget): Effect.Effect<void> {
@@ -279,9 +279,8 @@ export class Connection {
       const { closeGraceMs, maxMessageBytes } = limits
       this.target = target
       this.stopReason = null
-      this.#plan(null)
+      this.#redial.began()
       this.attempts++
-      this.#noteDial()
       const session = this.#newSession()
       this.#session = session
       this.#set("connecting")
@@ -433,20 +432,10 @@ export class Connection {
   }
 
   #decide(end: Reconnect.End, isRevoked: boolean): Reconnect.Decision {
-    const { limits, source } = this.#options
-    const now = this.#monotonic()
+    const { source } = this.#options
     if (this.#wish.kind !== "run") return { state: "stopped", reason: this.#wish.kind, at: null }
     if (!this.covered || isRevoked) return { state: "stopped", reason: "grant", at: null }
-    if (Reconnect.isStable(end, source.reconnect)) this.#failures = 0
-    const decision = Reconnect.decide(end, {
-      settings: source.reconnect,
-      stopCodes: source.stopCodes,
-      stoppedRetryMs: limits.stoppedRetryMs,
-      dialsInWindow: this.#dials.filter((at) => at > now - source.reconnect.windowMs).length,
-      failures: this.#failures++,
-      now,
-      random: this.#random()
-    })
+    const decision = this.#redial.decide(end)
     if (decision.state === "stopped" && decision.reason === "exhausted") {
       const { maxAttempts, windowMs } = source.reconnect
       this.#report(new ReconnectExhausted({ url: source.display, attempts: maxAttempts, windowMs }))
@@ -456,30 +445,17 @@ export class Connection {
 
   #apply(decision: Reconnect.Decision): void {
     if (decision.state === "waiting") {
-      this.#plan(decision.at)
+      this.#redial.plan(decision.at)
       this.#set("waiting")
     } else if (decision.reason !== "service") {
       this.#stopped(decision.reason, decision.at)
     }
   }
 
-  #noteDial(): void {
-    const { maxAttempts, windowMs } = this.source.reconnect
-    if (maxAttempts === 0) return
-    const now = this.#monotonic()
-    this.#dials = [...this.#dials.filter((at) => at > now - windowMs), now]
-  }
-
   #stopped(reason: Reconnect.StopReason, at: number | null): undefined {
     this.stopReason = reason
-    this.#plan(at)
+    this.#redial.plan(at)
     this.#set("stopped")
-  }
-
-  /** Plans the next dial, in milliseconds of the clock that is never set. */
-  #plan(at: number | null): void {
-    this.#dueAt = at
-    this.nextAttemptAt = at === null ? null : this.#now() + Math.round(at - this.#monotonic())
   }
 
   #set(state: State): void {
