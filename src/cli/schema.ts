@@ -5,7 +5,7 @@
 import { Argument, Command } from "effect/cli"
 import * as Schema from "effect/Schema"
 import { HostStatus } from "../host/HostStatus.ts"
-import { IngressEventWire } from "../ingress/IngressEvent.ts"
+import { IngressEventWire } from "../ingress/IngressEventWire.ts"
 import { Manifest } from "../manifest/Manifest.ts"
 import { OutputWire } from "../plugin/PluginRuntime.ts"
 import { write } from "./internal/output.ts"

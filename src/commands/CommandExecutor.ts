@@ -28,6 +28,7 @@ import {
 } from "./CommandError.ts"
 import type { Recorded } from "./CommandResult.ts"
 import * as OutputCommand from "./OutputCommand.ts"
+import type { Payloads } from "./OutputCommandWire.ts"
 import { SendRates } from "./SendRate.ts"
 
 /**
@@ -143,7 +144,7 @@ export class CommandExecutor {
     return new CommandTooLarge({ what: "payload", bytes, limit: commandPayloadBytes })
   }
 
-  #send(event: IngressEvent, dispatch: number, payload: OutputCommand.Payloads["websocket_send"]): Done | CommandError {
+  #send(event: IngressEvent, dispatch: number, payload: Payloads["websocket_send"]): Done | CommandError {
     const destination = this.#destination(event, dispatch, payload)
     if ("_tag" in destination) return destination
     const { connection } = destination
@@ -169,18 +170,14 @@ export class CommandExecutor {
     return new SendBufferFull({ url: connection.source.display, bufferedBytes, limit: sendBufferBytes })
   }
 
-  #close(
-    event: IngressEvent,
-    dispatch: number,
-    payload: OutputCommand.Payloads["websocket_close"]
-  ): Done | CommandError {
+  #close(event: IngressEvent, dispatch: number, payload: Payloads["websocket_close"]): Done | CommandError {
     const destination = this.#destination(event, dispatch, payload)
     if ("_tag" in destination) return destination
     destination.connection.close(payload.code ?? NORMAL_CLOSURE, payload.reason ?? "")
     return "executed"
   }
 
-  #report(payload: OutputCommand.Payloads["diagnostic_status_update"]): Done | CommandError {
+  #report(payload: Payloads["diagnostic_status_update"]): Done | CommandError {
     const { message, status = null } = payload
     const report = JSON.stringify(message === undefined ? status : { message, status })
     const limit = this.#options.limits.reportedStatusBytes

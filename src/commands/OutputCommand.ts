@@ -1,6 +1,6 @@
 /**
- * Output commands: what a plugin asks the host to do. Each kind has a schema
- * for its wire form and a constructor for plugins written in TypeScript.
+ * Output commands: what a plugin asks the host to do, with constructors for
+ * plugins written in TypeScript.
  *
  * A value made by a constructor is known to have the right form; anything else
  * is decoded, whoever made it.
@@ -9,118 +9,9 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Timestamp } from "../diagnostics/Diagnostic.ts"
 import * as Wire from "../internal/wire.ts"
-import { Name } from "../manifest/Permission.ts"
 import { CommandMalformed } from "./CommandError.ts"
-
-/**
- * An id that a plugin gives: at most 128 of `[A-Za-z0-9._:-]`.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const CommandId = Schema.String.check(
-  Schema.isPattern(/^[A-Za-z0-9._:-]{1,128}$/u, { expected: "at most 128 letters, digits, '.', '_', ':' and '-'" })
-)
-
-const Epoch = Schema.Union([
-  Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "a whole number from 0" })),
-  Schema.Literal("any")
-])
-
-const Millis = (minimum: number) =>
-  Schema.Int.check(
-    Schema.isBetween({ minimum, maximum: 2_147_483_647 }, { expected: `a whole number of at least ${minimum}` })
-  )
-
-// RFC 6455, section 5.5.1: a control frame has 125 bytes, two of which are the code.
-const Reason = Schema.String.check(
-  Schema.makeFilter((reason: string) => new TextEncoder().encode(reason).length <= 123, {
-    expected: "at most 123 bytes of UTF-8"
-  })
-)
-
-const CloseCode = Schema.Int.check(
-  Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected: "1000 or 3000 to 4999" }),
-  Schema.makeFilter((code: number) => code === 1000 || code >= 3000, { expected: "1000 or 3000 to 4999" })
-)
-
-const connection = {
-  url: Schema.String,
-  ingressName: Schema.optionalKey(Name),
-  epoch: Schema.optionalKey(Epoch)
-}
-
-const payloads = {
-  websocket_send: Wire.struct({ ...connection, text: Schema.String }),
-  websocket_close: Wire.struct({
-    ...connection,
-    code: Schema.optionalKey(CloseCode),
-    reason: Schema.optionalKey(Reason)
-  }),
-  websocket_reconnect: Wire.struct({
-    ...connection,
-    code: Schema.optionalKey(CloseCode),
-    dialUrl: Schema.optionalKey(Schema.NullOr(Schema.String))
-  }),
-  timer_set: Wire.struct({
-    name: CommandId,
-    afterMs: Millis(100),
-    everyMs: Schema.optionalKey(Millis(1000)),
-    url: Schema.optionalKey(Schema.String)
-  }),
-  timer_clear: Schema.Struct({ name: CommandId }),
-  diagnostic_status_update: Schema.Struct({
-    message: Schema.optionalKey(Schema.String),
-    status: Schema.optionalKey(Schema.Json)
-  }),
-  host_request_dispatch: Schema.StructWithRest(Schema.Struct({ method: Schema.String, url: Schema.String }), [
-    Schema.Record(Schema.String, Schema.Json)
-  ])
-}
-
-/**
- * The kinds of commands.
- *
- * @category models
- * @since 0.1.0
- */
-export type Kind = keyof typeof payloads
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type Payloads = { readonly [K in Kind]: (typeof payloads)[K]["Type"] }
-
-const command = <K extends Kind>(kind: K) =>
-  Wire.struct({
-    kind: Schema.Literal(kind),
-    payload: payloads[kind],
-    commandId: Schema.optionalKey(CommandId),
-    correlationId: Schema.optionalKey(CommandId),
-    sourceEventId: Schema.optionalKey(CommandId),
-    requestedAt: Schema.optionalKey(Timestamp)
-  })
-
-const byKind = {
-  websocket_send: command("websocket_send"),
-  websocket_close: command("websocket_close"),
-  websocket_reconnect: command("websocket_reconnect"),
-  timer_set: command("timer_set"),
-  timer_clear: command("timer_clear"),
-  diagnostic_status_update: command("diagnostic_status_update"),
-  host_request_dispatch: command("host_request_dispatch")
-}
-
-/**
- * The schema of a command on the wire.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const OutputCommandWire = Schema.Union(Object.values(byKind)).annotate({ identifier: "OutputCommand" })
+import { byKind, CommandId, FIELDS, type Kind, type OutputCommandWire, type Payloads } from "./OutputCommandWire.ts"
 
 /**
  * Ids that a plugin may give a command. The host fills in what is missing.
@@ -315,13 +206,6 @@ const malformed = (error: Schema.SchemaError): CommandMalformed =>
         path: path.split(".").every((key) => key === "" || FIELDS.has(key)) ? path : "\u{2026}"
       }))
   })
-
-// prettier-ignore
-const FIELDS: ReadonlySet<string> = new Set([
-  "kind", "payload", "command_id", "correlation_id", "source_event_id", "requested_at",
-  "url", "text", "ingress_name", "epoch", "code", "reason", "dial_url",
-  "name", "after_ms", "every_ms", "message", "status", "method"
-])
 
 const KnownId = Schema.is(CommandId)
 

@@ -8,7 +8,8 @@
 import type * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { OutputCommandWire, type Command } from "../commands/OutputCommand.ts"
+import type { Command } from "../commands/OutputCommand.ts"
+import { OutputCommandWire } from "../commands/OutputCommandWire.ts"
 import type { IngressEvent } from "../ingress/IngressEvent.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 

@@ -4,3 +4,4 @@
  * @since 0.1.0
  */
 export * as FakeWebSocket from "./FakeWebSocket.ts"
+export * as Remote from "./Remote.ts"

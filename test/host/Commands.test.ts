@@ -13,7 +13,7 @@ import {
   type PluginRuntime,
   ServicePlugin
 } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, type Remote } from "mooring/testing"
 import { bool, either, int, list, maybe, oneOf } from "../support/arbitraries.ts"
 import { accountingProblem, onFake, rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf, target } from "../support/plugins.ts"
@@ -68,7 +68,7 @@ const REF = "project:test.talker"
 const talking = <A, E, R>(
   answer: Answer,
   limits: Partial<Limits.Values>,
-  test: (remotes: { readonly [Name in "own" | "other" | "rated"]: FakeWebSocket.Remote }) => Effect.Effect<A, E, R>
+  test: (remotes: { readonly [Name in "own" | "other" | "rated"]: Remote.Remote }) => Effect.Effect<A, E, R>
 ) => {
   const pkg = talker(answer)
   assert.strictEqual(refOf(pkg), REF)
@@ -90,7 +90,7 @@ const talking = <A, E, R>(
 const idle = Effect.flatMap(PluginHost.PluginHost, (host) => host.idle)
 
 /** The row of the talker after it has answered one text. */
-const answered = (remote: FakeWebSocket.Remote) =>
+const answered = (remote: Remote.Remote) =>
   Effect.gen(function* () {
     remote.sendText("go")
     yield* idle

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { IngressEvent, OutputCommand } from "mooring"
+import { IngressEventWire, OutputCommand } from "mooring"
 import * as Servers from "../support/servers.ts"
 import { assertSeen, eventually, runHost } from "./support/host.ts"
 
@@ -52,7 +52,7 @@ describe("frames", () => {
       )
       const common = { source: `websocket:${url}`, ingress_name: "gateway", attempt: 1, epoch: 1, dropped_before: 0 }
       const wire = handed.map((event) => {
-        const { correlation_id: _id, created_at: _at, ...rest } = IngressEvent.encode(event)
+        const { correlation_id: _id, created_at: _at, ...rest } = IngressEventWire.encode(event)
         return rest
       })
       assert.deepStrictEqual<unknown>(wire, [

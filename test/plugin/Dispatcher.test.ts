@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
 import { type IngressEvent, OutputCommand, PluginHost } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, type Remote } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
@@ -24,7 +24,7 @@ const sleeping = plugin({
 const REF = refOf(sleeping)
 
 const run = <E>(
-  test: (remote: FakeWebSocket.Remote) => Effect.Effect<void, E, PluginHost.PluginHost | FakeWebSocket.FakeWebSocket>
+  test: (remote: Remote.Remote) => Effect.Effect<void, E, PluginHost.PluginHost | FakeWebSocket.FakeWebSocket>
 ) =>
   Effect.gen(function* () {
     const fake = yield* FakeWebSocket.FakeWebSocket

@@ -1,0 +1,82 @@
+/**
+ * Ingress events on the wire: what a plugin outside the process is handed.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+import { Timestamp } from "../diagnostics/Diagnostic.ts"
+import * as Wire from "../internal/wire.ts"
+import type { IngressEvent } from "./IngressEvent.ts"
+
+const payloads = {
+  websocket_open: Wire.struct({
+    url: Schema.String,
+    attempts: Schema.Int,
+    subprotocol: Schema.NullOr(Schema.String)
+  }),
+  websocket_text: Schema.Struct({ url: Schema.String, text: Schema.String }),
+  websocket_close: Wire.struct({
+    url: Schema.String,
+    code: Schema.Int,
+    reason: Schema.String,
+    clean: Schema.Boolean,
+    willReconnect: Schema.Boolean
+  }),
+  websocket_error: Wire.struct({
+    url: Schema.String,
+    error: Schema.Struct({ tag: Schema.String, message: Schema.String }),
+    willReconnect: Schema.Boolean
+  })
+}
+
+const wire = <Kind extends keyof typeof payloads>(kind: Kind) =>
+  Wire.struct({
+    kind: Schema.Literal(kind),
+    source: Schema.String,
+    ingressName: Schema.String,
+    payload: payloads[kind],
+    createdAt: Timestamp,
+    attempt: Schema.Literal(1),
+    correlationId: Schema.String,
+    sequence: Schema.Int,
+    epoch: Schema.Int,
+    frame: Schema.Int,
+    droppedBefore: Schema.Int
+  })
+
+/**
+ * The schema of an event on the wire.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const IngressEventWire = Schema.Union([
+  wire("websocket_open"),
+  wire("websocket_text"),
+  wire("websocket_close"),
+  wire("websocket_error")
+]).annotate({ identifier: "IngressEvent" })
+
+const encodeWire = Schema.encodeSync(IngressEventWire)
+
+/**
+ * The wire form of an event.
+ *
+ * @category encoding
+ * @since 0.1.0
+ */
+export const encode = (event: IngressEvent): typeof IngressEventWire.Encoded =>
+  encodeWire({
+    kind: event.kind,
+    source: event.source,
+    ingressName: event.ingressName,
+    payload: event.payload,
+    createdAt: event.createdAt,
+    attempt: 1,
+    correlationId: event.correlationId,
+    sequence: event.sequence,
+    epoch: event.epoch,
+    frame: event.frame,
+    droppedBefore: event.droppedBefore
+    // The kind and its payload belong together, which the union of the classes says and this spread can't.
+  } as typeof IngressEventWire.Type)
