@@ -297,7 +297,10 @@ export class Connection {
       const exit = yield* Effect.raceFirst(this.#unwanted(session), dials.withSlot(connect)).pipe(
         Effect.andThen(this.#untilEnd(session)),
         Effect.scoped,
-        Effect.tapDefect((defect) => Effect.logError("the WebSocket client died", defect)),
+        // Its message may have the URL in it, query and all.
+        Effect.tapDefect((defect) =>
+          Effect.logError("the WebSocket client died", defect instanceof Error ? defect.name : "")
+        ),
         Effect.exit
       )
       this.#parking.look()
