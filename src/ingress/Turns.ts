@@ -59,8 +59,4 @@ export class Turns<Member extends Waiting<Member>> {
     member.nextInTurn = undefined
     return member
   }
-
-  get isEmpty(): boolean {
-    return this.#first === undefined
-  }
 }

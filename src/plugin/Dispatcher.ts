@@ -159,7 +159,12 @@ export class Dispatcher {
         const event = this.#take()
         if (event === undefined) return Effect.andThen(idle, turn)
         const effect = this.#call(instance, event)
-        if (!Exit.isExit(effect)) {
+        if (Exit.isExit(effect)) {
+          this.#settle(event, effect)
+        } else if (!Effect.isEffect(effect)) {
+          // A handler that isn't written in TypeScript may return anything.
+          this.#settle(event, Exit.die(new TypeError("the handler returned no effect")))
+        } else {
           this.#watchFrom(this.#monotonic())
           return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
             this.#now = clock.currentTimeMillisUnsafe()
@@ -167,7 +172,6 @@ export class Dispatcher {
             return loop
           })
         }
-        this.#settle(event, effect)
       }
       return Effect.void
     })
@@ -194,9 +198,7 @@ export class Dispatcher {
 
   #call(instance: Instance, event: IngressEvent): Effect.Effect<unknown, unknown> {
     try {
-      const effect = instance.handle(event)
-      // A handler that isn't written in TypeScript may return anything.
-      return Effect.isEffect(effect) ? effect : Exit.die(new TypeError("the handler returned no effect"))
+      return instance.handle(event)
     } catch (defect) {
       return Exit.die(defect)
     }
