@@ -112,14 +112,21 @@ export const make = Effect.fnUntraced(function* (
     turnNow: yield* turnClock(clock)
   }
 
-  const rows = new Map<string, Assemble.Row>()
+  const enabled = new Map<string, Enablement>()
   const problems: Array<{ readonly path: string; readonly message: string }> = []
   for (const [index, enablement] of options.enabled.entries()) {
     const ref = refOf(enablement)
-    if (rows.has(ref))
+    if (enabled.has(ref)) {
       problems.push({ path: `enabled[${index}]`, message: "Expected an id and instance that occur once" })
-    else rows.set(ref, yield* Assemble.row(enablement, options.plugins, index, shared))
+    } else enabled.set(ref, enablement)
   }
+  // Side by side: a grant store that is slow to answer is so once, not once for each plugin.
+  const assembled = yield* Effect.forEach(
+    [...enabled.values()],
+    (enablement, index) => Assemble.row(enablement, options.plugins, index, shared),
+    { concurrency: "unbounded" }
+  )
+  const rows = new Map(assembled.map((row) => [row.ref, row]))
   // All plugins stop side by side: one that is slow to stop doesn't hold up the others.
   const running = yield* Scope.make("parallel")
   yield* Effect.addFinalizer(() => Scope.close(running, Exit.void))

@@ -10,7 +10,7 @@ import { TestClock } from "effect/testing"
 import { GrantStore, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { onFake, rowOf, settled } from "../support/host.ts"
-import { enable, GATEWAY, plugin } from "../support/plugins.ts"
+import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
 
@@ -204,4 +204,31 @@ describe("a grant that is withdrawn", () => {
       assert.strictEqual(starts, 2)
     }).pipe(Effect.provide(onFake({ plugins: [failing] })))
   })
+
+  it.effect("rule 12: a store that answers slowly holds up the start of a host once, and not for each plugin", () =>
+    Effect.gen(function* () {
+      const plugins = Array.from({ length: 20 }, (_, n) =>
+        plugin({ name: `p${n}`, sources: [`ws://127.0.0.1:7700/${n}`] })
+      )
+      const grants = new Map(plugins.map((pkg) => [refOf(pkg), GrantStore.grantOf(enable(pkg))]))
+      const store = {
+        lookup: (pluginRef: string) => Effect.as(Effect.sleep(400), Option.fromUndefinedOr(grants.get(pluginRef))),
+        changes: Stream.never
+      }
+      const scope = yield* Effect.scope
+      const building = yield* Effect.forkChild(Layer.buildWithScope(withStore(plugins, store), scope))
+      yield* settled
+      yield* TestClock.adjust(400)
+      const context = yield* Fiber.join(building)
+      yield* Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        yield* host.idle
+        const { plugins: rows } = yield* host.status
+        assert.deepStrictEqual(
+          rows.map(({ pluginRef, websocketConnections }) => [pluginRef, websocketConnections[0]?.state]),
+          plugins.map((pkg) => [refOf(pkg), "open"])
+        )
+      }).pipe(Effect.provideContext(context))
+    })
+  )
 })
