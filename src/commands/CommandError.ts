@@ -168,6 +168,36 @@ export class SendBufferFull extends Schema.TaggedError<SendBufferFull>(id("SendB
 }
 
 /**
+ * The connection isn't dialled anew at the plugin's wish: what it is stopped
+ * for is not the plugin's to lift, or its budget of dials is used up.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class ReconnectDenied extends Schema.TaggedError<ReconnectDenied>(id("ReconnectDenied"))("ReconnectDenied", {
+  url: Schema.String,
+  stopReason: Schema.Literals(["grant", "address", "http", "limit", "never", "exhausted"])
+}) {
+  override get message(): string {
+    return `${this.url} is not dialled anew at the plugin's wish: ${this.stopReason}`
+  }
+}
+
+/**
+ * The plugin has as many timers as it may have.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class TimerLimit extends Schema.TaggedError<TimerLimit>(id("TimerLimit"))("TimerLimit", {
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.limit} timers are allowed, and none of them has this name`
+  }
+}
+
+/**
  * The errors of this stage.
  *
  * @category errors
@@ -183,7 +213,9 @@ export const CommandError = Schema.Union([
   StaleEpoch,
   NotConnected,
   SendRateLimited,
-  SendBufferFull
+  SendBufferFull,
+  ReconnectDenied,
+  TimerLimit
 ])
 
 /**

@@ -10,7 +10,7 @@
 import * as Result from "effect/Result"
 import type { Connection } from "../connection/Connection.ts"
 import type { Authority } from "../grants/Grants.ts"
-import type { IngressEvent } from "../ingress/IngressEvent.ts"
+import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import type { Values } from "../limits/Limits.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
 import {
@@ -21,6 +21,7 @@ import {
   CommandUnsupported,
   CommandsTooMany,
   NotConnected,
+  ReconnectDenied,
   SendBufferFull,
   SendRateLimited,
   StaleEpoch,
@@ -30,6 +31,7 @@ import type { Recorded } from "./CommandResult.ts"
 import * as OutputCommand from "./OutputCommand.ts"
 import type { Payloads } from "./OutputCommandWire.ts"
 import { SendRates } from "./SendRate.ts"
+import type { TimerPort } from "./TimerPort.ts"
 
 /**
  * A connection as the executor sees it. `epochSince` is the number of the
@@ -49,12 +51,13 @@ export interface Destination {
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  readonly destinations: ReadonlyArray<Destination>
+export interface Options<D extends Destination> {
+  readonly destinations: ReadonlyArray<D>
   readonly authority: Authority
+  readonly timers: TimerPort<D>
   readonly limits: Values
   readonly now: () => number
-  readonly record: (result: Recorded) => void
+  readonly record: (result: Recorded, event: AnyEvent) => void
   /** A status, as JSON text. */
   readonly reported: (status: string) => void
   readonly rejected: (error: CommandError, url: string) => void
@@ -81,16 +84,16 @@ const bytesOver = (text: string, limit: number): number =>
  * @category models
  * @since 0.1.0
  */
-export class CommandExecutor {
-  readonly #options: Options
+export class CommandExecutor<D extends Destination> {
+  readonly #options: Options<D>
   readonly #rates = new SendRates()
 
-  constructor(options: Options) {
+  constructor(options: Options<D>) {
     this.#options = options
   }
 
   /** Executes the commands that answer an event, in dispatch number `dispatch`. */
-  execute(event: IngressEvent, dispatch: number, commands: ReadonlyArray<unknown>): void {
+  execute(event: AnyEvent, dispatch: number, commands: ReadonlyArray<unknown>): void {
     const { commandsPerOutput } = this.#options.limits
     const tooMany =
       commands.length > commandsPerOutput
@@ -101,7 +104,7 @@ export class CommandExecutor {
     }
   }
 
-  #one(event: IngressEvent, dispatch: number, index: number, value: unknown, tooMany: CommandsTooMany | undefined) {
+  #one(event: AnyEvent, dispatch: number, index: number, value: unknown, tooMany: CommandsTooMany | undefined) {
     const { now, record, rejected } = this.#options
     const command: Result.Result<OutputCommand.OutputCommand, CommandError> =
       tooMany === undefined ? OutputCommand.decode(value) : Result.fail(tooMany)
@@ -109,15 +112,15 @@ export class CommandExecutor {
     const outcome = Result.isSuccess(command) ? this.#checked(event, dispatch, command.success) : command.failure
     const result = { origin: event.origin, sequence: event.sequence, index, ids, kind, at: now() }
     if (typeof outcome === "string") {
-      record({ ...result, status: outcome, error: null })
+      record({ ...result, status: outcome, error: null }, event)
       return
     }
     const status = outcome._tag === "CommandUnsupported" ? "unsupported" : "rejected"
-    record({ ...result, status, error: { tag: outcome._tag, message: outcome.message } })
+    record({ ...result, status, error: { tag: outcome._tag, message: outcome.message } }, event)
     rejected(outcome, "url" in outcome ? outcome.url : "")
   }
 
-  #checked(event: IngressEvent, dispatch: number, command: OutputCommand.OutputCommand): Done | CommandError {
+  #checked(event: AnyEvent, dispatch: number, command: OutputCommand.OutputCommand): Done | CommandError {
     const { sourceEventId } = command.ids
     if (sourceEventId !== undefined && sourceEventId !== event.correlationId) {
       const message = "Expected the correlation_id of the event that is answered"
@@ -127,6 +130,12 @@ export class CommandExecutor {
     if (tooLarge !== undefined) return tooLarge
     if (OutputCommand.isOfKind(command, "websocket_send")) return this.#send(event, dispatch, command.payload)
     if (OutputCommand.isOfKind(command, "websocket_close")) return this.#close(event, dispatch, command.payload)
+    if (OutputCommand.isOfKind(command, "websocket_reconnect")) return this.#reconnect(event, dispatch, command.payload)
+    if (OutputCommand.isOfKind(command, "timer_set")) return this.#setTimer(event, dispatch, command.payload)
+    if (OutputCommand.isOfKind(command, "timer_clear")) {
+      this.#options.timers.clear(command.payload.name)
+      return "executed"
+    }
     if (OutputCommand.isOfKind(command, "diagnostic_status_update")) return this.#report(command.payload)
     return new CommandUnsupported({ kind: command.kind })
   }
@@ -144,7 +153,7 @@ export class CommandExecutor {
     return new CommandTooLarge({ what: "payload", bytes, limit: commandPayloadBytes })
   }
 
-  #send(event: IngressEvent, dispatch: number, payload: Payloads["websocket_send"]): Done | CommandError {
+  #send(event: AnyEvent, dispatch: number, payload: Payloads["websocket_send"]): Done | CommandError {
     const destination = this.#destination(event, dispatch, payload)
     if ("_tag" in destination) return destination
     const { connection } = destination
@@ -170,11 +179,42 @@ export class CommandExecutor {
     return new SendBufferFull({ url: connection.source.display, bufferedBytes, limit: sendBufferBytes })
   }
 
-  #close(event: IngressEvent, dispatch: number, payload: Payloads["websocket_close"]): Done | CommandError {
+  #close(event: AnyEvent, dispatch: number, payload: Payloads["websocket_close"]): Done | CommandError {
     const destination = this.#destination(event, dispatch, payload)
     if ("_tag" in destination) return destination
     destination.connection.close(payload.code ?? NORMAL_CLOSURE, payload.reason ?? "")
     return "executed"
+  }
+
+  #reconnect(event: AnyEvent, dispatch: number, payload: Payloads["websocket_reconnect"]): Done | CommandError {
+    const { dialUrl } = payload
+    const found = this.#find(event, payload)
+    if ("_tag" in found) return found
+    const { connection } = found
+    const url = connection.source.display
+    // What counts is what will be dialled, not what was.
+    if (!connection.mayDial(dialUrl)) return new CommandUngranted({ url: shownOf(dialUrl) ?? url, problem: "no grant" })
+    const stale = this.#stale(event, dispatch, payload, found)
+    if (stale !== undefined) return stale
+    const { denial } = connection
+    if (denial !== undefined) return new ReconnectDenied({ url, stopReason: denial })
+    connection.reconnect(payload.code ?? connection.source.closeCode, dialUrl)
+    return "executed"
+  }
+
+  #setTimer(event: AnyEvent, dispatch: number, payload: Payloads["timer_set"]): Done | CommandError {
+    const { timers } = this.#options
+    const { url } = payload
+    if (url !== undefined) {
+      const destination = this.#destination(event, dispatch, { url })
+      if ("_tag" in destination) return destination
+      return timers.set(payload, { destination, ingressName: destination.connection.source.ingress }) ?? "executed"
+    }
+    const { ingressName } = event
+    if (Result.isFailure(this.#options.authority.ingress(ingressName))) {
+      return new CommandUngranted({ url: event.source.split("?", 1)[0] ?? "", problem: "no grant" })
+    }
+    return timers.set(payload, { destination: undefined, ingressName }) ?? "executed"
   }
 
   #report(payload: Payloads["diagnostic_status_update"]): Done | CommandError {
@@ -188,23 +228,33 @@ export class CommandExecutor {
   }
 
   /** The connection that a command means, if it may have it and it is at the right epoch. */
-  #destination(event: IngressEvent, dispatch: number, to: Addressed): Destination | CommandError {
+  #destination(event: AnyEvent, dispatch: number, to: Addressed): D | CommandError {
     const found = this.#find(event, to)
     if ("_tag" in found) return found
     const { connection } = found
+    if (!connection.covered) return new CommandUngranted({ url: connection.source.display, problem: "no grant" })
+    return this.#stale(event, dispatch, to, found) ?? found
+  }
+
+  /** Why a command comes too late, or too early, for the epoch of its connection. */
+  #stale(
+    event: AnyEvent,
+    dispatch: number,
+    to: Addressed,
+    { connection, epochSince }: Destination
+  ): StaleEpoch | undefined {
+    if (to.epoch === "any") return undefined
     const url = connection.source.display
-    if (!connection.covered) return new CommandUngranted({ url, problem: "no grant" })
-    if (to.epoch === "any") return found
     const own = isFrom(event, connection)
     const expected = to.epoch ?? (own ? event.epoch : connection.epoch)
     if (expected !== connection.epoch) return new StaleEpoch({ url, expected, actual: connection.epoch })
-    if (to.epoch === undefined && !own && found.epochSince === dispatch) {
+    if (to.epoch === undefined && !own && epochSince === dispatch) {
       return new StaleEpoch({ url, expected: connection.epoch - 1, actual: connection.epoch })
     }
-    return found
+    return undefined
   }
 
-  #find(event: IngressEvent, to: Addressed): Destination | CommandError {
+  #find(event: AnyEvent, to: Addressed): D | CommandError {
     const { destinations } = this.#options
     const own = destinations.find(({ connection }) => isFrom(event, connection))
     const isOwn = own !== undefined && (to.ingressName ?? event.ingressName) === event.ingressName
@@ -217,9 +267,7 @@ export class CommandExecutor {
     )
     const [first] = found
     if (first === undefined) {
-      // The URL is a text of the plugin's: where it leads to is said, and no more of it.
-      const url = Result.isSuccess(parsed) ? originOf(parsed.success) : "what is not a URL"
-      return new CommandUngranted({ url, problem: "no source" })
+      return new CommandUngranted({ url: shownOf(to.url) ?? "", problem: "no source" })
     }
     // One that isn't granted isn't meant.
     const granted = found.filter(({ connection }) => connection.covered)
@@ -230,8 +278,15 @@ export class CommandExecutor {
   }
 }
 
+/** What may be shown of a URL that is a text of the plugin's: where it leads to, and no more of it. */
+const shownOf = (url: string | null | undefined): string | undefined => {
+  if (typeof url !== "string") return undefined
+  const parsed = SocketUrl.parse(url)
+  return Result.isSuccess(parsed) ? originOf(parsed.success) : "what is not a URL"
+}
+
 const originOf = ({ host, port, scheme }: SocketUrl.SocketUrl): string =>
   `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`
 
-const isFrom = (event: IngressEvent, connection: Connection): boolean =>
+const isFrom = (event: AnyEvent, connection: Connection): boolean =>
   connection.source.url === event.url && connection.source.ingress === event.ingressName

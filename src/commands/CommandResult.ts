@@ -3,40 +3,11 @@
  *
  * @since 0.1.0
  */
-import * as Schema from "effect/Schema"
-import { Timestamp } from "../diagnostics/Diagnostic.ts"
+import type { CommandOutcome, Status } from "../ingress/CommandOutcome.ts"
 import { correlationId, type Origin } from "../ingress/IngressEvent.ts"
-import * as Wire from "../internal/wire.ts"
 import type { Ids } from "./OutputCommand.ts"
 
-/**
- * @category schemas
- * @since 0.1.0
- */
-export const Status = Schema.Literals(["executed", "recorded", "rejected", "unsupported"])
-
-/**
- * The schema of a result. `error` is there when the command was not executed
- * or recorded.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const CommandResult = Wire.struct({
-  commandId: Schema.String,
-  correlationId: Schema.String,
-  sourceEventId: Schema.String,
-  kind: Schema.NullOr(Schema.String),
-  status: Status,
-  error: Schema.optionalKey(Schema.Struct({ tag: Schema.String, message: Schema.String })),
-  recordedAt: Timestamp
-}).annotate({ identifier: "CommandResult" })
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type CommandResult = typeof CommandResult.Type
+export { CommandOutcome as CommandResult, Status } from "../ingress/CommandOutcome.ts"
 
 /**
  * A result as it is recorded: small, and without the event's text. Ids that
@@ -65,7 +36,7 @@ export interface Recorded {
  * @category conversions
  * @since 0.1.0
  */
-export const fromRecorded = (recorded: Recorded): CommandResult => {
+export const fromRecorded = (recorded: Recorded): CommandOutcome => {
   const event = correlationId(recorded.origin, recorded.sequence)
   return {
     commandId: recorded.ids.commandId ?? `${event}:${recorded.index}`,
@@ -103,7 +74,7 @@ export class Results {
   }
 
   /** The oldest first. */
-  all(): ReadonlyArray<CommandResult> {
+  all(): ReadonlyArray<CommandOutcome> {
     return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)].map(fromRecorded)
   }
 }

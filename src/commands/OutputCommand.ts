@@ -134,8 +134,8 @@ export const send = (to: To, text: string, options?: Options): Command => {
 }
 
 /**
- * Closes a connection, which stays closed until the operator stops and starts
- * the plugin. `code` is 1000 (the default) or 3000 to 4999; `reason` has
+ * Closes a connection, which stays closed until the plugin asks for
+ * {@link reconnect} or the operator for another start. `code` is 1000 (the default) or 3000 to 4999; `reason` has
  * at most 123 bytes.
  *
  * @category constructors
@@ -149,6 +149,73 @@ export const close = (to: To, options?: Options & { readonly code?: number; read
     ...(options?.reason === undefined ? {} : { reason: options.reason })
   },
   ...envelope(options)
+})
+
+/**
+ * Closes a connection and dials it anew, after the backoff and within the
+ * budget of its source. It lifts the plugin's own {@link close}. `code` is 1000
+ * or 3000 to 4999, the source's close code unless given. `dialUrl` is dialled
+ * for this source from now on, null: its own URL again.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const reconnect = (
+  to: To,
+  options?: Options & { readonly code?: number; readonly dialUrl?: string | null }
+): Command => ({
+  kind: "websocket_reconnect",
+  payload: {
+    ...address(to, options),
+    ...(options?.code === undefined ? {} : { code: options.code }),
+    ...(options?.dialUrl === undefined ? {} : { dial_url: options.dialUrl })
+  },
+  ...envelope(options)
+})
+
+/**
+ * When a timer fires, in milliseconds: first after `afterMs` (at least 100),
+ * then every `everyMs` (at least 1000), if given. With `url` it belongs to that
+ * connection and ends with its epoch.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Timing {
+  readonly afterMs: number
+  readonly everyMs?: number
+  readonly url?: string
+}
+
+/**
+ * Sets a timer, in place of one of the same name: an event of the kind `timer`
+ * follows.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const setTimer = (name: string, { afterMs, everyMs, url }: Timing, ids?: Ids): Command => ({
+  kind: "timer_set",
+  payload: {
+    name,
+    after_ms: afterMs,
+    ...(everyMs === undefined ? {} : { every_ms: everyMs }),
+    ...(url === undefined ? {} : { url })
+  },
+  ...envelope(ids)
+})
+
+/**
+ * Clears a timer, also one whose event still waits. One that doesn't exist is
+ * cleared, too.
+ *
+ * @category constructors
+ * @since 0.1.0
+ */
+export const clearTimer = (name: string, ids?: Ids): Command => ({
+  kind: "timer_clear",
+  payload: { name },
+  ...envelope(ids)
 })
 
 /**

@@ -1,12 +1,12 @@
 /**
  * The connection of one source: a supervised loop around a scoped socket.
  *
- *     authorize → dial → open → read until it ends → release → decide
+ *     authorize → resolve → dial → open → read until it ends → release → decide
  *
  * Every open is an epoch with a number of its own. Listeners run synchronously
  * in the turn in which the socket speaks; the loop only sleeps, dials and
- * decides. Whoever wants something of it (a close, a stop, a look at changed
- * grants) sets a wish and wakes it.
+ * decides. Whoever wants something of it (a close, a new dial, a stop, a look at
+ * changed grants) sets a wish and wakes it.
  *
  * @since 0.1.0
  */
@@ -17,8 +17,9 @@ import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import { GrantRevoked, type GrantError } from "../grants/GrantError.ts"
+import { GrantError, GrantRevoked } from "../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../grants/Grants.ts"
 import * as Monotonic from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
@@ -37,6 +38,7 @@ import { Redial } from "./internal/redial.ts"
 import { Session, type Totals } from "./internal/session.ts"
 import type * as Reconnect from "./Reconnect.ts"
 import type { Source } from "./Source.ts"
+import type { SourceUrl } from "./SourceUrl.ts"
 import type { ReadMode, Socket, WebSocketClient } from "./WebSocketClient.ts"
 
 /**
@@ -60,14 +62,16 @@ export type Reported = GrantError | DialError | ConnectionError
  * @since 0.1.0
  */
 export interface Options {
+  readonly pluginRef: string
   readonly source: Source
+  readonly sourceUrl: typeof SourceUrl.Service
   readonly authority: Authority
   readonly client: WebSocketClient["Service"]
   readonly sink: ConnectionSink
   readonly dials: DialSlots
   readonly limits: Values
   /** Why this source is never dialled, where it isn't. */
-  readonly refused: { readonly error: GrantError | DialError; readonly reason: Reconnect.StopReason } | undefined
+  readonly refused: { readonly error: GrantError | DialError; readonly reason: "grant" | "limit" } | undefined
   readonly report: (tag: Reported["_tag"], make: () => Reported) => void
   readonly changed: () => void
   /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
@@ -79,7 +83,20 @@ export interface Options {
 type Wish =
   | { readonly kind: "run" }
   | { readonly kind: "plugin"; readonly code: number; readonly reason: string }
+  /** To be closed and dialled anew: after the source's schedule, or at once. */
+  | { readonly kind: "redial"; readonly code: number; readonly atOnce: boolean }
   | { readonly kind: "service" }
+
+/**
+ * Why a connection isn't dialled anew though its plugin asks for it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Denial = Extract<Reconnect.StopReason, "grant" | "address" | "http" | "limit" | "never" | "exhausted">
+
+const RUN: Wish = { kind: "run" }
+const isGrantError = Schema.is(GrantError)
 
 const REVOKED_GRACE_MS = 500
 // How long a socket that was broken off may take to say with which code.
@@ -93,7 +110,6 @@ const TERMINATED_WITHIN_MS = 1000
  * @since 0.1.0
  */
 export class Connection {
-  readonly source: Source
   state: State = "closed"
   stopReason: Reconnect.StopReason | null = null
   /** How often it was opened; the number of the epoch while it is. */
@@ -114,38 +130,69 @@ export class Connection {
     sentTextFrames: 0,
     sendFailures: 0
   }
-  readonly #options: Options
+  #options: Options
   readonly #now: () => number
   readonly #monotonic: () => number
-  readonly #redial: Redial
+  readonly #random: () => number
+  #redial: Redial
   readonly #parking: Parking.Parking
   #session: Session
-  #wish: Wish = { kind: "run" }
+  #wish: Wish = RUN
+  /** The source's own URL, authorized. */
+  #declared: AuthorizedTarget | null = null
+  /** What the plugin wants to be dialled instead. */
+  #dialUrl: string | null = null
   /** The revision of the grants under which a denial was last reported. */
   #denied: number | null = null
+  /** The revision under which the URL that was resolved was denied. */
+  #deniedUrl: number | null = null
 
   constructor(options: Options, now: () => number, monotonic: () => number, random: () => number) {
-    this.source = options.source
     this.#options = options
     this.#now = now
     this.#monotonic = monotonic
-    this.#redial = new Redial({
-      source: options.source,
-      stoppedRetryMs: options.limits.stoppedRetryMs,
-      now,
-      monotonic,
-      random
-    })
+    this.#random = random
+    this.#redial = this.#newRedial()
     this.#parking = Parking.make(options.activity)
     this.since = now()
     this.#session = this.#newSession()
   }
 
-  /** Whether manifest and grant cover this source now, open or not. */
+  get source(): Source {
+    return this.#options.source
+  }
+
+  /** The same source, enabled anew: other settings, another authority. Only while it isn't supervised. */
+  reconfigure(options: Options): void {
+    this.#options = options
+    this.#redial = this.#newRedial()
+    this.#declared = null
+    this.target = null
+    this.forget()
+  }
+
+  /** Whether manifest and grant cover this source and what was dialled for it now, open or not. */
   get covered(): boolean {
     const { authority, source } = this.#options
-    if (this.target !== null) return authority.covers(source.ingress, this.target)
-    return Result.isSuccess(authority.authorize(source.ingress, source.url))
+    if (this.#declared === null) return Result.isSuccess(authority.authorize(source.ingress, source.url))
+    if (!authority.covers(source.ingress, this.#declared)) return false
+    return this.target === null || this.target === this.#declared || authority.covers(source.ingress, this.target)
+  }
+
+  /** Whether manifest and grant cover this source and a URL that might be dialled for it; null: its own. */
+  mayDial(dialUrl: string | null | undefined): boolean {
+    const { authority, source } = this.#options
+    const urls = [source.url, (dialUrl === undefined ? this.#dialUrl : dialUrl) ?? source.url]
+    return urls.every((url) => Result.isSuccess(authority.authorize(source.ingress, url)))
+  }
+
+  /** Why it isn't dialled anew though its plugin asks for it; undefined where it may be. */
+  get denial(): Denial | undefined {
+    const { refused, source } = this.#options
+    if (refused !== undefined) return refused.reason
+    if (this.stopReason === "address" || this.stopReason === "http") return this.stopReason
+    if (source.reconnect.policy === "never") return "never"
+    return this.stopReason === "exhausted" || this.#redial.isExhausted ? "exhausted" : undefined
   }
 
   /** When it is dialled next by itself, in Unix milliseconds. */
@@ -173,6 +220,37 @@ export class Connection {
     this.#parking.wake()
   }
 
+  /**
+   * Closes the socket, if there is one, and dials anew after the source's
+   * schedule: lifts the plugin's own close, and shortens no wait. `dialUrl` is
+   * dialled from now on, null: the source's own URL again.
+   */
+  reconnect(code: number, dialUrl: string | null | undefined): void {
+    if (this.#wish.kind === "service") return
+    const isOther = dialUrl !== undefined && dialUrl !== this.#dialUrl
+    if (dialUrl !== undefined) this.#dialUrl = dialUrl
+    if (isOther) this.#deniedUrl = null
+    // What was dialled last need not be covered any more for another URL to be dialled.
+    if (this.state === "stopped" || this.state === "waiting") this.target = this.#declared
+    const waits = this.state === "waiting" || this.state === "closed" || (this.state === "connecting" && !isOther)
+    if (!waits || this.#wish.kind === "plugin") this.#wishRedial(code, false)
+  }
+
+  /** Closes the socket, if there is one, and dials anew at once, whatever it was stopped for: the operator says so. */
+  redialNow(): void {
+    if (this.#wish.kind === "service") return
+    this.#redial.forget()
+    this.#denied = null
+    this.#deniedUrl = null
+    this.#wishRedial(this.source.closeCode, true)
+  }
+
+  #wishRedial(code: number, atOnce: boolean): void {
+    this.#wish = { kind: "redial", code, atOnce }
+    if (this.state === "open") this.#set("closing")
+    this.#parking.wake()
+  }
+
   /** Delivers nothing more of this epoch: what still arrives is counted as rejected. */
   silence(): void {
     this.#session.reject()
@@ -191,6 +269,9 @@ export class Connection {
   /** Forgets why it was stopped and how often it failed: the operator starts anew. */
   forget(): void {
     this.#redial.forget()
+    this.#dialUrl = null
+    this.#denied = null
+    this.#deniedUrl = null
     this.stopReason = null
     this.#set("closed")
   }
@@ -198,7 +279,7 @@ export class Connection {
   /** Runs the connection until the scope closes, which closes an open socket in order. */
   get supervised(): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      this.#wish = { kind: "run" }
+      this.#wish = RUN
       if (this.stopReason === "service") {
         this.stopReason = null
         this.#set("closed")
@@ -242,6 +323,12 @@ export class Connection {
   #next(): AuthorizedTarget | undefined {
     const { authority, refused, sink, source } = this.#options
     if (this.#wish.kind === "plugin") return this.#stopped("plugin", null)
+    if (this.#wish.kind === "redial") {
+      const decision = this.#decide({ kind: "requested", openForMs: 0 }, false)
+      this.stopReason = null
+      this.#apply(decision)
+      if (this.state === "stopped") return undefined
+    }
     if (refused !== undefined) {
       if (this.stopReason !== refused.reason) this.#report(refused.error)
       return this.#stopped(refused.reason, null)
@@ -253,6 +340,7 @@ export class Connection {
       return this.#stopped("grant", null)
     }
     this.#denied = null
+    this.#declared = authorized.success
     if (this.#stays(authorized.success.revision)) {
       if (this.stopReason === null) this.#set("waiting")
       return undefined
@@ -268,27 +356,22 @@ export class Connection {
 
   /** Whether what was decided at the last end still holds. */
   #stays(revision: number): boolean {
-    if (this.stopReason === "grant") return false
+    if (this.stopReason === "grant") return this.#deniedUrl === revision
     if (this.stopReason === "address" && this.target?.revision !== revision) return false
     return this.#redial.isPlanned ? this.#redial.isEarly : this.stopReason !== null
   }
 
-  #dial(target: AuthorizedTarget): Effect.Effect<void> {
+  #dial(declared: AuthorizedTarget): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      const { client, dials, limits, source } = this.#options
-      const { closeGraceMs, maxMessageBytes } = limits
-      this.target = target
+      const { dials, limits, source } = this.#options
+      this.target = declared
       this.stopReason = null
       this.#redial.began()
       this.attempts++
       const session = this.#newSession()
       this.#session = session
       this.#set("connecting")
-      const connect = Effect.suspend(() =>
-        this.#mayOpen()
-          ? client.connect(target, { headers: source.headers, maxMessageBytes, closeGraceMs }, session)
-          : Effect.never
-      ).pipe(
+      const connect = Effect.flatMap(this.#resolve(declared), (target) => this.#connect(target, session)).pipe(
         Effect.timeoutOrElse({
           duration: limits.openDeadlineMs,
           orElse: () => Effect.fail(new OpenTimeout({ url: source.display, deadlineMs: limits.openDeadlineMs }))
@@ -308,6 +391,43 @@ export class Connection {
       if (session.wasOpen) this.#ended(session)
       else if (Exit.isFailure(exit)) this.#dialFailed(exit)
       else this.#set("closed")
+    })
+  }
+
+  /** What is to be dialled for the source now, authorized. */
+  #resolve(declared: AuthorizedTarget): Effect.Effect<AuthorizedTarget, DialError | GrantError> {
+    const { authority, pluginRef, source, sourceUrl } = this.#options
+    const { display, ingress: ingressName, url } = source
+    const unresolved = () => Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED" }))
+    return Effect.suspend(() =>
+      this.#mayOpen() ? sourceUrl.resolve({ pluginRef, ingressName, url, dialUrl: this.#dialUrl }) : Effect.never
+    ).pipe(
+      Effect.catchCause(unresolved),
+      Effect.flatMap((dialled) =>
+        dialled === url
+          ? Effect.succeed(declared)
+          : Effect.fromResult(authority.authorize(ingressName, dialled, display))
+      )
+    )
+  }
+
+  #connect(target: AuthorizedTarget, session: Session): Effect.Effect<void, DialError, Scope.Scope> {
+    return Effect.suspend(() => {
+      const { client, limits, source } = this.#options
+      const { closeGraceMs, maxMessageBytes } = limits
+      this.target = target
+      if (!this.#mayOpen()) return Effect.never
+      return client.connect(target, { headers: source.headers, maxMessageBytes, closeGraceMs }, session)
+    })
+  }
+
+  #newRedial(): Redial {
+    return new Redial({
+      source: this.#options.source,
+      stoppedRetryMs: this.#options.limits.stoppedRetryMs,
+      now: this.#now,
+      monotonic: this.#monotonic,
+      random: this.#random
     })
   }
 
@@ -371,8 +491,9 @@ export class Connection {
         if (this.#wish.kind === "plugin") {
           return yield* this.#close(session, this.#wish.code, this.#wish.reason, limits.closeGraceMs)
         }
-        if (this.#wish.kind === "service") {
-          return yield* this.#close(session, source.closeCode, "", limits.closeGraceMs)
+        if (this.#wish.kind !== "run") {
+          const code = this.#wish.kind === "redial" ? this.#wish.code : source.closeCode
+          return yield* this.#close(session, code, "", limits.closeGraceMs)
         }
         yield* this.#parking.park(null)
       }
@@ -420,13 +541,14 @@ export class Connection {
     this.#apply(decision)
   }
 
-  #dialFailed(exit: Exit.Failure<unknown, DialError>): void {
+  #dialFailed(exit: Exit.Failure<unknown, DialError | GrantError>): void {
     const { display: url } = this.source
     // A client that dies is as good as a network that is down: reported, and tried again after a while.
     const error = Exit.hasDies(exit)
       ? new DialFailed({ url, phase: "tcp", code: "EDEFECT" })
       : Option.getOrUndefined(Exit.findErrorOption(exit))
     if (error === undefined) return this.#set("closed")
+    if (isGrantError(error)) return this.#urlDenied(error)
     const decision = this.#decide({ kind: "dial", error }, false)
     this.#report(error)
     const deliver = this.#wish.kind !== "service" && this.covered
@@ -434,11 +556,23 @@ export class Connection {
     this.#apply(decision)
   }
 
+  /** What was resolved is not granted. */
+  #urlDenied(error: GrantError): void {
+    this.#report(error)
+    this.#deniedUrl = this.#options.authority.revision()
+    if (this.#wish.kind === "run") this.#stopped("grant", null)
+    else this.#set("closed")
+  }
+
   #decide(end: Reconnect.End, isRevoked: boolean): Reconnect.Decision {
     const { source } = this.#options
-    if (this.#wish.kind !== "run") return { state: "stopped", reason: this.#wish.kind, at: null }
+    const wish = this.#wish
+    if (wish.kind === "plugin" || wish.kind === "service") return { state: "stopped", reason: wish.kind, at: null }
+    this.#wish = RUN
     if (!this.covered || isRevoked) return { state: "stopped", reason: "grant", at: null }
-    const decision = this.#redial.decide(end)
+    if (wish.kind === "redial" && wish.atOnce) return { state: "waiting", at: this.#monotonic() }
+    const openForMs = end.kind === "epoch" ? end.openForMs : 0
+    const decision = this.#redial.decide(wish.kind === "redial" ? { kind: "requested", openForMs } : end)
     if (decision.state === "stopped" && decision.reason === "exhausted") {
       const { maxAttempts, windowMs } = source.reconnect
       this.#report(new ReconnectExhausted({ url: source.display, attempts: maxAttempts, windowMs }))

@@ -26,14 +26,15 @@ export class OpenTimeout extends Schema.TaggedError<OpenTimeout>(id("OpenTimeout
 
 /**
  * No connection could be made. `code` is the system's, for example
- * `ECONNREFUSED`.
+ * `ECONNREFUSED`. In the phase `url` there was nothing to dial: the
+ * application's `SourceUrl` failed.
  *
  * @category errors
  * @since 0.1.0
  */
 export class DialFailed extends Schema.TaggedError<DialFailed>(id("DialFailed"))("DialFailed", {
   url: Schema.String,
-  phase: Schema.Literals(["dns", "tcp", "tls"]),
+  phase: Schema.Literals(["url", "dns", "tcp", "tls"]),
   code: Schema.String
 }) {
   override get message(): string {

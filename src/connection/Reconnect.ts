@@ -40,7 +40,8 @@ export type Decision =
   | { readonly state: "stopped"; readonly reason: StopReason; readonly at: number | null }
 
 /**
- * What came to an end.
+ * What came to an end: a dial, an epoch, or whatever there was, because the
+ * plugin asks for another dial.
  *
  * @category models
  * @since 0.1.0
@@ -48,6 +49,7 @@ export type Decision =
 export type End =
   | { readonly kind: "dial"; readonly error: DialError }
   | { readonly kind: "epoch"; readonly code: number; readonly openForMs: number }
+  | { readonly kind: "requested"; readonly openForMs: number }
 
 /**
  * What a decision needs to know.
@@ -103,7 +105,7 @@ export const decide = (end: End, situation: Situation): Decision => {
  * @since 0.1.0
  */
 export const isStable = (end: End, settings: ReconnectSettings): boolean =>
-  end.kind === "epoch" && end.openForMs >= settings.stableMs
+  end.kind !== "dial" && end.openForMs >= settings.stableMs
 
 const backoff = ({ failures, random, settings }: Situation): number =>
   Math.round(random * Math.min(settings.maxMs, settings.initialMs * 2 ** Math.min(failures, 52)))

@@ -43,6 +43,8 @@ export interface Subject {
  */
 export interface Authorization {
   readonly url: SocketUrl.SocketUrl
+  /** What may be shown of it. */
+  readonly display: string
   /** Offered in the upgrade, in this order. */
   readonly subprotocols: ReadonlyArray<string>
   /** Whether the name may resolve to a loopback, private or unique-local address. */
@@ -119,7 +121,11 @@ export const evaluate = (subject: Subject, grant: Grant | undefined) => {
       () => permission({ kind: "ingress", name })
     )
 
-  const target = (ingressName: string, raw: string): Result.Result<Authorization, GrantError> => {
+  const target = (
+    ingressName: string,
+    raw: string,
+    display = SocketUrl.display(raw)
+  ): Result.Result<Authorization, GrantError> => {
     const allowed = all(
       () => ingress(ingressName),
       () => permission({ kind: "host_api", api: "websocket" })
@@ -127,9 +133,9 @@ export const evaluate = (subject: Subject, grant: Grant | undefined) => {
     if (Result.isFailure(allowed)) return Result.fail(allowed.failure)
     const parsed = SocketUrl.parse(raw)
     if (Result.isFailure(parsed)) {
-      return Result.fail(new TargetInvalid({ url: SocketUrl.display(raw), problem: parsed.failure }))
+      return Result.fail(new TargetInvalid({ url: display, problem: parsed.failure }))
     }
-    return authorizeUrl(subject.manifest.websocket, grant?.websocket ?? [], parsed.success)
+    return authorizeUrl(subject.manifest.websocket, grant?.websocket ?? [], parsed.success, display)
   }
 
   return { service, ingress, target }
@@ -138,18 +144,20 @@ export const evaluate = (subject: Subject, grant: Grant | undefined) => {
 const authorizeUrl = (
   declaredTargets: ReadonlyArray<WebSocketTarget.WebSocketTarget>,
   grantedTargets: ReadonlyArray<WebSocketTarget.GrantedTarget>,
-  url: SocketUrl.SocketUrl
+  url: SocketUrl.SocketUrl,
+  display: string
 ): Result.Result<Authorization, GrantError> => {
   const declared = declaredTargets.filter((target) => WebSocketTarget.matches(target, url))
-  if (declared.length === 0) return Result.fail(new TargetUndeclared({ url: url.display }))
+  if (declared.length === 0) return Result.fail(new TargetUndeclared({ url: display }))
   const granted = grantedTargets.filter((target) => WebSocketTarget.matches(target, url))
-  if (granted.length === 0) return Result.fail(new TargetUngranted({ url: url.display, subprotocol: null }))
+  if (granted.length === 0) return Result.fail(new TargetUngranted({ url: display, subprotocol: null }))
   const subprotocols = [...new Set(declared.flatMap((target) => target.subprotocols ?? []))]
   const allowed = new Set(granted.flatMap((target) => target.subprotocols ?? []))
   const missing = subprotocols.find((subprotocol) => !allowed.has(subprotocol))
-  if (missing !== undefined) return Result.fail(new TargetUngranted({ url: url.display, subprotocol: missing }))
+  if (missing !== undefined) return Result.fail(new TargetUngranted({ url: display, subprotocol: missing }))
   return Result.succeed({
     url,
+    display,
     subprotocols,
     privateAddresses: granted.some((target) => target.privateAddresses === true)
   })

@@ -58,7 +58,7 @@ export class GrantStore extends Context.Service<
 >()("mooring/grants/GrantStore") {}
 
 /**
- * Changes the grants of a store made by {@link layerMutable}. Both take effect
+ * Changes the grants of a store made by {@link layerMutable}. All take effect
  * at once: connections that are no longer covered are closed.
  *
  * @category services
@@ -69,6 +69,8 @@ export class GrantEditor extends Context.Service<
   {
     readonly set: (pluginRef: string, grant: Grant) => Effect.Effect<void>
     readonly revoke: (pluginRef: string) => Effect.Effect<void>
+    /** Replaces all grants by those that stand in these enablements. */
+    readonly replace: (enablements: ReadonlyArray<Enablement>) => Effect.Effect<void>
   }
 >()("mooring/grants/GrantEditor") {}
 
@@ -115,7 +117,7 @@ export const layer = (enablements: ReadonlyArray<Enablement>): Layer.Layer<Grant
 export const layerMutable = (enablements: ReadonlyArray<Enablement>): Layer.Layer<GrantStore | GrantEditor> =>
   Layer.effectContext(
     Effect.gen(function* () {
-      const grants = tableOf(enablements)
+      let grants = tableOf(enablements)
       // One waiting signal is enough: whoever is told looks everything up again.
       const changed = yield* PubSub.sliding<void>(1)
       const edit = (change: () => void) =>
@@ -129,7 +131,11 @@ export const layerMutable = (enablements: ReadonlyArray<Enablement>): Layer.Laye
       }).pipe(
         Context.add(GrantEditor, {
           set: (pluginRef, grant) => edit(() => grants.set(pluginRef, grant)),
-          revoke: (pluginRef) => edit(() => grants.delete(pluginRef))
+          revoke: (pluginRef) => edit(() => grants.delete(pluginRef)),
+          replace: (next) =>
+            edit(() => {
+              grants = tableOf(next)
+            })
         })
       )
     })

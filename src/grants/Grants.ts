@@ -64,6 +64,11 @@ export class AuthorizedTarget {
     return this.#authorization.url
   }
 
+  /** What may be shown of it: of a URL that isn't the source's own, the source's. */
+  get display(): string {
+    return this.#authorization.display
+  }
+
   /** The subprotocols to offer. */
   get subprotocols(): ReadonlyArray<string> {
     return this.#authorization.subprotocols
@@ -94,8 +99,8 @@ export interface Authority {
   readonly service: () => Result.Result<void, GrantError>
   /** Whether one of its ingresses may receive events. */
   readonly ingress: (name: string) => Result.Result<void, GrantError>
-  /** Whether one of its ingresses may dial a URL. */
-  readonly authorize: (ingress: string, url: string) => Result.Result<AuthorizedTarget, GrantError>
+  /** Whether one of its ingresses may dial a URL. `display` is what may be shown of it; its own unless given. */
+  readonly authorize: (ingress: string, url: string, display?: string) => Result.Result<AuthorizedTarget, GrantError>
   /** Whether a target that was authorized still is. */
   readonly covers: (ingress: string, target: AuthorizedTarget) => boolean
   /** The granted target that bounds how much may be sent to a URL, if any does. */
@@ -153,8 +158,8 @@ const authorityOf = (entry: Entry): Authority => {
     revision: () => entry.revision,
     service: () => now().service(),
     ingress: (name) => now().ingress(name),
-    authorize: (ingress, url) =>
-      Result.map(now().target(ingress, url), (authorization) => mint(authorization, entry.revision)),
+    authorize: (ingress, url, display) =>
+      Result.map(now().target(ingress, url, display), (authorization) => mint(authorization, entry.revision)),
     covers: (ingress, target) => target.revision === entry.revision || recheck(ingress, target),
     rateOf: (url) => entry.bounded.find((target) => WebSocketTarget.matches(target, url)),
     watch: (changed) =>

@@ -76,6 +76,20 @@ export const DispatchCounters = Wire.struct({
 }).annotate({ identifier: "DispatchCounters" })
 
 /**
+ * A timer that a plugin has set. `nextAt` is null where it has fired and its
+ * event waits.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const TimerStatus = Wire.struct({
+  name: Schema.String,
+  url: Schema.NullOr(Schema.String),
+  nextAt: Time,
+  everyMs: Schema.NullOr(Schema.Int)
+}).annotate({ identifier: "TimerStatus" })
+
+/**
  * One enabled plugin, also one that could not start.
  *
  * @category schemas
@@ -97,7 +111,7 @@ export const PluginStatus = Wire.struct({
   retryAt: Time,
   restarts: Count,
   worker: Schema.NullOr(Schema.Int),
-  timers: Schema.Array(Schema.Json),
+  timers: Schema.Array(TimerStatus),
   dispatchCounters: DispatchCounters,
   outputCommandResults: Schema.Array(CommandResult),
   websocketConnections: Schema.Array(ConnectionStatus),

@@ -10,27 +10,34 @@
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DialLimiter from "../connection/DialLimiter.ts"
+import { SourceUrl } from "../connection/SourceUrl.ts"
 import { WebSocketClient } from "../connection/WebSocketClient.ts"
+import type { GrantError } from "../grants/GrantError.ts"
 import * as Grants from "../grants/Grants.ts"
 import type { GrantStore } from "../grants/GrantStore.ts"
+import type { Delivery } from "../ingress/Delivery.ts"
+import type { IngressError } from "../ingress/IngressError.ts"
 import { VERSION } from "../internal/version.ts"
 import { Limits } from "../limits/Limits.ts"
-import { refOf, type Enablement } from "../manifest/Enablement.ts"
+import type { Enablement } from "../manifest/Enablement.ts"
+import { withoutPrefix } from "../manifest/Manifest.ts"
+import * as SocketUrl from "../manifest/SocketUrl.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import type { HostStatus } from "./HostStatus.ts"
-import * as Assemble from "./internal/assemble.ts"
+import type * as Assemble from "./internal/assemble.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
 import { lagProbe } from "./internal/lagProbe.ts"
-import { turnClock } from "./internal/turnClock.ts"
 import * as Report from "./internal/report.ts"
+import * as Roster from "./internal/roster.ts"
+import { turnClock } from "./internal/turnClock.ts"
 
 /**
  * No enabled plugin has this reference.
@@ -47,6 +54,32 @@ export class PluginUnknown extends Schema.TaggedError<PluginUnknown>("mooring/ho
 }
 
 /**
+ * The plugin has no source of this URL.
+ *
+ * @category errors
+ * @since 0.1.0
+ */
+export class SourceUnknown extends Schema.TaggedError<SourceUnknown>("mooring/host/SourceUnknown")("SourceUnknown", {
+  pluginRef: Schema.String
+}) {
+  override get message(): string {
+    return `${this.pluginRef} has no source of this URL`
+  }
+}
+
+/**
+ * What a host runs from now on. Without `plugins` the packages stay the ones
+ * that it has.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Change {
+  readonly plugins?: ReadonlyArray<PluginPackage>
+  readonly enabled: ReadonlyArray<Enablement>
+}
+
+/**
  * The host as a service. Plugins are named by their reference:
  * `project:example.echo`, with `#instance` behind it where there is one.
  *
@@ -60,6 +93,23 @@ export class PluginHost extends Context.Service<
     readonly start: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
     /** Stops a plugin; completes at once, the status says when it has stopped. */
     readonly stop: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
+    /** Ends the instance that runs in order and starts another, also where the plugin was stopped or has failed. */
+    readonly restart: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
+    /** Closes a source's connections and dials anew at once, whatever they were stopped for but a missing grant or a limit. */
+    readonly reconnect: (pluginRef: string, url: string) => Effect.Effect<void, PluginUnknown | SourceUnknown>
+    /**
+     * Hands a plugin an event of the application's own: of a kind that its ingress lists, with any JSON as payload.
+     * Succeeds with the event's correlation id once it is enqueued; a queue that is full drops its oldest.
+     */
+    readonly deliver: (
+      pluginRef: string,
+      delivery: Delivery
+    ) => Effect.Effect<string, PluginUnknown | IngressError | GrantError>
+    /**
+     * Enables another set of plugins: starts what is new, stops what is gone, restarts what changed and touches nothing
+     * else. Grants are not compared: they come from the `GrantStore`. Completes when all of them have been told.
+     */
+    readonly apply: (change: Change) => Effect.Effect<void>
     /** Computed now, without waiting for any plugin. */
     readonly status: Effect.Effect<HostStatus>
     /** A status at once, and another whenever something changed; a slow reader skips what it missed. */
@@ -100,39 +150,21 @@ export const make = Effect.fnUntraced(function* (
   const startedAt = clock.currentTimeMillisUnsafe()
   const shared: Assemble.Shared = {
     client: yield* WebSocketClient,
+    sourceUrl: yield* SourceUrl,
     grants: yield* Grants.Grants,
     limits,
     clock,
     dials,
     hostBytes: { used: 0, limit: limits.hostQueueBytes },
-    connections: { used: 0 },
+    places: new Set(),
     runKey: runKey(startedAt, random),
     activity: (delta) => idle.add(delta),
     changed: () => PubSub.publishUnsafe(changed, undefined),
     turnNow: yield* turnClock(clock)
   }
 
-  const enabled = new Map<string, Enablement>()
-  const problems: Array<{ readonly path: string; readonly message: string }> = []
-  for (const [index, enablement] of options.enabled.entries()) {
-    const ref = refOf(enablement)
-    if (enabled.has(ref)) {
-      problems.push({ path: `enabled[${index}]`, message: "Expected an id and instance that occur once" })
-    } else enabled.set(ref, enablement)
-  }
-  // Side by side: a grant store that is slow to answer is so once, not once for each plugin.
-  const assembled = yield* Effect.forEach(
-    [...enabled.values()],
-    (enablement, index) => Assemble.row(enablement, options.plugins, index, shared),
-    { concurrency: "unbounded" }
-  )
-  const rows = new Map(assembled.map((row) => [row.ref, row]))
-  // All plugins stop side by side: one that is slow to stop doesn't hold up the others.
-  const running = yield* Scope.make("parallel")
-  yield* Effect.addFinalizer(() => Scope.close(running, Exit.void))
-  for (const { instance } of rows.values()) {
-    if (instance !== undefined) yield* Scope.provide(instance.supervised, running)
-  }
+  const roster = yield* Roster.make(options.plugins, shared)
+  yield* roster.apply(options.enabled)
 
   const status = Effect.sync((): HostStatus => {
     const now = clock.currentTimeMillisUnsafe()
@@ -146,29 +178,46 @@ export const make = Effect.fnUntraced(function* (
         rssBytes: rssBytes(),
         dialsWaiting: dials.waiting(),
         config: {
-          state: problems.length === 0 ? "applied" : "partly",
-          appliedAt: new Date(startedAt).toISOString(),
+          state: roster.problems.length === 0 ? "applied" : "partly",
+          appliedAt: new Date(roster.appliedAt).toISOString(),
           digest: null,
-          problems
+          problems: roster.problems
         },
         diagnostics: []
       },
-      plugins: [...rows.values()].map((row) => Report.plugin(row, limits, now))
+      plugins: roster.rows.map((row) => Report.plugin(row, limits, now))
     }
   })
 
-  const withInstance = (pluginRef: string, f: (instance: NonNullable<Assemble.Row["instance"]>) => void) =>
+  const rowOf = (pluginRef: string): Effect.Effect<Assemble.Row, PluginUnknown> =>
     Effect.suspend(() => {
-      const row = rows.get(pluginRef)
-      if (row === undefined) return Effect.fail(new PluginUnknown({ pluginRef }))
-      if (row.instance !== undefined) f(row.instance)
-      return Effect.void
+      const row = roster.find(pluginRef)
+      return row === undefined ? Effect.fail(new PluginUnknown({ pluginRef })) : Effect.succeed(row)
     })
+
+  const reconnect = Effect.fnUntraced(function* (pluginRef: string, url: string) {
+    const { instance } = yield* rowOf(pluginRef)
+    const canonical = Result.getOrUndefined(SocketUrl.parse(withoutPrefix(url)))?.canonical
+    const meant = instance.record.slots.filter(({ connection: { source } }) => source.canonical === canonical)
+    if (canonical === undefined || meant.length === 0) return yield* new SourceUnknown({ pluginRef })
+    for (const { connection } of meant) connection.redialNow()
+  })
+
+  const deliver = Effect.fnUntraced(function* (pluginRef: string, delivery: Delivery) {
+    const { instance, log } = yield* rowOf(pluginRef)
+    const delivered = instance.deliver(delivery)
+    if (Result.isFailure(delivered)) log.add(delivered.failure)
+    return yield* Effect.fromResult(delivered)
+  })
 
   shared.changed()
   return PluginHost.of({
-    start: (pluginRef) => withInstance(pluginRef, (instance) => instance.start()),
-    stop: (pluginRef) => withInstance(pluginRef, (instance) => instance.stop()),
+    start: (pluginRef) => Effect.map(rowOf(pluginRef), ({ instance }) => instance.start()),
+    stop: (pluginRef) => Effect.map(rowOf(pluginRef), ({ instance }) => instance.stop()),
+    restart: (pluginRef) => Effect.map(rowOf(pluginRef), ({ instance }) => instance.restart()),
+    reconnect,
+    deliver,
+    apply: (change) => roster.apply(change.enabled, change.plugins),
     status,
     changes: Stream.mapEffect(Stream.fromPubSub(changed), () => status),
     idle: idle.wait

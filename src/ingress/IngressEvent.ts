@@ -8,7 +8,9 @@
  *
  * @since 0.1.0
  */
+import type * as Schema from "effect/Schema"
 import type { ReportedError } from "../connection/ConnectionSink.ts"
+import type { CommandOutcome } from "./CommandOutcome.ts"
 
 /**
  * Where events come from, shared by all of them.
@@ -19,11 +21,21 @@ import type { ReportedError } from "../connection/ConnectionSink.ts"
 export interface Origin {
   /** Unique in this host's life and across restarts; the head of every correlation id. */
   readonly key: string
-  /** With its prefix: `websocket:ws://127.0.0.1:7700/gateway`. */
+  /** With its prefix: `websocket:ws://127.0.0.1:7700/gateway`, or `host:timer`, `host:command_result`, `host:deliver`. */
   readonly source: string
-  /** The source's URL as written. */
-  readonly url: string
+  /** The source's URL as written; null where the host itself is the source. */
+  readonly url: string | null
   readonly ingressName: string
+}
+
+/**
+ * The origin of the events of a connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface SourceOrigin extends Origin {
+  readonly url: string
 }
 
 /**
@@ -34,10 +46,10 @@ export interface Origin {
  */
 export const correlationId = (origin: Origin, sequence: number): string => `${origin.key}.${sequence}`
 
-abstract class Base {
+abstract class Base<O extends Origin = SourceOrigin> {
   /** How many of the source's events before this one were never handed over. Set when this one is. */
   droppedBefore = 0
-  readonly origin: Origin
+  readonly origin: O
   /** Grows by one per event enqueued from this source, from 1. */
   readonly sequence: number
   /** The epoch of the connection, 0 before the first open. */
@@ -45,7 +57,7 @@ abstract class Base {
   /** When it happened, in Unix milliseconds. */
   readonly at: number
 
-  constructor(origin: Origin, sequence: number, epoch: number, at: number) {
+  constructor(origin: O, sequence: number, epoch: number, at: number) {
     this.origin = origin
     this.sequence = sequence
     this.epoch = epoch
@@ -53,7 +65,7 @@ abstract class Base {
   }
 
   /** The source's URL as written. */
-  get url(): string {
+  get url(): O["url"] {
     return this.origin.url
   }
 
@@ -88,7 +100,7 @@ export class WebSocketOpen extends Base {
   readonly subprotocol: string | null
 
   constructor(
-    origin: Origin,
+    origin: SourceOrigin,
     sequence: number,
     epoch: number,
     at: number,
@@ -126,7 +138,15 @@ export class WebSocketText extends Base {
   readonly bytes: number
   readonly frame: number
 
-  constructor(origin: Origin, sequence: number, epoch: number, at: number, frame: number, text: string, bytes: number) {
+  constructor(
+    origin: SourceOrigin,
+    sequence: number,
+    epoch: number,
+    at: number,
+    frame: number,
+    text: string,
+    bytes: number
+  ) {
     super(origin, sequence, epoch, at)
     this.text = text
     this.bytes = bytes
@@ -157,7 +177,7 @@ export class WebSocketClose extends Base {
   readonly willReconnect: boolean
 
   constructor(
-    origin: Origin,
+    origin: SourceOrigin,
     sequence: number,
     epoch: number,
     at: number,
@@ -202,7 +222,7 @@ export class WebSocketError extends Base {
   readonly willReconnect: boolean
 
   constructor(
-    origin: Origin,
+    origin: SourceOrigin,
     sequence: number,
     epoch: number,
     at: number,
@@ -228,12 +248,121 @@ export class WebSocketError extends Base {
 }
 
 /**
- * Any event.
+ * A timer of the plugin fired. One that was set with a URL is an event of that
+ * source, at its epoch; any other has no URL, and epoch 0.
  *
  * @category models
  * @since 0.1.0
  */
-export type IngressEvent = WebSocketOpen | WebSocketText | WebSocketClose | WebSocketError
+export class Timer extends Base<Origin> {
+  readonly name: string
+  /** @internal Whether it still waits: while it does, its timer fires no second event. */
+  waits = true
+
+  constructor(origin: Origin, sequence: number, epoch: number, at: number, name: string) {
+    super(origin, sequence, epoch, at)
+    this.name = name
+  }
+
+  get kind() {
+    return "timer" as const
+  }
+
+  get frame(): number {
+    return 0
+  }
+
+  get payload() {
+    return this.url === null ? { name: this.name } : { url: this.url, name: this.name }
+  }
+}
+
+/**
+ * A command was executed or refused. Only for an ingress that lists this kind,
+ * and never for a command that answers such an event itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class CommandResult extends Base<Origin> {
+  readonly #result: () => CommandOutcome
+
+  constructor(origin: Origin, sequence: number, at: number, result: () => CommandOutcome) {
+    super(origin, sequence, 0, at)
+    this.#result = result
+  }
+
+  get kind() {
+    return "command_result" as const
+  }
+
+  get frame(): number {
+    return 0
+  }
+
+  get result(): CommandOutcome {
+    return this.#result()
+  }
+
+  get payload() {
+    return this.result
+  }
+}
+
+/**
+ * An event that the embedding application handed to `PluginHost.deliver`: a
+ * kind of its own, and a payload of its own.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class Delivered extends Base<Origin> {
+  readonly kind: string
+  /** The length of the payload as JSON, in bytes of UTF-8. */
+  readonly bytes: number
+  readonly #json: string
+
+  constructor(origin: Origin, sequence: number, at: number, kind: string, json: string, bytes: number) {
+    super(origin, sequence, 0, at)
+    this.kind = kind
+    this.bytes = bytes
+    this.#json = json
+  }
+
+  get frame(): number {
+    return 0
+  }
+
+  /** A value of its own for each reader, so that nobody can change another's. */
+  get payload(): Schema.Json {
+    return JSON.parse(this.#json)
+  }
+}
+
+/**
+ * Any event of a kind that the host makes itself.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type IngressEvent = WebSocketOpen | WebSocketText | WebSocketClose | WebSocketError | Timer | CommandResult
+
+/**
+ * Any event. Ask for `Delivered` first: its `kind` is any string, so a `switch`
+ * over kinds tells the others apart only without it.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type AnyEvent = IngressEvent | Delivered
+
+/**
+ * Whether an event came from the embedding application.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isDelivered = (event: AnyEvent): event is Delivered => event instanceof Delivered
 
 /**
  * The events of each kind.

@@ -6,7 +6,9 @@
 import * as Schema from "effect/Schema"
 import { Timestamp } from "../diagnostics/Diagnostic.ts"
 import * as Wire from "../internal/wire.ts"
-import type { IngressEvent } from "./IngressEvent.ts"
+import { EventKind, isHostKind } from "../manifest/Manifest.ts"
+import { CommandOutcome } from "./CommandOutcome.ts"
+import type { AnyEvent } from "./IngressEvent.ts"
 
 const payloads = {
   websocket_open: Wire.struct({
@@ -26,15 +28,17 @@ const payloads = {
     url: Schema.String,
     error: Schema.Struct({ tag: Schema.String, message: Schema.String }),
     willReconnect: Schema.Boolean
-  })
+  }),
+  timer: Schema.Struct({ name: Schema.String, url: Schema.optionalKey(Schema.String) }),
+  command_result: CommandOutcome
 }
 
-const wire = <Kind extends keyof typeof payloads>(kind: Kind) =>
+const wire = <Kind extends Schema.Codec<string>, Payload extends Schema.Top>(kind: Kind, payload: Payload) =>
   Wire.struct({
-    kind: Schema.Literal(kind),
+    kind,
     source: Schema.String,
     ingressName: Schema.String,
-    payload: payloads[kind],
+    payload,
     createdAt: Timestamp,
     attempt: Schema.Literal(1),
     correlationId: Schema.String,
@@ -44,6 +48,9 @@ const wire = <Kind extends keyof typeof payloads>(kind: Kind) =>
     droppedBefore: Schema.Int
   })
 
+/** The kinds that an embedding application delivers: any but the host's own. */
+const DeliveredKind = EventKind.check(Schema.makeFilter((kind: string) => !isHostKind(kind)))
+
 /**
  * The schema of an event on the wire.
  *
@@ -51,10 +58,13 @@ const wire = <Kind extends keyof typeof payloads>(kind: Kind) =>
  * @since 0.1.0
  */
 export const IngressEventWire = Schema.Union([
-  wire("websocket_open"),
-  wire("websocket_text"),
-  wire("websocket_close"),
-  wire("websocket_error")
+  wire(Schema.Literal("websocket_open"), payloads.websocket_open),
+  wire(Schema.Literal("websocket_text"), payloads.websocket_text),
+  wire(Schema.Literal("websocket_close"), payloads.websocket_close),
+  wire(Schema.Literal("websocket_error"), payloads.websocket_error),
+  wire(Schema.Literal("timer"), payloads.timer),
+  wire(Schema.Literal("command_result"), payloads.command_result),
+  wire(DeliveredKind, Schema.Json)
 ]).annotate({ identifier: "IngressEvent" })
 
 const encodeWire = Schema.encodeSync(IngressEventWire)
@@ -65,7 +75,7 @@ const encodeWire = Schema.encodeSync(IngressEventWire)
  * @category encoding
  * @since 0.1.0
  */
-export const encode = (event: IngressEvent): typeof IngressEventWire.Encoded =>
+export const encode = (event: AnyEvent): typeof IngressEventWire.Encoded =>
   encodeWire({
     kind: event.kind,
     source: event.source,

@@ -2,9 +2,9 @@
  * The bounded sliding queue of one source, with exact accounting.
  *
  * Text events are bounded in number and bytes; the oldest goes first, in hand,
- * so that it is charged to its source. State events (open, close, error) wait
- * beside them, outside the capacity, and are never evicted; whichever head has
- * the lower sequence is next.
+ * so that it is charged to its source. State events (open, close, error) and
+ * the source's timers wait beside them, outside the capacity, and are never
+ * evicted; whichever head has the lower sequence is next.
  *
  * A burst is not overload: at half full the socket is paused, at a quarter it
  * is read again, and only a pause that outlasts the patience lets the queue
@@ -22,14 +22,15 @@ import type { Values } from "../limits/Limits.ts"
 import type { Accounting, HostBytes } from "./Accounting.ts"
 import { QueueOverflow } from "./IngressError.ts"
 import {
+  Timer,
   WebSocketClose,
   WebSocketError,
   WebSocketOpen,
   WebSocketText,
   type IngressEvent,
-  type Origin
+  type SourceOrigin
 } from "./IngressEvent.ts"
-import type { Turns, Waiting } from "./Turns.ts"
+import type { EventQueue, Turns } from "./Turns.ts"
 
 /**
  * How the socket is read: as it comes, not at all, or slowly while the queue
@@ -47,15 +48,15 @@ export type Flow = "flowing" | "paused" | "sliding"
  * @since 0.1.0
  */
 export interface Options {
-  readonly origin: Origin
+  readonly origin: SourceOrigin
   /** The source's URL without its query, for diagnostics. */
   readonly display: string
-  /** Whether the ingress takes events of a kind. */
+  /** Whether the ingress takes events of a kind. Asked again after `reconfigure`. */
   readonly takes: (kind: IngressEvent["kind"]) => boolean
   readonly limits: Pick<Values, "ingressQueueCapacity" | "ingressQueueBytes" | "burstPatienceMs">
   readonly accounting: Accounting
   readonly hostBytes: HostBytes
-  readonly turns: Turns<IngressQueue>
+  readonly turns: Turns<EventQueue>
   readonly now: () => number
   /** Milliseconds of a clock that is never set. */
   readonly monotonic: () => number
@@ -65,6 +66,7 @@ export interface Options {
   /** Told when a further epoch may begin again. */
   readonly readied: () => void
   readonly epochBegan: () => void
+  readonly epochEnded: () => void
 }
 
 // What one read of a socket can bring, in bytes, and the fewest that a text frame has on the wire (RFC 6455, 5.2).
@@ -77,9 +79,9 @@ const FRAME_HEADER_BYTES = 2
  * @category models
  * @since 0.1.0
  */
-export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
+export class IngressQueue implements ConnectionSink, EventQueue {
   inTurn = false
-  nextInTurn: IngressQueue | undefined = undefined
+  nextInTurn: EventQueue | undefined = undefined
   flow: Flow = "flowing"
   /** When the socket was paused, by the clock that is never set. */
   pausedAt = 0
@@ -95,7 +97,7 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
   readonly #options: Options
   readonly #texts: Queue.Queue<WebSocketText>
   readonly #states: Array<IngressEvent> = []
-  readonly #takesText: boolean
+  #takesText: boolean
   readonly #halfDepth: number
   readonly #halfBytes: number
   #head: WebSocketText | undefined = undefined
@@ -113,6 +115,11 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
     this.#takesText = options.takes("websocket_text")
     this.#halfDepth = options.limits.ingressQueueCapacity / 2
     this.#halfBytes = options.limits.ingressQueueBytes / 2
+  }
+
+  /** The ingress may take other kinds from now on. */
+  reconfigure(): void {
+    this.#takesText = this.#options.takes("websocket_text")
   }
 
   /** Events that wait, of all kinds. */
@@ -176,7 +183,8 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
   }
 
   ended(end: EpochEnd, willReconnect: boolean, deliver: boolean): void {
-    const { now, origin, takes } = this.#options
+    const { epochEnded, now, origin, takes } = this.#options
+    epochEnded()
     this.#read = () => {}
     this.flow = "flowing"
     if (end.error !== null && takes("websocket_error")) {
@@ -202,8 +210,31 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
   }
 
   ready(): boolean {
-    const first = this.#states.find((event) => event.epoch > 0)
-    return first === undefined || !this.#states.some((event) => event.epoch > first.epoch)
+    let first = 0
+    for (const { epoch, kind } of this.#states) {
+      if (kind === "timer" || epoch === 0) continue
+      if (first !== 0 && epoch > first) return false
+      first ||= epoch
+    }
+    return true
+  }
+
+  /** A timer of the epoch fired. */
+  timer(name: string): Timer {
+    const { now, origin } = this.#options
+    const event = new Timer(origin, ++this.#sequence, this.#epoch, now(), name)
+    this.#enqueueState(event, true)
+    return event
+  }
+
+  /** Discards a timer's event that still waits. */
+  withdraw(event: Timer): void {
+    const index = this.#states.indexOf(event)
+    if (index < 0) return
+    this.#states.splice(index, 1)
+    event.waits = false
+    this.#options.accounting.queueDepth--
+    this.#options.accounting.discarded++
   }
 
   /** Takes the next event, and says in it how many before it were never handed over. */
@@ -222,6 +253,7 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
     const states = this.#states.length
     let discarded = states
     while (this.#takeText() !== undefined) discarded++
+    for (const state of this.#states) if (state.kind === "timer") state.waits = false
     this.#states.length = 0
     this.#dialError = undefined
     accounting.queueDepth -= states
@@ -308,6 +340,7 @@ export class IngressQueue implements ConnectionSink, Waiting<IngressQueue> {
     this.#states.shift()
     this.#options.accounting.queueDepth--
     if (state === this.#dialError) this.#dialError = undefined
+    if (state.kind === "timer") state.waits = false
     if (!wasReady && this.ready()) this.#options.readied()
     return state
   }

@@ -1,10 +1,11 @@
 /**
- * Whose turn it is: the sources of one plugin that have something waiting, in
+ * Whose turn it is: the queues of one plugin that have something waiting, in
  * a ring. A source that was served goes to the end, so one that floods can't
  * starve another.
  *
  * @since 0.1.0
  */
+import type { AnyEvent } from "./IngressEvent.ts"
 
 /**
  * What takes turns. `nextInTurn` belongs to the ring.
@@ -15,6 +16,17 @@
 export interface Waiting<Self> {
   inTurn: boolean
   nextInTurn: Self | undefined
+}
+
+/**
+ * What the dispatcher drains: a queue of events that takes its turn.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface EventQueue extends Waiting<EventQueue> {
+  /** Takes the next event; joins the ring again where more waits. */
+  readonly take: () => AnyEvent | undefined
 }
 
 /**

@@ -32,7 +32,21 @@ export const HOST_EVENT_KINDS = [
   "command_result"
 ] as const
 
-const EventKind = Schema.String.check(
+/**
+ * Whether events of a kind are made by the host alone.
+ *
+ * @category predicates
+ * @since 0.1.0
+ */
+export const isHostKind = (kind: string): boolean => HOST_EVENT_KINDS.some((own) => own === kind)
+
+/**
+ * The name of a kind of events.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const EventKind = Schema.String.check(
   Schema.isPattern(/^[a-z][a-z0-9_]{0,127}$/u, { expected: "an event kind of lower case letters, digits and '_'" })
 )
 

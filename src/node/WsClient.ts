@@ -28,7 +28,8 @@ type Address = Dns.LookupAddress
 
 /** Resolves a name and checks every address that it resolves to. A literal is its own address. */
 const resolve = (target: AuthorizedTarget): Effect.Effect<ReadonlyArray<Address> | undefined, DialError> => {
-  const { display, host, literal } = target.url
+  const { display } = target
+  const { host, literal } = target.url
   if (literal) return Effect.succeed(undefined)
   return Effect.callback<ReadonlyArray<Address>, DialError>((resume) => {
     Dns.lookup(host, { all: true, verbatim: true }, (error, addresses) => {
@@ -66,7 +67,8 @@ const open = (
   turn: Turn
 ) =>
   Effect.callback<WebSocket, DialError>((resume) => {
-    const { canonical, display } = target.url
+    const { display } = target
+    const { canonical } = target.url
     // An option of ws since 8.19 that its types don't have.
     const closing = { closeTimeout: options.closeGraceMs }
     const ws = new WebSocket(canonical, [...target.subprotocols], {

@@ -15,16 +15,23 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type { Accounting } from "../ingress/Accounting.ts"
-import type { IngressEvent } from "../ingress/IngressEvent.ts"
-import type { IngressQueue } from "../ingress/IngressQueue.ts"
-import type { Turns } from "../ingress/Turns.ts"
+import type { AnyEvent } from "../ingress/IngressEvent.ts"
+import type { EventQueue, Turns } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
 import * as Output from "./internal/output.ts"
-import { DispatchFailed, DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
-import type { Instance } from "./PluginRuntime.ts"
+import {
+  DispatchFailed,
+  DispatchTimeout,
+  InstanceLost,
+  OutputInvalid,
+  type DispatchError,
+  type RuntimeError
+} from "./PluginError.ts"
+import type { Instance, Loss } from "./PluginRuntime.ts"
 
 /**
  * Why a runner ended.
@@ -32,7 +39,7 @@ import type { Instance } from "./PluginRuntime.ts"
  * @category models
  * @since 0.1.0
  */
-export type End = "stopped" | InstanceLost | DispatchTimeout
+export type End = "stopped" | "neighbour" | InstanceLost | DispatchTimeout
 
 /**
  * What a dispatcher needs.
@@ -42,14 +49,16 @@ export type End = "stopped" | InstanceLost | DispatchTimeout
  */
 export interface Options {
   readonly instance: Instance
-  readonly turns: Turns<IngressQueue>
+  readonly turns: Turns<EventQueue>
   readonly accounting: Accounting
   readonly limits: Values
   readonly clock: Clock.Clock
   readonly activity: Parking.Activity
   /** An event was answered: its commands, status and state, and about when, in Unix milliseconds. */
-  readonly answered: (event: IngressEvent, output: Output.Checked, at: number) => void
+  readonly answered: (event: AnyEvent, output: Output.Checked, at: number) => void
   readonly failed: (error: DispatchError | RuntimeError) => void
+  /** The plugin was asked for its status: JSON text. */
+  readonly reported: (status: string) => void
   /** A dispatch begins. */
   readonly begun: () => void
   /** The runner has nothing more to do: it crashed or was stopped. */
@@ -61,6 +70,10 @@ export interface Options {
 const SLICE_MS = 4
 const SLICE_EVENTS = 4096
 const MOST_BETWEEN_LOOKS = 16
+// How often a plugin is asked for its status, at the most.
+const STATUS_EVERY_MS = 10_000
+
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
  * The runner of one instance. Made for one instance and used once.
@@ -73,9 +86,12 @@ export class Dispatcher {
   readonly #idle: Parking.Parking
   readonly #watch: Parking.Parking
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  #current: IngressEvent | undefined = undefined
-  /** When the handler began to run as an effect, in milliseconds of a clock that is never set. */
+  /** What the plugin's code is busy with: an event, or its status. */
+  #current: AnyEvent | "status" | undefined = undefined
+  /** When that began to run as an effect, in milliseconds of a clock that is never set. */
   #startedAt: number | undefined = undefined
+  /** When the plugin may be asked for its status again. */
+  #askAt = 0
   #watched = false
   /** The time when the runner last looked, and when it lets others have the thread. */
   #now = 0
@@ -99,8 +115,15 @@ export class Dispatcher {
   /** Ends the runner: the event in flight is discarded and its handler interrupted. */
   stop(): void {
     if (this.#end !== undefined) return
-    if (this.#decide()) this.#options.accounting.discarded++
+    const busyWith = this.#decide()
+    if (typeof busyWith === "object") this.#options.accounting.discarded++
     this.#finish("stopped")
+  }
+
+  /** Runs beside the runner and ends it when the instance is lost. */
+  get lossWatch(): Effect.Effect<void> {
+    const { lost } = this.#options.instance
+    return lost === undefined ? Effect.void : Effect.map(lost, (how) => this.#lost(how))
   }
 
   /** Why the runner ends or ended; `undefined` while it goes on. */
@@ -133,15 +156,22 @@ export class Dispatcher {
         }
         const left = Math.ceil(this.#startedAt + dispatchDeadlineMs - this.#monotonic())
         if (left > 0) yield* this.#watch.park(left)
-        else this.#timedOut(new DispatchTimeout({ during: "event", deadlineMs: dispatchDeadlineMs }))
+        else this.#timedOut(dispatchDeadlineMs)
       }
     })
   }
 
-  #loop(restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<void> {
-    const idle = restore(this.#idle.park(null))
+  #loop(restore: Restore): Effect.Effect<void> {
     const { clock, instance } = this.#options
+    const { status } = instance
+    const idle =
+      status === undefined
+        ? restore(this.#idle.park(null))
+        : Effect.suspend(() => restore(this.#idle.park(Math.max(1, Math.ceil(this.#askAt - this.#monotonic())))))
     const turn: Effect.Effect<void> = Effect.suspend(() => {
+      if (status !== undefined && this.#askAt <= this.#monotonic()) {
+        return Effect.andThen(this.#ask(status, restore), turn)
+      }
       this.#now = clock.currentTimeMillisUnsafe()
       this.#yieldAt = this.#now + SLICE_MS
       return loop
@@ -178,9 +208,34 @@ export class Dispatcher {
     return turn
   }
 
-  #take(): IngressEvent | undefined {
+  /** Asks the plugin for its status: plugin code like a handler, with the same deadline. */
+  #ask(status: Effect.Effect<unknown, unknown>, restore: Restore): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#end !== undefined) return Effect.void
+      const now = this.#monotonic()
+      this.#askAt = now + STATUS_EVERY_MS
+      this.#current = "status"
+      this.#watchFrom(now)
+      return Effect.map(Effect.exit(restore(status)), (exit) => this.#told(exit))
+    })
+  }
+
+  #told(exit: Exit.Exit<unknown, unknown>): void {
+    if (this.#decide() === undefined) return
+    const { failed, limits, reported } = this.#options
+    if (Exit.isFailure(exit)) {
+      if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
+      else failed(new DispatchFailed({ during: "status", cause: Cause.squash(exit.cause) }))
+      return
+    }
+    const text = Output.json("status", exit.value ?? null, limits.reportedStatusBytes)
+    if (Result.isFailure(text)) failed(text.failure)
+    else if (text.success !== undefined) reported(text.success)
+  }
+
+  #take(): AnyEvent | undefined {
     const { accounting, begun, turns } = this.#options
-    let event: IngressEvent | undefined
+    let event: AnyEvent | undefined
     do {
       const queue = turns.next()
       if (queue === undefined) {
@@ -196,7 +251,7 @@ export class Dispatcher {
     return event
   }
 
-  #call(instance: Instance, event: IngressEvent): Effect.Effect<unknown, unknown> {
+  #call(instance: Instance, event: AnyEvent): Effect.Effect<unknown, unknown> {
     try {
       return instance.handle(event)
     } catch (defect) {
@@ -204,13 +259,14 @@ export class Dispatcher {
     }
   }
 
-  #settle(event: IngressEvent, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.#current !== event || !this.#decide()) return
+  #settle(event: AnyEvent, exit: Exit.Exit<unknown, unknown>): void {
+    if (this.#current !== event) return
+    this.#decide()
     const { accounting, answered, failed, limits } = this.#options
     if (Exit.isFailure(exit)) {
       accounting.failed++
       if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
-      else failed(new DispatchFailed({ during: "event", cause: Cause.squash(exit.cause) }))
+      else failed(refused(Cause.squash(exit.cause)))
       return
     }
     const output = checked(exit.value, limits)
@@ -228,26 +284,40 @@ export class Dispatcher {
     answered(event, output.success, this.#now)
   }
 
-  /** Takes the event in flight out of it; false if somebody else has decided about it. */
-  #decide(): boolean {
-    if (this.#current === undefined) return false
+  /** Takes what the plugin is busy with out of its hands; undefined if it is busy with nothing. */
+  #decide(): AnyEvent | "status" | undefined {
+    const busyWith = this.#current
+    if (busyWith === undefined) return undefined
     this.#current = undefined
     this.#startedAt = undefined
-    this.#options.accounting.inFlight--
-    return true
+    if (busyWith !== "status") this.#options.accounting.inFlight--
+    return busyWith
   }
 
   #runnerEnded(exit: Exit.Exit<unknown, unknown>): void {
     if (this.#end !== undefined) return
-    if (this.#decide()) this.#options.accounting.failed++
+    if (typeof this.#decide() === "object") this.#options.accounting.failed++
     const cause = Exit.isFailure(exit) ? Cause.squash(exit.cause) : new Error("the runner ended")
     this.#finish(new InstanceLost({ cause }))
   }
 
-  #timedOut(error: DispatchTimeout): void {
-    if (!this.#decide()) return
-    this.#options.accounting.timedOut++
-    this.#finish(error)
+  #timedOut(deadlineMs: number): void {
+    const busyWith = this.#decide()
+    if (busyWith === undefined) return
+    if (busyWith !== "status") this.#options.accounting.timedOut++
+    this.#finish(new DispatchTimeout({ during: busyWith === "status" ? "status" : "event", deadlineMs }))
+  }
+
+  #lost(how: Loss): void {
+    if (this.#end !== undefined) return
+    const busyWith = this.#decide()
+    const { accounting, failed } = this.#options
+    const error = new InstanceLost({ cause: new Error(`its sandbox was lost: ${how}`) })
+    if (busyWith !== undefined && busyWith !== "status") {
+      accounting.failed++
+      if (how === "neighbour") failed(error)
+    }
+    this.#finish(how === "neighbour" ? "neighbour" : error)
   }
 
   #finish(end: End): void {
@@ -265,6 +335,12 @@ export class Dispatcher {
     this.#watch.wake()
   }
 }
+
+/** A typed failure of a handler. A runtime may find out itself that the answer has the wrong form. */
+const refused = (cause: unknown): DispatchError =>
+  isOutputInvalid(cause) ? cause : new DispatchFailed({ during: "event", cause })
+
+const isOutputInvalid = Schema.is(OutputInvalid)
 
 /** An output may have getters, or be a proxy: looking at it is running the plugin's code. */
 const checked = (output: unknown, limits: Values) => {

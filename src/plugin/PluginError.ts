@@ -8,10 +8,10 @@ import * as Wire from "../internal/wire.ts"
 
 const id = (name: string) => `mooring/plugin/${name}`
 
-/** Which of the plugin's code it was: the handler of an event, or its `stop`. */
-const During = Schema.Literals(["event", "stop"])
+/** Which of the plugin's code it was: the handler of an event, its `status` or its `stop`. */
+const During = Schema.Literals(["event", "status", "stop"])
 
-const codeOf = (during: typeof During.Type): string => (during === "event" ? "the handler" : "the plugin's stop")
+const codeOf = (during: typeof During.Type): string => (during === "event" ? "the handler" : `the plugin's ${during}`)
 
 /**
  * The handler took longer than its deadline and was interrupted. None of its
@@ -118,7 +118,8 @@ export class OutputTooLarge extends Schema.TaggedError<OutputTooLarge>(id("Outpu
 }
 
 /**
- * The instance is gone: its handler died with a defect.
+ * The instance is gone: its handler died with a defect, or its sandbox was
+ * lost.
  *
  * @category errors
  * @since 0.1.0

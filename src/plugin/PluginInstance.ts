@@ -1,6 +1,6 @@
 /**
- * An enabled plugin: its lifecycle, its connections and queues, its counters
- * and diagnostics, for as long as it stays enabled.
+ * An enabled plugin: its lifecycle and the instance that runs, for as long as
+ * it stays enabled.
  *
  *     ready → starting → running → stopping → stopped
  *                 ↑          │ crash
@@ -17,38 +17,24 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import type { CommandError } from "../commands/CommandError.ts"
-import { CommandExecutor } from "../commands/CommandExecutor.ts"
-import { Results } from "../commands/CommandResult.ts"
-import type { Connection, Reported } from "../connection/Connection.ts"
 import type { DiagnosticLog } from "../diagnostics/DiagnosticLog.ts"
 import type { GrantError } from "../grants/GrantError.ts"
 import type { Authority } from "../grants/Grants.ts"
-import * as Accounting from "../ingress/Accounting.ts"
-import type { IngressError } from "../ingress/IngressError.ts"
-import type { IngressEvent } from "../ingress/IngressEvent.ts"
-import type { IngressQueue } from "../ingress/IngressQueue.ts"
-import { Turns } from "../ingress/Turns.ts"
-import { monotonic } from "../internal/monotonic.ts"
+import type { HostBytes } from "../ingress/Accounting.ts"
+import { check as checkDelivery, type Delivery } from "../ingress/Delivery.ts"
+import { ServiceFailed, ServiceStopped, ServiceUnavailable, type IngressError } from "../ingress/IngressError.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
-import type { ManifestError } from "../manifest/ManifestError.ts"
+import type { Manifest } from "../manifest/Manifest.ts"
+import { ManifestInvalid, type ManifestError } from "../manifest/ManifestError.ts"
 import { Dispatcher } from "./Dispatcher.ts"
 import { outlives, withDeadline } from "./internal/deadline.ts"
-import type { Checked } from "./internal/output.ts"
-import { Pacer } from "./internal/pacer.ts"
-import {
-  DispatchFailed,
-  DispatchTimeout,
-  InstanceUnstoppable,
-  StartFailed,
-  StartTimeout,
-  type DispatchError,
-  type RuntimeError
-} from "./PluginError.ts"
+import { DispatchFailed, DispatchTimeout, InstanceUnstoppable, StartFailed, StartTimeout } from "./PluginError.ts"
+import { PluginRecord, type PluginDiagnostic } from "./PluginRecord.ts"
 import type { Instance, PluginRuntime, StartReason } from "./PluginRuntime.ts"
+import type { SourceSlot } from "./SourceSlot.ts"
 import * as Supervision from "./Supervision.ts"
 
 /**
@@ -58,26 +44,22 @@ import * as Supervision from "./Supervision.ts"
 export type Lifecycle = "ready" | "starting" | "running" | "restarting" | "stopping" | "stopped" | "failed"
 
 /**
- * Everything that is reported about a plugin.
+ * What runs: one exact package, as the operator enabled it. `slots` makes its
+ * sources, out of those that it had before where they stay; `release` gives
+ * back what the setup holds.
  *
  * @category models
  * @since 0.1.0
  */
-export type PluginDiagnostic = ManifestError | Reported | IngressError | CommandError | DispatchError | RuntimeError
-
-type OwnError = ManifestError | GrantError | DispatchError | RuntimeError
-
-/**
- * One source of a plugin: its connection and its queue. `epochSince` is the
- * number of the dispatch during or after which its epoch began.
- *
- * @category models
- * @since 0.1.0
- */
-export interface SourceSlot {
-  readonly connection: Connection
-  readonly queue: IngressQueue
-  epochSince: number
+export interface Setup {
+  readonly runtime: PluginRuntime
+  readonly config: Schema.Json
+  readonly manifest: Manifest
+  readonly authority: Authority
+  readonly slots: (former: ReadonlyArray<SourceSlot>, record: PluginRecord) => Effect.Effect<ReadonlyArray<SourceSlot>>
+  /** Calls back after each change of the grants, until it is released. */
+  readonly watch: (changed: () => void) => Effect.Effect<void>
+  readonly release: Effect.Effect<void>
 }
 
 /**
@@ -87,14 +69,15 @@ export interface SourceSlot {
  * @since 0.1.0
  */
 export interface Options {
-  readonly runtime: PluginRuntime
-  readonly config: Schema.Json
-  readonly authority: Authority
+  readonly key: string
   readonly limits: Values
   readonly clock: Clock.Clock
   readonly log: DiagnosticLog<PluginDiagnostic>
+  readonly hostBytes: HostBytes
   readonly activity: Parking.Activity
   readonly changed: () => void
+  /** These sources are gone. */
+  readonly dropped: (slots: ReadonlyArray<SourceSlot>) => void
 }
 
 /**
@@ -105,6 +88,14 @@ export interface Options {
  */
 export const UNSTOPPABLE_AFTER_MS = 5000
 
+/** An instance that runs, and what it acquired. */
+interface Started {
+  readonly instance: Instance
+  readonly resources: Scope.Closeable
+}
+
+const isManifestInvalid = Schema.is(ManifestInvalid)
+
 /**
  * An enabled plugin. Fields are for reading.
  *
@@ -113,28 +104,27 @@ export const UNSTOPPABLE_AFTER_MS = 5000
  */
 export class PluginInstance {
   lifecycle: Lifecycle = "ready"
-  /** JSON texts. */
-  reportedStatus: string | null = null
-  state: string | null = null
-  reportedAt: number | null = null
-  lastDispatchAt: number | null = null
-  lastError: { readonly tag: string; readonly message: string; readonly at: number } | null = null
   /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
   retryAt: number | null = null
   restarts = 0
-  readonly accounting = Accounting.make()
-  readonly results: Results
-  readonly turns = new Turns<IngressQueue>(() => this.#dispatcher?.wake())
-  readonly slots: Array<SourceSlot> = []
-  readonly pacer: Pacer
+  /** Whether its supervisor has ended: it was disabled, or the host was closed. */
+  hasEnded = false
+  readonly record: PluginRecord
   readonly #options: Options
-  readonly #executor: CommandExecutor
   readonly #parking: Parking.Parking
+  /** What runs now, and what is to run instead once that has ended; an error where nothing can. */
+  #setup: Setup | ManifestError
+  #next: Setup | ManifestError | undefined = undefined
   #dispatcher: Dispatcher | undefined = undefined
-  #dispatches = 0
   #wish: "run" | "stop" | "end" = "run"
+  /** The operator wants another instance in place of the one that runs. */
+  #isRenewed = false
+  /** What ran under the same reference before it was enabled anew: nothing is started beside it. */
+  #predecessor: PluginInstance | undefined
+  readonly #ended: Array<() => void> = []
   /** What didn't end when it was told to. */
   #ghosts: ReadonlyArray<Fiber.Fiber<unknown, unknown>> = []
+  #hasRun = false
   #reason: StartReason = "first"
   #history = Supervision.initial
   /** The revision of the grants under which a denial was last reported. */
@@ -144,28 +134,23 @@ export class PluginInstance {
   /** A denial since the service runs, even if the grant is back by now. */
   #withdrawn: GrantError | undefined = undefined
   #dueAt: number | null = null
-  readonly #monotonic: () => number
 
-  constructor(options: Options) {
+  constructor(options: Options, setup: Setup | ManifestError, predecessor?: PluginInstance) {
+    const { changed, clock, hostBytes, key, limits, log } = options
     this.#options = options
-    this.#monotonic = monotonic(options.clock)
+    this.#setup = setup
+    this.#predecessor = predecessor
     this.#parking = Parking.make(options.activity)
-    this.pacer = new Pacer(() => this.slots.map(({ queue }) => queue), options.limits.burstPatienceMs, this.#monotonic)
-    this.results = new Results(options.limits.commandResultsKept)
-    this.#executor = new CommandExecutor({
-      destinations: this.slots,
-      authority: options.authority,
-      limits: options.limits,
-      now: this.#now,
-      record: (result) => this.results.add(result),
-      reported: (status) => this.#report(status),
-      rejected: (error, url) => options.log.add(error, url)
+    this.record = new PluginRecord({
+      key,
+      limits,
+      clock,
+      log,
+      hostBytes,
+      changed,
+      woken: () => this.#dispatcher?.wake()
     })
-  }
-
-  /** Notes that an epoch of one of the sources begins. */
-  epochBegan(slot: SourceSlot): void {
-    slot.epochSince = this.#dispatches
+    if (predecessor !== undefined) predecessor.#ended.push(() => this.#parking.wake())
   }
 
   /** Starts the service, also one that failed or was stopped; its sources are dialled whatever they were stopped for. */
@@ -174,29 +159,68 @@ export class PluginInstance {
     this.#wish = "run"
     this.#history = Supervision.initial
     this.#denied = null
-    if ((this.lifecycle === "failed" || this.lifecycle === "stopped") && !this.#isHaunted) {
-      for (const { connection } of this.slots) connection.forget()
-      this.#set("ready", null)
-    }
+    if (this.lifecycle === "failed" || this.lifecycle === "stopped") this.#begin()
     this.#parking.wake()
-  }
-
-  /** Whether something of an instance that was given up still runs: no other may be started beside it. */
-  get #isHaunted(): boolean {
-    return this.#ghosts.some((fiber) => fiber.pollUnsafe() === undefined)
   }
 
   /** Stops the service until it is started again. */
   stop(): void {
     if (this.#wish === "end") return
     this.#wish = "stop"
+    this.#isRenewed = false
     this.#parking.wake()
+  }
+
+  /** Ends the instance that runs in order, if one does, and starts another. */
+  restart(): void {
+    if (this.#wish === "end") return
+    this.#isRenewed = true
+    this.start()
+  }
+
+  /** Runs something else from now on: ends the instance that runs in order, and starts another. */
+  replace(setup: Setup | ManifestError): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const unused = this.#next
+      this.#next = setup
+      this.#parking.wake()
+      return unused === undefined ? Effect.void : releaseOf(unused)
+    })
+  }
+
+  /** Hands the plugin an event of the application's own; its correlation id. */
+  deliver(delivery: Delivery): Result.Result<string, IngressError | GrantError> {
+    const setup = this.#setup
+    const unavailable = this.#unavailable()
+    if ("_tag" in setup || unavailable !== undefined) {
+      return Result.fail(unavailable ?? new ServiceFailed({ tag: this.record.lastError?.tag ?? null }))
+    }
+    const { authority, manifest } = setup
+    return Result.map(checkDelivery(delivery, manifest, authority, this.#options.limits), ({ bytes, json }) => {
+      const { ingressName, kind } = delivery
+      return this.record.hostQueue.deliver(ingressName, kind, json, bytes).correlationId
+    })
+  }
+
+  #unavailable(): IngressError | undefined {
+    const { lifecycle } = this
+    switch (lifecycle) {
+      case "running":
+        return undefined
+      case "failed":
+        return new ServiceFailed({ tag: this.record.lastError?.tag ?? null })
+      case "stopping":
+      case "stopped":
+        return new ServiceStopped({ lifecycle })
+      default:
+        return new ServiceUnavailable({ lifecycle })
+    }
   }
 
   /** Runs the service until the scope closes. */
   get supervised(): Effect.Effect<void, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      yield* this.#options.authority.watch(() => this.#grantsChanged())
+      yield* this.#adopt(this.#setup)
       yield* Effect.acquireRelease(Effect.forkDetach(this.#parking.around(this.#run)), (fiber) =>
         Effect.suspend(() => {
           this.#wish = "end"
@@ -207,9 +231,26 @@ export class PluginInstance {
     })
   }
 
-  #grantsChanged(): void {
-    const allowed = this.#options.authority.service()
+  /** Whether something of an instance that was given up still runs: no other may be started beside it. */
+  get #isHaunted(): boolean {
+    const predecessor = this.#predecessor
+    if (predecessor !== undefined) {
+      if (!predecessor.hasEnded || predecessor.#isHaunted) return true
+      this.#predecessor = undefined
+    }
+    return this.#ghosts.some((fiber) => fiber.pollUnsafe() === undefined)
+  }
+
+  /** Whether the instance that runs, or is being started, may go on. */
+  get #isWanted(): boolean {
+    return this.#wish === "run" && this.#next === undefined && !this.#isRenewed
+  }
+
+  #grantsChanged(setup: Setup): void {
+    if (setup !== this.#setup) return
+    const allowed = setup.authority.service()
     if (Result.isFailure(allowed)) this.#withdrawn ??= allowed.failure
+    this.record.revoke(setup.authority)
     this.#parking.wake()
   }
 
@@ -217,178 +258,291 @@ export class PluginInstance {
     return Effect.gen({ self: this }, function* () {
       while (this.#wish !== "end") {
         this.#parking.look()
-        if (this.#mayStart()) yield* this.#live
+        if (this.#next !== undefined) yield* this.#adopt(this.#next)
+        if (this.#isRenewed) this.#begin()
+        const setup = this.#startable()
+        if (setup !== undefined) yield* this.#live(setup)
         else yield* this.#parking.park(this.#untilNext)
       }
+      if (this.#next !== undefined) yield* releaseOf(this.#next)
+      yield* releaseOf(this.#setup)
       if (this.lifecycle !== "failed") this.#rest("stopped", null)
+      this.#options.dropped(this.record.slots)
+      this.hasEnded = true
+      for (const ended of this.#ended.splice(0)) ended()
     })
+  }
+
+  /** Takes a setup over, while nothing of the one before it runs. */
+  #adopt(setup: Setup | ManifestError): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const isFirst = setup === this.#setup
+      this.#next = undefined
+      if (!isFirst) yield* releaseOf(this.#setup)
+      this.#setup = setup
+      this.#history = Supervision.initial
+      this.#denied = null
+      if ("_tag" in setup) {
+        this.#options.dropped(this.record.slots)
+        this.record.adopt([], undefined)
+        this.record.fail(setup)
+        this.#rest("failed", null)
+        return
+      }
+      this.record.manifest = setup.manifest
+      this.record.adopt(yield* setup.slots(this.record.slots, this.record), setup.authority)
+      yield* setup.watch(() => this.#grantsChanged(setup))
+      if (!isFirst) this.#begin()
+      if (this.lifecycle === "failed") for (const { connection } of this.record.slots) connection.retire()
+    })
+  }
+
+  /** The service begins anew: nothing counts that it was stopped or failed for. */
+  #begin(): void {
+    this.#isRenewed = false
+    if ("_tag" in this.#setup || this.#isHaunted) return
+    if (this.#hasRun) this.#reason = "reload"
+    for (const { connection } of this.record.slots) connection.forget()
+    this.#set("ready", null)
   }
 
   get #untilNext(): number | null {
     if (this.#dueAt === null || this.#denied !== null || this.#isHaunted) return null
-    return Math.max(1, Math.ceil(this.#dueAt - this.#monotonic()))
+    return Math.max(1, Math.ceil(this.#dueAt - this.record.monotonic()))
   }
 
-  #mayStart(): boolean {
+  /** What is to be started now, if anything is. */
+  #startable(): Setup | undefined {
+    const setup = this.#setup
+    if ("_tag" in setup) return undefined
     if (this.#wish === "stop") {
       if (this.lifecycle !== "stopped") this.#rest("stopped", null)
-      return false
+      return undefined
     }
-    if (this.#isHaunted) return false
-    const allowed = this.#options.authority.service()
-    if (Result.isFailure(allowed)) {
-      const revision = this.#options.authority.revision()
-      if (this.#denied !== revision) this.#fail(allowed.failure)
-      this.#denied = revision
-      // What failed for another reason has that one, and its own time.
-      if (this.lifecycle !== "failed") {
-        this.#failedByDenial = true
-        this.#rest("failed", null)
-      }
-      return false
+    if (this.#isHaunted) {
+      if (this.lifecycle === "ready" && this.#predecessor?.hasEnded === true) this.#giveUp()
+      return undefined
     }
+    const allowed = setup.authority.service()
+    if (Result.isFailure(allowed)) return this.#deny(allowed.failure, setup.authority.revision())
     this.#denied = null
-    if (this.lifecycle === "ready" || this.#failedByDenial) return true
-    return this.#dueAt !== null && this.#dueAt <= this.#monotonic()
+    if (this.lifecycle === "ready" || this.#failedByDenial) return setup
+    return this.#dueAt !== null && this.#dueAt <= this.record.monotonic() ? setup : undefined
   }
 
-  /** One instance from its start to its end, and the decision what follows. */
-  get #live(): Effect.Effect<void> {
+  #deny(error: GrantError, revision: number): undefined {
+    if (this.#denied !== revision) this.record.fail(error)
+    this.#denied = revision
+    // What failed for another reason has that one, and its own time.
+    if (this.lifecycle === "failed") return
+    this.#failedByDenial = true
+    this.#rest("failed", null)
+  }
+
+  /** The service from its start to its end, and the decision what follows. */
+  #live(setup: Setup): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       this.#failedByDenial = false
       this.#withdrawn = undefined
-      this.#set("starting", null)
-      const resources = yield* Scope.make()
-      const instance = yield* Scope.provide(this.#started, resources)
-      const startedAt = this.#monotonic()
-      let ended: Dispatcher | undefined
-      if (instance !== undefined) {
-        this.#set("running", null)
-        ended = yield* Effect.scoped(this.#serve(instance))
-        this.#history = Supervision.ran(this.#history, startedAt, this.#monotonic(), this.#options.limits)
-      }
-      // What the plugin acquired is released by its code, which may not end.
-      const release = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
-      if (yield* outlives(release, UNSTOPPABLE_AFTER_MS)) this.#unstoppable(release)
-      else if (ended !== undefined) this.#decide(ended)
+      const started = yield* this.#started(setup)
+      if (started === undefined) return
+      this.#hasRun = true
+      const startedAt = this.record.monotonic()
+      const end = yield* Effect.scoped(this.#serve(setup, started))
+      this.#history = Supervision.ran(this.#history, startedAt, this.record.monotonic(), this.#options.limits)
+      if (end !== undefined) this.#decide(end)
     })
   }
 
-  /** The started instance; `undefined` if there is none and it is decided what follows. */
-  get #started(): Effect.Effect<Instance | undefined, never, Scope.Scope> {
+  /** A started instance; `undefined` if there is none and it is decided what follows. */
+  #started(setup: Setup): Effect.Effect<Started | undefined> {
     return Effect.gen({ self: this }, function* () {
-      const { config, limits, runtime } = this.#options
-      const state = this.state === null ? null : (JSON.parse(this.state) as Schema.Json)
+      this.#set("starting", null)
+      const resources = yield* Scope.make()
+      const instance = yield* Scope.provide(this.#start(setup), resources)
+      if (instance !== undefined) return { instance, resources }
+      yield* this.#released(resources)
+      return undefined
+    })
+  }
+
+  #start({ config, runtime }: Setup): Effect.Effect<Instance | undefined, never, Scope.Scope> {
+    return Effect.gen({ self: this }, function* () {
+      const { startDeadlineMs: deadlineMs } = this.#options.limits
+      const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
       const start = Effect.suspend(() => runtime.start({ config, reason: this.#reason, state }))
       const exit = yield* withDeadline(start, {
         parking: this.#parking,
-        monotonic: this.#monotonic,
-        deadlineMs: limits.startDeadlineMs,
+        monotonic: this.record.monotonic,
+        deadlineMs,
         unstoppableMs: UNSTOPPABLE_AFTER_MS,
-        wanted: () => this.#wish === "run"
+        wanted: () => this.#isWanted
       })
       if (exit === "unwanted") return this.#backToReady()
       if (Fiber.isFiber(exit)) return this.#unstoppable(exit)
-      if (exit === "late") return this.#notStarted(new StartTimeout({ deadlineMs: limits.startDeadlineMs }))
-      if (Exit.isFailure(exit)) return this.#notStarted(new StartFailed({ cause: squash(exit) }))
+      if (exit === "late") return this.#notStarted(new StartTimeout({ deadlineMs }))
+      if (Exit.isFailure(exit)) return this.#notStarted(startError(squash(exit)))
       return exit.value
     })
   }
 
-  #notStarted(error: StartFailed | StartTimeout): undefined {
-    this.#fail(error)
-    const after = this.#reason === "crash" ? Supervision.crashed : Supervision.failed
-    this.#follow(...after(this.#history, this.#monotonic(), this.#options.limits))
+  #notStarted(error: StartFailed | StartTimeout | ManifestInvalid): undefined {
+    this.record.fail(error)
+    // Only the operator can help.
+    if (error._tag === "ManifestInvalid") return this.#rest("failed", null)
+    const isFirst = this.#reason === "first" || this.#reason === "reload"
+    const after = isFirst ? Supervision.failed : Supervision.crashed
+    this.#follow(...after(this.#history, this.record.monotonic(), this.#options.limits))
   }
 
-  /** Runs the handlers and connections until the instance ends or is to end. */
-  #serve(instance: Instance): Effect.Effect<Dispatcher, never, Scope.Scope> {
+  /** Releases what an instance acquired; false if that doesn't end, and the service is given up. */
+  #released(resources: Scope.Closeable): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
-      const dispatcher = this.#newDispatcher(instance)
-      this.#dispatcher = dispatcher
-      const runner = yield* Effect.forkDetach(dispatcher.run)
-      yield* Effect.forkScoped(dispatcher.watchdog)
-      yield* Effect.forkScoped(this.pacer.run)
-      const sockets = yield* Scope.make("parallel")
-      yield* Effect.forEach(this.slots, ({ connection }) => Scope.provide(connection.supervised, sockets))
-      while (dispatcher.end === undefined && this.#wish === "run") {
-        this.#parking.look()
-        if (this.#withdrawn !== undefined) break
-        yield* this.#parking.park(null)
-      }
-      this.#set(dispatcher.end === undefined ? "stopping" : "restarting", null)
-      dispatcher.stop()
-      this.#dispatcher = undefined
-      for (const { connection } of this.slots) connection.silence()
-      this.#discardWaiting()
-      yield* Scope.close(sockets, Exit.void)
-      this.#discardWaiting()
-      if (yield* outlives(runner, UNSTOPPABLE_AFTER_MS)) this.#unstoppable(runner)
-      else if (dispatcher.end === "stopped") yield* this.#stopInstance(instance)
-      return dispatcher
+      // It is released by the plugin's code, which may not end.
+      const release = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
+      if (!(yield* outlives(release, UNSTOPPABLE_AFTER_MS))) return true
+      this.#unstoppable(release)
+      return false
     })
   }
 
-  #stopInstance(instance: Instance): Effect.Effect<void> {
+  /**
+   * Runs the handlers and connections until the service ends or is to end; why
+   * its last instance ended, or `undefined` where it is decided what follows.
+   */
+  #serve(setup: Setup, first: Started): Effect.Effect<Dispatcher["end"], never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
+      yield* Effect.forkScoped(this.record.ticker.run)
+      const sockets = yield* Scope.make("parallel")
+      let round = yield* this.#round(setup, first, sockets, true)
+      while (round.next !== undefined) round = yield* this.#round(setup, round.next, sockets, false)
+      return round.end
+    })
+  }
+
+  /** One instance of a service: the next one, where only its sandbox was lost, or why it ended. */
+  #round(
+    setup: Setup,
+    { instance, resources }: Started,
+    sockets: Scope.Closeable,
+    isFirst: boolean
+  ): Effect.Effect<{ readonly next: Started | undefined; readonly end: Dispatcher["end"] }> {
+    return Effect.gen({ self: this }, function* () {
+      const dispatcher = this.#newDispatcher(instance)
+      const runner = yield* this.#dispatching(dispatcher, isFirst ? sockets : undefined)
+      // Its connections, waiting events and timers go on.
+      const goesOn = dispatcher.end === "neighbour" && this.#isWanted && this.#withdrawn === undefined
+      if (!goesOn) yield* this.#close(sockets)
+      const hasStopped = yield* this.#endInstance(dispatcher, runner, instance)
+      const hasEnded = (yield* this.#released(resources)) && hasStopped
+      if (!goesOn) return { next: undefined, end: hasEnded ? dispatcher.end : undefined }
+      this.#reason = "neighbour"
+      const next = hasEnded ? yield* this.#started(setup) : undefined
+      if (next === undefined) yield* this.#close(sockets)
+      return { next, end: undefined }
+    })
+  }
+
+  /** Runs an instance's handlers until it ends or is to end; its connections are dialled with the first one. */
+  #dispatching(dispatcher: Dispatcher, sockets: Scope.Scope | undefined): Effect.Effect<Fiber.Fiber<void>> {
+    return Effect.scoped(
+      Effect.gen({ self: this }, function* () {
+        this.#set("running", null)
+        this.#dispatcher = dispatcher
+        const runner = yield* Effect.forkDetach(dispatcher.run)
+        yield* Effect.forkScoped(dispatcher.watchdog)
+        yield* Effect.forkScoped(dispatcher.lossWatch)
+        if (sockets !== undefined) {
+          yield* Effect.forEach(this.record.slots, ({ connection }) => Scope.provide(connection.supervised, sockets))
+        }
+        while (dispatcher.end === undefined && this.#isWanted) {
+          this.#parking.look()
+          if (this.#withdrawn !== undefined) break
+          yield* this.#parking.park(null)
+        }
+        dispatcher.stop()
+        this.#dispatcher = undefined
+        this.#set(dispatcher.end === "stopped" ? "stopping" : "restarting", null)
+        return runner
+      })
+    )
+  }
+
+  /** Ends the sessions: nothing more is delivered, what waits is discarded, the sockets are closed in order. */
+  #close(sockets: Scope.Closeable): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      for (const { connection } of this.record.slots) connection.silence()
+      this.record.discardWaiting()
+      yield* Scope.close(sockets, Exit.void)
+      this.record.discardWaiting()
+    })
+  }
+
+  /** Waits until the runner has ended, and stops an instance that is to end in order; false if it can't be ended. */
+  #endInstance(
+    dispatcher: Dispatcher,
+    runner: Fiber.Fiber<unknown, unknown>,
+    instance: Instance
+  ): Effect.Effect<boolean> {
+    return Effect.gen({ self: this }, function* () {
+      if (yield* outlives(runner, UNSTOPPABLE_AFTER_MS)) {
+        this.#unstoppable(runner)
+        return false
+      }
+      if (dispatcher.end !== "stopped") return true
+      const { startDeadlineMs: deadlineMs } = this.#options.limits
       const exit = yield* withDeadline(instance.stop, {
         parking: this.#parking,
-        monotonic: this.#monotonic,
-        deadlineMs: this.#options.limits.startDeadlineMs,
+        monotonic: this.record.monotonic,
+        deadlineMs,
         unstoppableMs: UNSTOPPABLE_AFTER_MS,
         wanted: () => true
       })
-      const deadlineMs = this.#options.limits.startDeadlineMs
-      if (Fiber.isFiber(exit)) this.#unstoppable(exit)
-      else if (exit === "late") this.#fail(new DispatchTimeout({ during: "stop", deadlineMs }))
-      else if (exit !== "unwanted" && Exit.isFailure(exit)) {
-        this.#fail(new DispatchFailed({ during: "stop", cause: squash(exit) }))
+      if (Fiber.isFiber(exit)) {
+        this.#unstoppable(exit)
+        return false
       }
+      if (exit === "late") this.record.fail(new DispatchTimeout({ during: "stop", deadlineMs }))
+      else if (exit !== "unwanted" && Exit.isFailure(exit)) {
+        this.record.fail(new DispatchFailed({ during: "stop", cause: squash(exit) }))
+      }
+      return true
     })
   }
 
   #newDispatcher(instance: Instance): Dispatcher {
     const { activity, clock, limits } = this.#options
+    const { record } = this
     return new Dispatcher({
       instance,
-      turns: this.turns,
-      accounting: this.accounting,
+      turns: record.turns,
+      accounting: record.accounting,
       limits,
       clock,
       activity,
-      begun: () => {
-        this.#dispatches++
-      },
-      answered: (event, output, at) => this.#answered(event, output, at),
-      failed: (error) => this.#fail(error),
+      begun: () => record.begun(),
+      answered: (event, output, at) => record.answered(event, output, at),
+      failed: (error) => record.fail(error),
+      reported: (status) => record.report(status),
       ended: () => this.#parking.wake()
     })
   }
 
-  #answered(event: IngressEvent, output: Checked, at: number): void {
-    this.lastDispatchAt = at
-    if (output.state !== undefined) this.state = output.state
-    if (output.status !== undefined) this.#report(output.status)
-    if (output.commands.length > 0) this.#executor.execute(event, this.#dispatches, output.commands)
-  }
-
-  #decide(dispatcher: Dispatcher): void {
-    if (this.lifecycle === "failed") return
-    const { end } = dispatcher
-    if (end === undefined || end === "stopped") {
+  #decide(end: NonNullable<Dispatcher["end"]>): void {
+    if (end === "stopped" || end === "neighbour") {
       this.#backToReady()
       return
     }
-    this.#fail(end)
+    this.record.fail(end)
     this.#reason = "crash"
-    this.#follow(...Supervision.crashed(this.#history, this.#monotonic(), this.#options.limits))
+    this.#follow(...Supervision.crashed(this.#history, this.record.monotonic(), this.#options.limits))
   }
 
   /** The loop looks at the wish and the grants, and they decide what follows. */
   #backToReady(): undefined {
-    if (this.#withdrawn !== undefined && Result.isSuccess(this.#options.authority.service()))
-      this.#fail(this.#withdrawn)
-    this.#reason = "first"
+    const isBack = !("_tag" in this.#setup) && Result.isSuccess(this.#setup.authority.service())
+    if (this.#withdrawn !== undefined && isBack) this.record.fail(this.#withdrawn)
+    if (this.#hasRun) this.#reason = "reload"
     this.#set("ready", null)
   }
 
@@ -404,28 +558,17 @@ export class PluginInstance {
 
   #unstoppable(ghost: Fiber.Fiber<unknown, unknown>): undefined {
     this.#ghosts = [...this.#ghosts.filter((fiber) => fiber.pollUnsafe() === undefined), ghost]
-    this.#fail(new InstanceUnstoppable({ afterMs: UNSTOPPABLE_AFTER_MS }))
+    this.#giveUp()
+  }
+
+  #giveUp(): void {
+    this.record.fail(new InstanceUnstoppable({ afterMs: UNSTOPPABLE_AFTER_MS }))
     this.#rest("failed", null)
   }
 
-  #discardWaiting(): void {
-    for (const { queue } of this.slots) queue.discard()
-  }
-
-  #report(status: string): void {
-    this.reportedStatus = status
-    this.reportedAt = this.#now()
-    this.#options.changed()
-  }
-
-  #fail(error: OwnError): void {
-    this.lastError = { tag: error._tag, message: error.message, at: this.#now() }
-    this.#options.log.add(error)
-  }
-
   /** The service has ended and doesn't begin again by itself soon. */
-  #rest(lifecycle: "stopped" | "failed", dueAt: number | null): void {
-    for (const { connection } of this.slots) connection.retire()
+  #rest(lifecycle: "stopped" | "failed", dueAt: number | null): undefined {
+    for (const { connection } of this.record.slots) connection.retire()
     this.#set(lifecycle, dueAt)
   }
 
@@ -433,12 +576,15 @@ export class PluginInstance {
     const same = this.lifecycle === lifecycle && this.#dueAt === dueAt
     this.lifecycle = lifecycle
     this.#dueAt = dueAt
-    this.retryAt = dueAt === null ? null : this.#now() + Math.round(dueAt - this.#monotonic())
+    this.retryAt = dueAt === null ? null : this.record.now() + Math.round(dueAt - this.record.monotonic())
     if (!same) this.#options.changed()
   }
-
-  readonly #now = (): number => this.#options.clock.currentTimeMillisUnsafe()
 }
+
+const releaseOf = (setup: Setup | ManifestError): Effect.Effect<void> => ("_tag" in setup ? Effect.void : setup.release)
+
+const startError = (cause: unknown): StartFailed | ManifestInvalid =>
+  isManifestInvalid(cause) ? cause : new StartFailed({ cause })
 
 const squash = (exit: Exit.Failure<unknown, unknown>): unknown => {
   const reason = exit.cause.reasons[0]

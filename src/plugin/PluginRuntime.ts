@@ -10,7 +10,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Command } from "../commands/OutputCommand.ts"
 import { OutputCommandWire } from "../commands/OutputCommandWire.ts"
-import type { IngressEvent } from "../ingress/IngressEvent.ts"
+import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 
 /**
@@ -65,23 +65,37 @@ export const OutputWire = Schema.Struct({
 }).annotate({ identifier: "Output" })
 
 /**
+ * How an instance was lost.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Loss = "crash" | "neighbour"
+
+/**
  * A started plugin. Its resources belong to the scope it was started in.
  *
  * **Details**
  *
  * The effect of `handle` may be an `Exit`, which costs no fiber. A failure is
- * a failed dispatch, a defect a crash.
+ * a failed dispatch, a defect a crash. `status` is asked between two dispatches,
+ * at most every 10 seconds; `stop` at an orderly end. `lost` completes when the
+ * instance is gone though nobody told it to end: because it crashed, or because
+ * its sandbox was ended for a neighbour's sake, which isn't charged to it.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Instance {
-  readonly handle: (event: IngressEvent) => Effect.Effect<Output | void, unknown>
+  readonly handle: (event: AnyEvent) => Effect.Effect<Output | void, unknown>
+  readonly status?: Effect.Effect<Schema.Json, unknown> | undefined
   readonly stop: Effect.Effect<void, unknown>
+  readonly lost?: Effect.Effect<Loss> | undefined
 }
 
 /**
- * Runs plugin code.
+ * Runs plugin code. A start that fails with `ManifestInvalid` (the operator's
+ * `config` is not what the plugin takes) is not tried again by itself.
  *
  * @category models
  * @since 0.1.0

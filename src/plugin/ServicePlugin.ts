@@ -8,26 +8,58 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { ByKind, IngressEvent } from "../ingress/IngressEvent.ts"
+import type { AnyEvent, ByKind, Delivered } from "../ingress/IngressEvent.ts"
+import * as Wire from "../internal/wire.ts"
 import * as Manifest from "../manifest/Manifest.ts"
+import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { DIGEST_WITHOUT_FILES } from "../manifest/PluginRef.ts"
 import type { WebSocketTarget } from "../manifest/WebSocketTarget.ts"
-import type { Output, PluginPackage, Start } from "./PluginRuntime.ts"
+import { OutputInvalid } from "./PluginError.ts"
+import type { Instance, Output, PluginPackage, Start as RawStart } from "./PluginRuntime.ts"
 
 /**
- * The handlers of one ingress by the kind of event. A kind without a handler
- * is answered with nothing. Where all handlers return an `Exit`
- * (`Exit.succeed(...)`), an event costs no fiber.
+ * What a handler answers with; see `PluginRuntime.Output`. `state` has the
+ * plugin's own type.
  *
  * @category models
  * @since 0.1.0
  */
-export type Handlers = {
-  readonly [Kind in keyof ByKind]?: (event: ByKind[Kind]) => Effect.Effect<Output | void, unknown>
+export interface Answer<State = Schema.Json> extends Omit<Output, "state"> {
+  readonly state?: State
+}
+
+type Handle<Event, State, R> = (event: Event) => Effect.Effect<Answer<State> | void, unknown, R>
+
+/**
+ * The handlers of one ingress by the kind of event: those of the host, and
+ * those that the ingress lists beside them, which the application delivers. A
+ * kind without a handler is answered with nothing. Where all handlers return an
+ * `Exit` (`Exit.succeed(...)`), an event costs no fiber.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Handlers<State = Schema.Json, R = never, Kinds extends string = never> = {
+  readonly [Kind in keyof ByKind]?: Handle<ByKind[Kind], State, R>
+} & {
+  // Not excluded by its key: TypeScript would know the type of no event before it knows all kinds.
+  readonly [Kind in OwnKinds<Kinds>]?: Kind extends keyof ByKind ? unknown : Handle<Delivered, State, R>
+}
+
+/** The kinds that only the application delivers, where they are known by name. */
+type OwnKinds<Kinds extends string> = string extends Kinds ? never : Exclude<Kinds, keyof ByKind>
+
+type KindsOf<Ingress> = Ingress extends { readonly eventKinds: ReadonlyArray<infer Kind extends string> } ? Kind : never
+
+type AllHandlers<Ingresses extends Declarations, State, R> = {
+  readonly [Name in keyof Ingresses]?: Handlers<State, R, KindsOf<Ingresses[Name]>>
 }
 
 /**
@@ -38,6 +70,22 @@ export type Handlers = {
  */
 export type IngressDeclaration = Partial<Omit<Manifest.Ingress, "name" | "inputSchema">>
 
+type Declarations = { readonly [name: string]: IngressDeclaration }
+
+/**
+ * What a start is handed: the operator's `config` and the `state` that the
+ * plugin last handed over, both as the plugin's schemas decode them. `state` is
+ * null where there is none, or none of this form.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Start<Config = Schema.Json, State = Schema.Json> {
+  readonly config: Config
+  readonly reason: RawStart["reason"]
+  readonly state: State | null
+}
+
 /**
  * What a plugin declares and does.
  *
@@ -46,12 +94,13 @@ export type IngressDeclaration = Partial<Omit<Manifest.Ingress, "name" | "inputS
  * The manifest is derived: the surfaces and permissions are those that the
  * service, its ingresses and its targets need. `handlers` are the handlers of
  * each ingress, or an effect that makes them when an instance starts; what it
- * acquires is released when the instance ends.
+ * acquires is released when the instance ends. So is what `layer` builds: the
+ * plugin's own services, which its handlers, `status` and `stop` may require.
  *
  * @category models
  * @since 0.1.0
  */
-export interface Options<Ingresses extends { readonly [name: string]: IngressDeclaration }> {
+export interface Options<Ingresses extends Declarations, Config = Schema.Json, State = Schema.Json, R = never> {
   readonly id: string
   readonly version: string
   readonly name?: string
@@ -62,11 +111,25 @@ export interface Options<Ingresses extends { readonly [name: string]: IngressDec
   readonly digest?: string
   readonly ingresses: Ingresses
   readonly websocket: ReadonlyArray<WebSocketTarget>
+  /** The form of `config`. Another one is `ManifestInvalid`: the plugin isn't started until the operator corrects it. */
+  readonly config?: Schema.Codec<Config, unknown>
+  /** The form of `state`. What is handed over is encoded; what is handed back and doesn't fit is null. */
+  readonly state?: Schema.Codec<State, unknown>
+  /** Built when an instance starts, and released when it ends. Give it a name first: TypeScript infers `R` from it. */
+  readonly layer?: Layer.Layer<R, unknown>
   readonly handlers:
-    | { readonly [Name in keyof Ingresses]?: Handlers }
-    | ((start: Start) => Effect.Effect<{ readonly [Name in keyof Ingresses]?: Handlers }, unknown, Scope.Scope>)
+    | AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R>>
+    | ((
+        start: Start<NoInfer<Config>, NoInfer<State>>
+      ) => Effect.Effect<
+        AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R>>,
+        unknown,
+        Scope.Scope | NoInfer<R>
+      >)
+  /** What it has to say of itself, asked between two events and at most every 10 seconds. */
+  readonly status?: Effect.Effect<Schema.Json, unknown, NoInfer<R>>
   /** Runs when the instance stops in order, before its scope closes. */
-  readonly stop?: Effect.Effect<void, unknown>
+  readonly stop?: Effect.Effect<void, unknown, NoInfer<R>>
 }
 
 /**
@@ -99,25 +162,87 @@ export interface Options<Ingresses extends { readonly [name: string]: IngressDec
  * @category constructors
  * @since 0.1.0
  */
-export const make = <const Ingresses extends { readonly [name: string]: IngressDeclaration }>(
-  options: Options<Ingresses>
-): PluginPackage => {
-  const manifest = Result.getOrThrow(Manifest.decode(declaration(options)))
-  const { handlers, stop = Effect.void } = options
-  return {
-    manifest,
-    digest: options.digest ?? DIGEST_WITHOUT_FILES,
-    runtime: {
-      start: (start) =>
-        Effect.map(typeof handlers === "function" ? handlers(start) : Effect.succeed(handlers), (started) => ({
-          handle: handler(new Map(Object.entries<Handlers | undefined>(started))),
-          stop
-        }))
+export const make = <const Ingresses extends Declarations, Config = Schema.Json, State = Schema.Json, R = never>(
+  options: Options<Ingresses, Config, State, R>
+): PluginPackage => ({
+  manifest: Result.getOrThrow(Manifest.decode(declaration(options))),
+  digest: options.digest ?? DIGEST_WITHOUT_FILES,
+  runtime: { start: (start) => started(options, start) }
+})
+
+const started = <Ingresses extends Declarations, Config, State, R>(
+  options: Options<Ingresses, Config, State, R>,
+  start: RawStart
+): Effect.Effect<Instance, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const config = yield* Effect.fromResult(configOf(options.config, start.config))
+    const state = yield* stateOf(options.state, start.state)
+    // A layer of the application's own is never shared with an instance.
+    const services = options.layer === undefined ? undefined : yield* Layer.build(Layer.fresh(options.layer))
+    const within: Within<R> = (effect) =>
+      // Without a layer nothing can be required: R is never.
+      services === undefined ? (effect as Effect.Effect<never, unknown>) : Effect.provideContext(effect, services)
+    const { handlers, status, stop = Effect.void } = options
+    const made =
+      typeof handlers === "function"
+        ? yield* withinScope(handlers({ config, reason: start.reason, state }), services)
+        : handlers
+    return {
+      handle: handler(new Map(Object.entries(made)), within, options.state),
+      status: status === undefined ? undefined : within(status),
+      stop: within(stop)
     }
-  }
+  })
+
+type Within<R> = <A>(effect: Effect.Effect<A, unknown, R>) => Effect.Effect<A, unknown>
+
+const withinScope = <A, R>(
+  effect: Effect.Effect<A, unknown, R | Scope.Scope>,
+  services: Context.Context<R> | undefined
+): Effect.Effect<A, unknown, Scope.Scope> =>
+  services === undefined
+    ? (effect as Effect.Effect<A, unknown, Scope.Scope>)
+    : Effect.provideContext(effect as Effect.Effect<A, unknown, R>, services)
+
+/** The configuration in the plugin's own form. What is wrong with it is for the operator to correct. */
+const configOf = <Config>(
+  schema: Schema.Codec<Config, unknown> | undefined,
+  config: Schema.Json
+): Result.Result<Config, ManifestInvalid> =>
+  // Without a schema Config is Json.
+  schema === undefined
+    ? Result.succeed(config as Config)
+    : Result.mapError(
+        Wire.decoder(schema)(config),
+        (problems) =>
+          new ManifestInvalid({
+            subject: "enablement",
+            problems: problems.map(({ message, path }) => ({
+              path: path === "" ? "config" : `config.${path}`,
+              message
+            }))
+          })
+      )
+
+/** The state in the plugin's own form. One of another form is of no use, and must not keep the plugin from starting. */
+const stateOf = <State>(
+  schema: Schema.Codec<State, unknown> | undefined,
+  state: Schema.Json
+): Effect.Effect<State | null> => {
+  // Without a schema State is Json.
+  if (schema === undefined || state === null) return Effect.succeed(state as State | null)
+  const decoded = Wire.decoder(schema)(state)
+  return Result.isSuccess(decoded)
+    ? Effect.succeed(decoded.success)
+    : Effect.as(Effect.logWarning("the state that was handed over doesn't have the form of this version"), null)
 }
 
-const declaration = (options: Options<{ readonly [name: string]: IngressDeclaration }>): unknown => {
+type Declared = Pick<
+  Options<Declarations>,
+  "id" | "version" | "name" | "description" | "service" | "ingresses" | "websocket"
+>
+
+const declaration = (options: Declared): unknown => {
   const service = options.service ?? options.id
   const names = Object.keys(options.ingresses)
   const receives = names.length > 0
@@ -153,16 +278,48 @@ const declaration = (options: Options<{ readonly [name: string]: IngressDeclarat
   }
 }
 
-const handler = (byIngress: ReadonlyMap<string, Handlers | undefined>) => (event: IngressEvent) => {
-  const handlers = byIngress.get(event.ingressName)
-  switch (event.kind) {
-    case "websocket_text":
-      return handlers?.websocket_text?.(event) ?? Exit.void
-    case "websocket_open":
-      return handlers?.websocket_open?.(event) ?? Exit.void
-    case "websocket_close":
-      return handlers?.websocket_close?.(event) ?? Exit.void
-    case "websocket_error":
-      return handlers?.websocket_error?.(event) ?? Exit.void
+const handler = <State, R>(
+  byIngress: ReadonlyMap<string, object | undefined>,
+  within: Within<R>,
+  state: Schema.Codec<State, unknown> | undefined
+): Instance["handle"] => {
+  const byKind = new Map(
+    [...byIngress].map(([ingress, handlers]) => [
+      ingress,
+      // Each handler stands under the kind of the events that it takes.
+      new Map(Object.entries(handlers ?? {})) as ReadonlyMap<string, Handle<AnyEvent, State, R> | undefined>
+    ])
+  )
+  const encoded = state === undefined ? undefined : stateEncoder(state)
+  return (event) => {
+    const handle = byKind.get(event.ingressName)?.get(event.kind)
+    if (handle === undefined) return Exit.void
+    const answer = handle(event)
+    // An exit requires nothing.
+    const provided = Exit.isExit(answer) ? (answer as Exit.Exit<Answer<State> | void, unknown>) : within(answer)
+    // Without a schema State is Json.
+    return encoded === undefined ? (provided as Effect.Effect<Output | void, unknown>) : encoded(provided)
+  }
+}
+
+/** Encodes the state of an answer, at once where the answer is an exit. */
+const stateEncoder = <State>(schema: Schema.Codec<State, unknown>) => {
+  const encode = Schema.encodeUnknownResult(schema)
+  const encoded = (answer: Answer<State> | void): Exit.Exit<Output | void, unknown> => {
+    const { state = undefined, ...rest } = answer ?? {}
+    if (state === undefined) return Exit.succeed(rest)
+    const result = encode(state)
+    return Result.isSuccess(result)
+      ? // Whether it is JSON is checked with the rest of the output.
+        Exit.succeed({ ...rest, state: result.success as Schema.Json })
+      : Exit.fail(
+          new OutputInvalid({ problems: [{ path: "state", message: "Expected the form of the plugin's schema" }] })
+        )
+  }
+  return (answer: Effect.Effect<Answer<State> | void, unknown>): Effect.Effect<Output | void, unknown> => {
+    if (!Exit.isExit(answer)) return Effect.flatMap(answer, encoded)
+    // It is an exit of the same answer.
+    const exit = answer as Exit.Exit<Answer<State> | void, unknown>
+    return Exit.isSuccess(exit) ? encoded(exit.value) : Exit.failCause(exit.cause)
   }
 }

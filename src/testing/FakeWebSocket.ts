@@ -97,7 +97,7 @@ class Network {
       case "refuse":
         return Effect.fail(
           new HandshakeRejected({
-            url: target.url.display,
+            url: target.display,
             status: answer.status,
             problem: `it answered with HTTP status ${answer.status}`,
             retryAfterMs: answer.retryAfterMs ?? null

@@ -59,7 +59,12 @@ const membersOf = (schema: { readonly members: ReadonlyArray<object> }): Readonl
   )
 
 describe("docs/errors.md", () => {
-  const errors = [...membersOf(HostError.HostError), Limits.LimitsInvalid, PluginHost.PluginUnknown]
+  const errors = [
+    ...membersOf(HostError.HostError),
+    Limits.LimitsInvalid,
+    PluginHost.PluginUnknown,
+    PluginHost.SourceUnknown
+  ]
   const tags = errors.map(({ fields }) => String(fields["_tag"]?.schema?.literal))
   const text = read("docs/errors.md")
   const headings = headingsOf(text).filter(({ level }) => level === 3)

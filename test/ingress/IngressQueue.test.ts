@@ -50,7 +50,8 @@ const fixture = (options: {
       readied: () => {
         reports.readied++
       },
-      epochBegan: () => {}
+      epochBegan: () => {},
+      epochEnded: () => {}
     })
     const read = (mode: ReadMode) => {
       modes.push(mode)

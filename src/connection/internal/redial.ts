@@ -40,6 +40,18 @@ export class Redial {
     return this.#dueAt === null ? null : Math.max(1, Math.ceil(this.#dueAt - this.#options.monotonic()))
   }
 
+  /** Whether the dials of the window are used up. */
+  get isExhausted(): boolean {
+    const { maxAttempts } = this.#options.source.reconnect
+    return maxAttempts > 0 && this.#inWindow >= maxAttempts
+  }
+
+  get #inWindow(): number {
+    const { monotonic, source } = this.#options
+    const since = monotonic() - source.reconnect.windowMs
+    return this.#dials.filter((at) => at > since).length
+  }
+
   /** Plans the next attempt, in milliseconds of the clock that is never set; null: none. */
   plan(at: number | null): void {
     this.#dueAt = at
@@ -70,7 +82,7 @@ export class Redial {
       settings: source.reconnect,
       stopCodes: source.stopCodes,
       stoppedRetryMs,
-      dialsInWindow: this.#dials.filter((at) => at > now - source.reconnect.windowMs).length,
+      dialsInWindow: this.#inWindow,
       failures: this.#failures++,
       now,
       random: random()

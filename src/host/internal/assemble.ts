@@ -1,14 +1,16 @@
 /**
- * Puts one enabled plugin together: its authority, its queues and connections,
- * its diagnostics. What can't be put together is a row with its reason.
+ * Puts an enabled plugin together: its authority, its queues and connections.
+ * What can't be put together is the reason why it fails.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
 import * as Connection from "../../connection/Connection.ts"
 import { ConnectionLimit } from "../../connection/ConnectionError.ts"
-import type { DialLimiter } from "../../connection/DialLimiter.ts"
+import type { DialLimiter, DialSlots } from "../../connection/DialLimiter.ts"
 import * as Source from "../../connection/Source.ts"
+import type { SourceUrl } from "../../connection/SourceUrl.ts"
 import type { WebSocketClient } from "../../connection/WebSocketClient.ts"
 import * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
 import * as Redaction from "../../diagnostics/Redaction.ts"
@@ -20,7 +22,7 @@ import { monotonic } from "../../internal/monotonic.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
 import { refOf, type Enablement } from "../../manifest/Enablement.ts"
-import { takes, type Manifest } from "../../manifest/Manifest.ts"
+import type { Manifest } from "../../manifest/Manifest.ts"
 import {
   DigestMismatch,
   ManifestInvalid,
@@ -28,20 +30,24 @@ import {
   VersionMismatch,
   type ManifestError
 } from "../../manifest/ManifestError.ts"
-import { packageId } from "../../manifest/PluginRef.ts"
-import { PluginInstance, type PluginDiagnostic, type SourceSlot } from "../../plugin/PluginInstance.ts"
+import { DIGEST_WITHOUT_FILES, packageId } from "../../manifest/PluginRef.ts"
+import { PluginInstance, type Setup } from "../../plugin/PluginInstance.ts"
+import type { PluginDiagnostic, PluginRecord } from "../../plugin/PluginRecord.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
+import type { SourceSlot } from "../../plugin/SourceSlot.ts"
 import * as HostError from "../HostError.ts"
 
 /** What the plugins of a host share. */
 export interface Shared {
   readonly client: WebSocketClient["Service"]
+  readonly sourceUrl: typeof SourceUrl.Service
   readonly grants: Grants["Service"]
   readonly limits: Values
   readonly clock: Clock.Clock
   readonly dials: DialLimiter
   readonly hostBytes: HostBytes
-  readonly connections: { used: number }
+  /** Who has one of the `connections_per_host`. */
+  readonly places: Set<string>
   /** The head of the correlation ids of this run of the host. */
   readonly runKey: string
   readonly activity: Activity
@@ -49,42 +55,86 @@ export interface Shared {
   readonly turnNow: () => number
 }
 
-/** One enabled plugin. `instance` is missing where there is nothing that could run. */
-export interface Row {
+/** An entry and the package that it enables, or why there is none. */
+export interface Wanted {
   readonly ref: string
   readonly enablement: Enablement
-  readonly redaction: Redaction.Redaction
-  readonly log: DiagnosticLog.DiagnosticLog<PluginDiagnostic>
-  readonly instance: PluginInstance | undefined
-  /** Why there is no instance. */
-  readonly problem: { readonly error: ManifestError; readonly at: number } | undefined
+  readonly found: PluginPackage | ManifestError
 }
 
+/** One enabled plugin, for as long as it stays enabled. */
+export interface Row {
+  readonly ref: string
+  readonly key: string
+  readonly log: DiagnosticLog.DiagnosticLog<PluginDiagnostic>
+  readonly instance: PluginInstance
+  readonly dials: DialSlots
+  wanted: Wanted
+  redaction: Redaction.Redaction
+}
+
+/** The entry's package among those that there are. */
+export const want = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): Wanted => ({
+  ref: refOf(enablement),
+  enablement,
+  found: find(enablement, packages)
+})
+
+/** A row of its own for an entry that wasn't there before; `key` is the head of its correlation ids. */
 export const row = (
-  enablement: Enablement,
-  packages: ReadonlyArray<PluginPackage>,
-  index: number,
-  shared: Shared
-): Effect.Effect<Row, never, Scope.Scope> =>
+  wanted: Wanted,
+  key: string,
+  shared: Shared,
+  predecessor: PluginInstance | undefined
+): Effect.Effect<Row> =>
   Effect.gen(function* () {
-    const { clock, limits } = shared
-    const now = () => clock.currentTimeMillisUnsafe()
-    const redaction = Redaction.make({ secrets: [], config: enablement.config })
+    const { activity, changed, clock, hostBytes, limits } = shared
     const log = DiagnosticLog.make<PluginDiagnostic>({
       capacity: limits.diagnosticsKept,
-      now,
-      encode: HostError.encode(redaction),
-      changed: shared.changed
+      now: () => clock.currentTimeMillisUnsafe(),
+      // What is masked depends on the configuration of the day.
+      encode: (error) => HostError.encode(made.redaction)(error),
+      changed
     })
-    const common = { ref: refOf(enablement), enablement, redaction, log }
-    const found = find(enablement, packages)
-    if ("_tag" in found) {
-      log.add(found)
-      return { ...common, instance: undefined, problem: { error: found, at: now() } }
-    }
-    const instance = yield* assemble(enablement, found, log, `${shared.runKey}-${index}`, shared)
-    return { ...common, instance, problem: undefined }
+    const parts = { key, log, dials: shared.dials.plugin() }
+    const setup = yield* prepare(wanted, parts, shared)
+    const dropped = (gone: ReadonlyArray<SourceSlot>) => leavePlaces(key, gone, shared)
+    const options = { key, limits, clock, log, hostBytes, activity, changed, dropped }
+    const instance = new PluginInstance(options, setup, predecessor)
+    const made: Row = { ...parts, ref: wanted.ref, instance, wanted, redaction: redactionOf(wanted) }
+    return made
   })
+
+/** The same plugin, enabled differently: it ends what it runs, and starts anew. */
+export const change = (existing: Row, wanted: Wanted, shared: Shared): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const setup = yield* prepare(wanted, existing, shared)
+    existing.wanted = wanted
+    existing.redaction = redactionOf(wanted)
+    yield* existing.instance.replace(setup)
+  })
+
+const redactionOf = ({ enablement }: Wanted) => Redaction.make({ secrets: [], config: enablement.config })
+
+/** Whether two entries of the same reference run the same, whatever they are granted. */
+export const isSame = (one: Wanted, other: Wanted): boolean => {
+  const { grants: _, ...left } = one.enablement
+  const { grants: __, ...right } = other.enablement
+  return isSamePackage(one.found, other.found) && canonical(left) === canonical(right)
+}
+
+const isSamePackage = (one: Wanted["found"], other: Wanted["found"]): boolean => {
+  if ("_tag" in one || "_tag" in other) return "_tag" in one && "_tag" in other && one.message === other.message
+  return one === other || (one.digest === other.digest && one.digest !== DIGEST_WITHOUT_FILES)
+}
+
+/** A value as JSON, whatever the order of its keys. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, item: unknown) =>
+    typeof item === "object" && item !== null && !Array.isArray(item)
+      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : item
+  )
 
 const find = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): PluginPackage | ManifestError => {
   const id = packageId(enablement.id)
@@ -117,78 +167,124 @@ const strangers = ({ sources, surfaces = [] }: Enablement, manifest: Manifest) =
   )
 ]
 
-const assemble = Effect.fnUntraced(function* (
-  enablement: Enablement,
-  { digest, manifest, runtime }: PluginPackage,
-  log: DiagnosticLog.DiagnosticLog<PluginDiagnostic>,
-  key: string,
+const prepare = (
+  { enablement, found, ref }: Wanted,
+  parts: Pick<Row, "key" | "log" | "dials">,
   shared: Shared
-) {
-  const { activity, changed, clock, grants, limits } = shared
-  const authority = yield* grants.authority({
-    pluginRef: refOf(enablement),
-    id: enablement.id,
-    version: manifest.version,
-    digest,
-    manifest,
-    surfaces: enablement.surfaces
-  })
-  const config = enablement.config
-  const instance = new PluginInstance({ runtime, config, authority, limits, clock, log, activity, changed })
-  const dials = shared.dials.plugin()
-  for (const [index, source] of Source.all(manifest, enablement).entries()) {
-    const queue = yield* makeQueue(manifest, source, `${key}-${index}`, instance, log, shared, () => slot)
-    const connection = yield* Connection.make({
-      source,
+): Effect.Effect<Setup | ManifestError> =>
+  Effect.gen(function* () {
+    if ("_tag" in found) return found
+    const { digest, manifest, runtime } = found
+    const scope = yield* Scope.make()
+    const subject = {
+      pluginRef: ref,
+      id: enablement.id,
+      version: manifest.version,
+      digest,
+      manifest,
+      surfaces: enablement.surfaces
+    }
+    const authority = yield* Scope.provide(shared.grants.authority(subject), scope)
+    const prepared: Omit<Setup, "slots"> = {
+      runtime,
+      config: enablement.config,
+      manifest,
       authority,
-      client: shared.client,
-      sink: queue,
-      dials,
-      limits,
-      refused: refusal(source, index, shared),
-      report: (tag, make) => log.report(tag, source.display, make),
-      changed,
-      turnNow: shared.turnNow,
-      activity
-    })
-    const slot: SourceSlot = { connection, queue, epochSince: 0 }
-    instance.slots.push(slot)
-  }
-  return instance
-})
-
-const makeQueue = (
-  manifest: Manifest,
-  source: Source.Source,
-  key: string,
-  instance: PluginInstance,
-  log: DiagnosticLog.DiagnosticLog<PluginDiagnostic>,
-  { clock, hostBytes, limits }: Shared,
-  slot: () => SourceSlot
-) => {
-  const ingress = manifest.ingresses.find(({ name }) => name === source.ingress)
-  return IngressQueue.make({
-    origin: { key, source: `websocket:${source.url}`, url: source.url, ingressName: source.ingress },
-    display: source.display,
-    takes: (kind) => ingress !== undefined && takes(ingress, kind),
-    limits,
-    accounting: instance.accounting,
-    hostBytes,
-    turns: instance.turns,
-    now: () => clock.currentTimeMillisUnsafe(),
-    monotonic: monotonic(clock),
-    overflowed: (make) => log.report("QueueOverflow", source.display, make),
-    paused: () => instance.pacer.paused(),
-    readied: () => slot().connection.wake(),
-    epochBegan: () => instance.epochBegan(slot())
+      watch: (changed) => Scope.provide(authority.watch(changed), scope),
+      release: Scope.close(scope, Exit.void)
+    }
+    const sources = Source.all(manifest, enablement)
+    return {
+      ...prepared,
+      slots: (former, record) => slots({ ...parts, ref, prepared, sources, former, record }, shared)
+    }
   })
+
+interface Slots extends Pick<Row, "key" | "log" | "dials" | "ref"> {
+  readonly prepared: Omit<Setup, "slots">
+  readonly sources: ReadonlyArray<Source.Source>
+  readonly former: ReadonlyArray<SourceSlot>
+  readonly record: PluginRecord
 }
+
+/** The sources of a plugin: those that stay are kept, with all that they counted. */
+const slots = (of: Slots, shared: Shared): Effect.Effect<ReadonlyArray<SourceSlot>> =>
+  Effect.suspend(() => {
+    leavePlaces(of.key, of.former, shared)
+    return Effect.forEach(of.sources, (source, index) => {
+      const refused = refusal(of.key, source, index, shared)
+      const options = connectionOptions(of, source, refused, shared)
+      const kept = of.former.find(
+        ({ connection }) => connection.source.url === source.url && connection.source.ingress === source.ingress
+      )
+      return kept === undefined ? newSlot(of, source, options, shared) : Effect.sync(() => keep(kept, options))
+    })
+  })
+
+const placeOf = (key: string, { ingress, url }: Source.Source): string => `${key} ${ingress} ${url}`
+
+const leavePlaces = (key: string, gone: ReadonlyArray<SourceSlot>, { places }: Shared): void => {
+  for (const { connection } of gone) places.delete(placeOf(key, connection.source))
+}
+
+const keep = (slot: SourceSlot, options: Omit<Connection.Options, "sink">): SourceSlot => {
+  slot.connection.reconfigure({ ...options, sink: slot.queue })
+  slot.queue.reconfigure()
+  return slot
+}
+
+const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Options, "sink">, shared: Shared) =>
+  Effect.gen(function* () {
+    const { clock, hostBytes, limits } = shared
+    const { log, record } = of
+    const key = `${of.key}-${record.nextSource()}`
+    const queue = yield* IngressQueue.make({
+      origin: { key, source: `websocket:${source.url}`, url: source.url, ingressName: source.ingress },
+      display: source.display,
+      takes: (kind) => record.takes(source.ingress, kind),
+      limits,
+      accounting: record.accounting,
+      hostBytes,
+      turns: record.turns,
+      now: () => clock.currentTimeMillisUnsafe(),
+      monotonic: monotonic(clock),
+      overflowed: (make) => log.report("QueueOverflow", source.display, make),
+      paused: () => record.ticker.wake(),
+      readied: () => slot.connection.wake(),
+      epochBegan: () => record.epochBegan(slot),
+      epochEnded: () => record.timers.epochOver(slot)
+    })
+    const connection = yield* Connection.make({ ...options, sink: queue })
+    const slot: SourceSlot = { connection, queue, epochSince: 0 }
+    return slot
+  })
+
+const connectionOptions = (
+  { dials, log, prepared, ref }: Slots,
+  source: Source.Source,
+  refused: Connection.Options["refused"],
+  { activity, changed, client, limits, sourceUrl, turnNow }: Shared
+): Omit<Connection.Options, "sink"> => ({
+  pluginRef: ref,
+  source,
+  sourceUrl,
+  authority: prepared.authority,
+  client,
+  dials,
+  limits,
+  refused,
+  report: (tag, make) => log.report(tag, source.display, make),
+  changed,
+  turnNow,
+  activity
+})
 
 /** Why a source is never dialled: there are too many, or nobody fills in its template. */
 const refusal = (
+  key: string,
   source: Source.Source,
   index: number,
-  { connections, limits }: Shared
+  { limits, places }: Shared
 ): Connection.Options["refused"] => {
   const url = source.display
   if ([source.url, ...Object.values(source.headers)].some((text) => /\{[^{}]*\}/.test(text))) {
@@ -199,9 +295,9 @@ const refusal = (
     const error = new ConnectionLimit({ url, per: "plugin", limit: limits.connectionsPerPlugin })
     return { error, reason: "limit" }
   }
-  if (connections.used >= limits.connectionsPerHost) {
+  if (places.size >= limits.connectionsPerHost) {
     return { error: new ConnectionLimit({ url, per: "host", limit: limits.connectionsPerHost }), reason: "limit" }
   }
-  connections.used++
+  places.add(placeOf(key, source))
   return undefined
 }

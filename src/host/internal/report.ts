@@ -18,66 +18,49 @@ type Failure = { readonly tag: string; readonly message: string; readonly at: nu
 const lastError = (error: Failure, redaction: Redaction) =>
   error === null ? null : { tag: error.tag, message: redaction.own(error.message), at: time(error.at) }
 
-export const plugin = (row: Row, limits: Values, now: number): PluginStatus => ({
-  pluginRef: row.ref,
-  version: row.enablement.version,
-  digest: row.enablement.digest,
-  queueCapacity: limits.ingressQueueCapacity,
-  worker: null,
-  timers: [],
-  diagnostics: row.log.entries(),
-  diagnosticCounts: row.log.counts(),
-  ...(row.instance === undefined ? withoutInstance(row) : ofInstance(row, row.instance, now))
-})
-
-type OfInstance = Omit<
-  PluginStatus,
-  "pluginRef" | "version" | "digest" | "queueCapacity" | "worker" | "timers" | "diagnostics" | "diagnosticCounts"
->
-
-const withoutInstance = ({ problem, redaction }: Row): OfInstance => ({
-  lifecycle: "failed",
-  reportedStatus: null,
-  reportedAt: null,
-  queueDepth: 0,
-  queueBytes: 0,
-  oldestQueuedMs: 0,
-  lastDispatchAt: null,
-  lastError:
-    problem === undefined
-      ? null
-      : lastError({ tag: problem.error._tag, message: problem.error.message, at: problem.at }, redaction),
-  retryAt: null,
-  restarts: 0,
-  dispatchCounters: { enqueued: 0, dispatched: 0, failed: 0, timedOut: 0, evicted: 0, discarded: 0, inFlight: 0 },
-  outputCommandResults: [],
-  websocketConnections: []
-})
-
-const ofInstance = ({ redaction }: Row, instance: NonNullable<Row["instance"]>, now: number): OfInstance => {
-  const { queueBytes, queueDepth, ...dispatchCounters } = instance.accounting
-  const oldest = instance.slots.flatMap(({ queue }) => queue.oldestAt ?? [])
+export const plugin = (
+  { instance, log, redaction, ref, wanted: { enablement } }: Row,
+  limits: Values,
+  now: number
+): PluginStatus => {
+  const { record } = instance
+  const { queueBytes, queueDepth, ...dispatchCounters } = record.accounting
+  const queues = [record.hostQueue, ...record.slots.map(({ queue }) => queue)]
+  const oldest = queues.flatMap((queue) => queue.oldestAt ?? [])
   return {
+    pluginRef: ref,
+    version: enablement.version,
+    digest: enablement.digest,
     lifecycle: instance.lifecycle,
     reportedStatus:
-      instance.reportedStatus === null ? null : redaction.json(JSON.parse(instance.reportedStatus) as Schema.Json),
-    reportedAt: timeOrNull(instance.reportedAt),
+      record.reportedStatus === null ? null : redaction.json(JSON.parse(record.reportedStatus) as Schema.Json),
+    reportedAt: timeOrNull(record.reportedAt),
     queueDepth,
     queueBytes,
+    queueCapacity: limits.ingressQueueCapacity,
     oldestQueuedMs: oldest.length === 0 ? 0 : Math.max(0, now - Math.min(...oldest)),
-    lastDispatchAt: timeOrNull(instance.lastDispatchAt),
-    lastError: lastError(instance.lastError, redaction),
+    lastDispatchAt: timeOrNull(record.lastDispatchAt),
+    lastError: lastError(record.lastError, redaction),
     retryAt: timeOrNull(instance.retryAt),
     restarts: instance.restarts,
+    worker: null,
+    timers: record.timers.all.map(({ everyMs, inMs, name, url }) => ({
+      name: redaction.foreign(name),
+      url: url === null ? null : redaction.own(url),
+      nextAt: inMs === null ? null : time(now + inMs),
+      everyMs
+    })),
     dispatchCounters,
-    outputCommandResults: instance.results
+    outputCommandResults: record.results
       .all()
       .map((result) =>
         result.error === undefined
           ? result
           : { ...result, error: { tag: result.error.tag, message: redaction.own(result.error.message) } }
       ),
-    websocketConnections: instance.slots.map(({ connection: live, queue }) => connection(live, queue, redaction))
+    websocketConnections: record.slots.map(({ connection: live, queue }) => connection(live, queue, redaction)),
+    diagnostics: log.entries(),
+    diagnosticCounts: log.counts()
   }
 }
 

@@ -125,6 +125,10 @@ export const eventually = <A>(
 /** An event in a few words. */
 const told = (event: IngressEvent.IngressEvent): string => {
   switch (event.kind) {
+    case "timer":
+      return `timer ${event.name}`
+    case "command_result":
+      return `result ${event.result.status}`
     case "websocket_open":
       return `open ${event.epoch}`
     case "websocket_text":

@@ -1,0 +1,134 @@
+/**
+ * Which plugins a host runs, and how it comes to run others: what is new is
+ * started, what is gone is stopped, what changed is restarted, and nothing else
+ * is touched.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import type { Problem } from "../../internal/wire.ts"
+import { refOf, type Enablement } from "../../manifest/Enablement.ts"
+import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
+import * as Assemble from "./assemble.ts"
+
+interface Entry {
+  readonly row: Assemble.Row
+  readonly scope: Scope.Closeable
+}
+
+export interface Roster {
+  /** In the order in which they are enabled; behind them those that are being stopped. */
+  readonly rows: ReadonlyArray<Assemble.Row>
+  readonly find: (ref: string) => Assemble.Row | undefined
+  readonly problems: ReadonlyArray<Problem>
+  /** Unix milliseconds. */
+  readonly appliedAt: number
+  /** One after the other. Completes when every plugin has been told. */
+  readonly apply: (enabled: ReadonlyArray<Enablement>, packages?: ReadonlyArray<PluginPackage>) => Effect.Effect<void>
+}
+
+/** An empty roster; closing the scope stops every plugin, side by side. */
+export const make = (
+  packages: ReadonlyArray<PluginPackage>,
+  shared: Assemble.Shared
+): Effect.Effect<Roster, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const running = yield* Scope.make("parallel")
+    yield* Effect.addFinalizer(() => Scope.close(running, Exit.void))
+    const oneByOne = Semaphore.makeUnsafe(1)
+    let known = packages
+    let entries: ReadonlyMap<string, Entry> = new Map()
+    const leaving = new Set<Entry>()
+    let problems: ReadonlyArray<Problem> = []
+    let appliedAt = shared.clock.currentTimeMillisUnsafe()
+    let rows = 0
+
+    const leave = (entry: Entry) => {
+      leaving.add(entry)
+      const ended = Effect.sync(() => {
+        leaving.delete(entry)
+        shared.changed()
+      })
+      // The host doesn't close before it has ended, either.
+      return Effect.forkIn(
+        Effect.uninterruptible(Effect.ensuring(Scope.close(entry.scope, Exit.void), ended)),
+        running,
+        { startImmediately: true }
+      )
+    }
+
+    const enter = (wanted: Assemble.Wanted) =>
+      Effect.gen(function* () {
+        // What runs under this reference still, though it was disabled.
+        const former = [...leaving].filter(({ row }) => row.ref === wanted.ref).at(-1)?.row.instance
+        const row = yield* Assemble.row(wanted, `${shared.runKey}-${rows++}`, shared, former)
+        return { row, scope: yield* Scope.fork(running) }
+      })
+
+    const apply = (enabled: ReadonlyArray<Enablement>) =>
+      Effect.gen(function* () {
+        const unique = onlyFirst(enabled)
+        problems = unique.problems
+        appliedAt = shared.clock.currentTimeMillisUnsafe()
+        const wanted = unique.enabled.map((enablement) => Assemble.want(enablement, known))
+        const staying = new Set(wanted.map(({ ref }) => ref))
+        for (const [ref, entry] of entries) if (!staying.has(ref)) yield* leave(entry)
+        const before = entries
+        // Side by side: a grant store that is slow to answer is so once, not once for each plugin.
+        const next = yield* Effect.forEach(
+          wanted,
+          (one) => {
+            const entry = before.get(one.ref)
+            if (entry === undefined) return enter(one)
+            return Assemble.isSame(entry.row.wanted, one)
+              ? Effect.sync(() => {
+                  entry.row.wanted = one
+                  return entry
+                })
+              : Effect.as(Assemble.change(entry.row, one, shared), entry)
+          },
+          { concurrency: "unbounded" }
+        )
+        entries = new Map(next.map((entry) => [entry.row.ref, entry]))
+        for (const entry of next) {
+          if (!before.has(entry.row.ref)) yield* Scope.provide(entry.row.instance.supervised, entry.scope)
+        }
+        shared.changed()
+      })
+
+    return {
+      get rows() {
+        const gone = [...leaving].filter(({ row }) => !entries.has(row.ref))
+        return [...entries.values(), ...gone].map(({ row }) => row)
+      },
+      find: (ref) => entries.get(ref)?.row,
+      get problems() {
+        return problems
+      },
+      get appliedAt() {
+        return appliedAt
+      },
+      apply: (enabled, plugins) =>
+        Effect.suspend(() => {
+          known = plugins ?? known
+          return apply(enabled)
+        }).pipe(oneByOne.withPermits(1), Effect.uninterruptible)
+    }
+  })
+
+/** Each reference once: a further entry of the same is a problem, and has no effect. */
+const onlyFirst = (enabled: ReadonlyArray<Enablement>) => {
+  const refs = new Set<string>()
+  const problems: Array<Problem> = []
+  const first = enabled.filter((enablement, index) => {
+    const ref = refOf(enablement)
+    if (refs.has(ref)) {
+      problems.push({ path: `enabled[${index}]`, message: "Expected an id and instance that occur once" })
+      return false
+    }
+    refs.add(ref)
+    return true
+  })
+  return { enabled: first, problems }
+}

@@ -1,0 +1,219 @@
+/**
+ * What the host keeps for an enabled plugin, whichever instance of it runs: its
+ * queues, timers and counters, its command results, what it reported, and the
+ * state that it handed over. It lives as long as the plugin stays enabled.
+ *
+ * @since 0.1.0
+ */
+import type * as Clock from "effect/Clock"
+import * as Result from "effect/Result"
+import type { CommandError } from "../commands/CommandError.ts"
+import { CommandExecutor } from "../commands/CommandExecutor.ts"
+import { fromRecorded, Results, type Recorded } from "../commands/CommandResult.ts"
+import type { Reported } from "../connection/Connection.ts"
+import type { DiagnosticLog } from "../diagnostics/DiagnosticLog.ts"
+import type { GrantError } from "../grants/GrantError.ts"
+import type { Authority } from "../grants/Grants.ts"
+import * as Accounting from "../ingress/Accounting.ts"
+import { HostQueue } from "../ingress/HostQueue.ts"
+import type { IngressError } from "../ingress/IngressError.ts"
+import type { AnyEvent } from "../ingress/IngressEvent.ts"
+import { Turns, type EventQueue } from "../ingress/Turns.ts"
+import { monotonic } from "../internal/monotonic.ts"
+import type { Values } from "../limits/Limits.ts"
+import { takes, type Manifest } from "../manifest/Manifest.ts"
+import type { ManifestError } from "../manifest/ManifestError.ts"
+import type { Checked } from "./internal/output.ts"
+import { Ticker } from "./internal/ticker.ts"
+import type { DispatchError, RuntimeError } from "./PluginError.ts"
+import type { SourceSlot } from "./SourceSlot.ts"
+import { Timers } from "./Timers.ts"
+
+/**
+ * Everything that is reported about a plugin.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type PluginDiagnostic = ManifestError | Reported | IngressError | CommandError | DispatchError | RuntimeError
+
+/**
+ * What a plugin's `last_error` may be.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type OwnError = ManifestError | GrantError | DispatchError | RuntimeError
+
+/**
+ * What a record needs. `key` is the head of the correlation ids of events that
+ * come from no connection.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Options {
+  readonly key: string
+  readonly limits: Values
+  readonly clock: Clock.Clock
+  readonly log: DiagnosticLog<PluginDiagnostic>
+  readonly hostBytes: Accounting.HostBytes
+  readonly changed: () => void
+  /** Something waits for the dispatcher. */
+  readonly woken: () => void
+}
+
+/**
+ * The record of a plugin. Fields are for reading.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export class PluginRecord {
+  /** JSON texts. */
+  reportedStatus: string | null = null
+  state: string | null = null
+  reportedAt: number | null = null
+  lastDispatchAt: number | null = null
+  lastError: { readonly tag: string; readonly message: string; readonly at: number } | null = null
+  slots: ReadonlyArray<SourceSlot> = []
+  /** What is enabled; undefined where nothing could be. */
+  manifest: Manifest | undefined = undefined
+  readonly accounting = Accounting.make()
+  readonly results: Results
+  readonly turns: Turns<EventQueue>
+  readonly hostQueue: HostQueue
+  readonly timers: Timers
+  readonly ticker: Ticker
+  readonly now: () => number
+  readonly monotonic: () => number
+  readonly #options: Options
+  #executor: CommandExecutor<SourceSlot> | undefined = undefined
+  /** The ingresses that want to know what became of their commands. */
+  #wantResults: ReadonlySet<string> = new Set()
+  #dispatches = 0
+  #sources = 0
+
+  constructor(options: Options) {
+    const { clock, hostBytes, key, limits, log } = options
+    this.#options = options
+    this.now = () => clock.currentTimeMillisUnsafe()
+    this.monotonic = monotonic(clock)
+    this.results = new Results(limits.commandResultsKept)
+    this.turns = new Turns(options.woken)
+    this.hostQueue = new HostQueue({
+      key,
+      limits,
+      accounting: this.accounting,
+      hostBytes,
+      turns: this.turns,
+      now: this.now,
+      overflowed: (source, make) => log.report("QueueOverflow", source, make)
+    })
+    this.timers = new Timers({
+      limit: limits.timersPerPlugin,
+      queue: this.hostQueue,
+      monotonic: this.monotonic,
+      changed: () => this.ticker.wake()
+    })
+    this.ticker = new Ticker([() => this.timers.fireDue(), () => this.#slideDue()])
+  }
+
+  /** The plugin is enabled anew: other sources, another authority. Only while no instance runs. */
+  adopt(slots: ReadonlyArray<SourceSlot>, authority: Authority | undefined): void {
+    const { limits, log } = this.#options
+    this.slots = slots
+    this.#wantResults = new Set(
+      this.manifest?.ingresses.filter((ingress) => takes(ingress, "command_result")).map(({ name }) => name)
+    )
+    this.#executor =
+      authority === undefined
+        ? undefined
+        : new CommandExecutor({
+            destinations: slots,
+            authority,
+            timers: this.timers,
+            limits,
+            now: this.now,
+            record: (result, event) => this.#record(result, event),
+            reported: (status) => this.report(status),
+            rejected: (error, url) => log.add(error, url)
+          })
+  }
+
+  /** A number for one more source, never used before. */
+  nextSource(): number {
+    return this.#sources++
+  }
+
+  /** Whether an ingress takes events of a kind. */
+  takes(ingressName: string, kind: string): boolean {
+    const ingress = this.manifest?.ingresses.find(({ name }) => name === ingressName)
+    return ingress !== undefined && takes(ingress, kind)
+  }
+
+  /** A dispatch begins. */
+  begun(): void {
+    this.#dispatches++
+  }
+
+  /** An event was answered, at about this time. */
+  answered(event: AnyEvent, output: Checked, at: number): void {
+    this.lastDispatchAt = at
+    if (output.state !== undefined) this.state = output.state
+    if (output.status !== undefined) this.report(output.status)
+    if (output.commands.length > 0) this.#executor?.execute(event, this.#dispatches, output.commands)
+  }
+
+  /** A status of the plugin, as JSON text. */
+  report(status: string): void {
+    this.reportedStatus = status
+    this.reportedAt = this.now()
+    this.#options.changed()
+  }
+
+  fail(error: OwnError): void {
+    this.lastError = { tag: error._tag, message: error.message, at: this.now() }
+    this.#options.log.add(error)
+  }
+
+  /** An epoch of one of the sources begins. */
+  epochBegan(slot: SourceSlot): void {
+    slot.epochSince = this.#dispatches
+    this.timers.epochOver(slot)
+  }
+
+  /** Nothing of an ingress that isn't granted any more waits or fires. */
+  revoke(authority: Authority): void {
+    const isRevoked = (ingress: string) => Result.isFailure(authority.ingress(ingress))
+    this.timers.clearAll(isRevoked)
+    this.hostQueue.discard(isRevoked)
+  }
+
+  /** Discards all that waits, and every timer. */
+  discardWaiting(): void {
+    this.timers.clearAll()
+    this.hostQueue.discard()
+    for (const { queue } of this.slots) queue.discard()
+  }
+
+  #record(result: Recorded, event: AnyEvent): void {
+    this.results.add(result)
+    // Results of what answers a result would feed themselves.
+    if (this.#wantResults.size === 0 || event.kind === "command_result") return
+    if (this.#wantResults.has(event.ingressName)) this.hostQueue.result(event.ingressName, () => fromRecorded(result))
+  }
+
+  /** Lets queues slide whose socket has been paused for longer than the patience. */
+  #slideDue(): number | null {
+    const now = this.monotonic()
+    let next: number | null = null
+    for (const { queue } of this.slots) {
+      if (queue.flow !== "paused") continue
+      const left = Math.ceil(queue.pausedAt + this.#options.limits.burstPatienceMs - now)
+      if (left <= 0) queue.slide()
+      else next = Math.min(next ?? left, left)
+    }
+    return next
+  }
+}
