@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import { GrantStore, PluginHost } from "mooring"
+import { GrantStore, OutputCommand, PluginHost } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { onFake, rowOf, type Setup } from "../support/host.ts"
 import { enable, GATEWAY, plugin } from "../support/plugins.ts"
@@ -10,15 +10,21 @@ import { enable, GATEWAY, plugin } from "../support/plugins.ts"
 const REF = "project:test.plugin"
 const HOUR = 3_600_000
 
-/** The real clock, whose wall time can be set. */
+/** The real clock, whose wall time can be set, and which can stand still without sleepers noticing. */
 const settable = () => {
   const real = Clock.Clock.defaultValue()
   let offset = 0
+  let missed = 0n
   const clock: Clock.Clock = Object.create(real, {
-    currentTimeMillisUnsafe: { value: () => real.currentTimeMillisUnsafe() + offset }
+    currentTimeMillisUnsafe: { value: () => real.currentTimeMillisUnsafe() + offset },
+    monotonicTimeNanosUnsafe: { value: () => real.monotonicTimeNanosUnsafe() + missed }
   })
   return {
     clock,
+    miss: (millis: number) =>
+      Effect.sync(() => {
+        missed += BigInt(millis) * 1_000_000n
+      }),
     set: (millis: number) =>
       Effect.sync(() => {
         offset = millis
@@ -31,10 +37,13 @@ type Services = PluginHost.PluginHost | FakeWebSocket.FakeWebSocket | GrantStore
 /** Runs against a host whose wall clock can be set, and fails if that takes anywhere near as long as it was set by. */
 const withClock = (
   setup: Setup,
-  test: (set: (millis: number) => Effect.Effect<void>) => Effect.Effect<void, PluginHost.PluginUnknown, Services>
+  test: (
+    set: (millis: number) => Effect.Effect<void>,
+    miss: (millis: number) => Effect.Effect<void>
+  ) => Effect.Effect<void, PluginHost.PluginUnknown, Services>
 ) => {
-  const { clock, set } = settable()
-  return test(set).pipe(
+  const { clock, miss, set } = settable()
+  return test(set, miss).pipe(
     Effect.provide(onFake(setup)),
     Effect.provideService(Clock.Clock, clock),
     Effect.timeout("15 seconds")
@@ -131,6 +140,29 @@ describe("a wall clock that is set by an hour", () => {
       )
     })
 
+    it.live(`${how} doesn't change when a timer fires`, () => {
+      const fired: Array<number> = []
+      const ticking = plugin({
+        handlers: {
+          gateway: {
+            websocket_open: () => Exit.succeed({ commands: [OutputCommand.setTimer("soon", { afterMs: 200 })] }),
+            timer: (event) => {
+              fired.push(event.at)
+              return Exit.void
+            }
+          }
+        }
+      })
+      return withClock({ plugins: [ticking] }, (set) =>
+        Effect.gen(function* () {
+          yield* until(row, ({ timers }) => timers.length === 1)
+          yield* set(jump)
+          yield* until(row, ({ dispatchCounters }) => dispatchCounters.dispatched === 2)
+          assert.lengthOf(fired, 1)
+        })
+      )
+    })
+
     it.live(`${how} neither ends a start nor a handler before its deadline`, () => {
       const slow = plugin({
         handlers: () =>
@@ -153,4 +185,32 @@ describe("a wall clock that is set by an hour", () => {
       )
     })
   }
+})
+
+describe("a process that stood still for an hour", () => {
+  it.live("is handed one event of a timer, and no others for what it missed", () => {
+    const fired: Array<number> = []
+    const ticking = plugin({
+      handlers: {
+        gateway: {
+          websocket_open: () =>
+            Exit.succeed({ commands: [OutputCommand.setTimer("beat", { afterMs: 200, everyMs: 1000 })] }),
+          timer: (event) => {
+            fired.push(event.at)
+            return Exit.void
+          }
+        }
+      }
+    })
+    return withClock({ plugins: [ticking] }, (_set, miss) =>
+      Effect.gen(function* () {
+        yield* until(row, ({ timers }) => timers.length === 1)
+        yield* miss(HOUR)
+        yield* until(row, ({ dispatchCounters }) => dispatchCounters.dispatched >= 2)
+        yield* until(row, ({ dispatchCounters }) => dispatchCounters.dispatched >= 3)
+        // The second one keeps the rhythm of the first: 200 ms after a full second.
+        assert.lengthOf(fired, 2)
+      })
+    )
+  })
 })
