@@ -1,0 +1,276 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { TestClock } from "effect/testing"
+import { type Enablement, GrantStore, OutputCommand, PluginHost, type PluginRuntime, ServicePlugin } from "mooring"
+import { FakeWebSocket } from "mooring/testing"
+import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { enable, plugin, refOf, target } from "../support/plugins.ts"
+
+const urlOf = (name: string) => `ws://127.0.0.1:7700/${name}`
+
+interface Life {
+  readonly starts: Array<PluginRuntime.Start>
+  running: number
+  most: number
+}
+
+/** A plugin that counts its instances, hands over how many texts it has seen, and echoes. */
+const living = (name: string, version = "1.0.0", sources = [urlOf(name)]) => {
+  const life: Life = { starts: [], running: 0, most: 0 }
+  const pkg = ServicePlugin.make({
+    id: `test.${name}`,
+    version,
+    ingresses: { gateway: { sources } },
+    websocket: [target],
+    handlers: (start) =>
+      Effect.gen(function* () {
+        life.starts.push(start)
+        life.running++
+        life.most = Math.max(life.most, life.running)
+        yield* Effect.addFinalizer(() => Effect.sync(() => life.running--))
+        let seen = typeof start.state === "number" ? start.state : 0
+        return {
+          gateway: {
+            websocket_text: (event) =>
+              event.text === "forever"
+                ? Effect.uninterruptible(Effect.never)
+                : Exit.succeed({ state: ++seen, commands: [OutputCommand.send(event, event.text)] })
+          }
+        }
+      })
+  })
+  return { life, pkg, ref: refOf(pkg), url: urlOf(name) }
+}
+
+const apply = (enabled: ReadonlyArray<Enablement.Enablement>, plugins?: ReadonlyArray<PluginRuntime.PluginPackage>) =>
+  Effect.gen(function* () {
+    const grants = yield* GrantStore.GrantEditor
+    const host = yield* PluginHost.PluginHost
+    yield* grants.replace(enabled)
+    yield* host.apply(plugins === undefined ? { enabled } : { enabled, plugins })
+    yield* host.idle
+  })
+
+const refs = Effect.flatMap(PluginHost.PluginHost, ({ status }) =>
+  Effect.map(status, ({ plugins }) => plugins.map(({ pluginRef }) => pluginRef))
+)
+
+describe("PluginHost.apply", () => {
+  it.effect("starts what is new, stops what is gone, and touches nothing else", () => {
+    const [a, b, c] = [living("a"), living("b"), living("c")]
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remoteA = yield* fake.remote(a.url)
+      const remoteB = yield* fake.remote(b.url)
+      yield* host.idle
+      yield* apply([enable(c.pkg), enable(b.pkg)])
+      assert.deepStrictEqual(yield* refs, [c.ref, b.ref])
+      assert.isFalse(remoteA.isOpen)
+      assert.deepStrictEqual(remoteA.closeFrame, { code: 1001, reason: "" })
+      assert.isTrue(remoteB.isOpen)
+      const remoteC = yield* fake.remote(c.url)
+      assert.isTrue(remoteC.isOpen)
+      assert.deepStrictEqual([a.life.running, b.life.starts.length, c.life.starts.length], [0, 1, 1])
+      yield* apply([])
+      assert.deepStrictEqual(yield* refs, [])
+      assert.deepStrictEqual([remoteB.isOpen, remoteC.isOpen], [false, false])
+      assert.deepStrictEqual([b.life.running, c.life.running], [0, 0])
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg, b.pkg, c.pkg], enabled: [enable(a.pkg), enable(b.pkg)] })))
+  })
+
+  it.effect("starts anew what changed, with its last state, its counters and the sources that stay", () => {
+    const a = living("a", "1.0.0", [urlOf("a"), urlOf("old")])
+    const next = living("a", "1.1.0", [urlOf("a"), urlOf("new")])
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(a.url)
+      yield* fake.remote(urlOf("old"))
+      remote.sendText("one")
+      remote.sendText("two")
+      yield* host.idle
+      const before = yield* rowOf(a.ref)
+      yield* apply([enable(next.pkg, { config: { room: 7 } })], [next.pkg])
+      const second = yield* fake.remote(a.url, 2)
+      yield* fake.remote(urlOf("new"))
+      second.sendText("three")
+      yield* host.idle
+      assert.deepStrictEqual(next.life.starts, [{ config: { room: 7 }, reason: "reload", state: 2 }])
+      assert.deepStrictEqual([a.life.running, a.life.most, next.life.most], [0, 1, 1])
+      const row = yield* rowOf(a.ref)
+      assert.deepInclude(row, { version: "1.1.0", lifecycle: "running", restarts: 0 })
+      assert.deepStrictEqual(
+        row.websocketConnections.map(({ epoch, receivedTextFrames, state, url }) => [
+          url,
+          state,
+          epoch,
+          receivedTextFrames
+        ]),
+        [
+          [urlOf("a"), "open", 2, 3],
+          [urlOf("new"), "open", 1, 0]
+        ]
+      )
+      assert.isAbove(row.dispatchCounters.enqueued, before.dispatchCounters.enqueued)
+      assert.isUndefined(accountingProblem(row))
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+  })
+
+  it.effect("doesn't take a change of grants for a change", () => {
+    const a = living("a")
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(a.url)
+      yield* host.idle
+      const enabled = enable(a.pkg)
+      const none = { ...enabled, grants: { ...enabled.grants, websocket: [] } }
+      yield* apply([none])
+      assert.isFalse(remote.isOpen)
+      yield* apply([enabled])
+      yield* fake.remote(a.url, 2)
+      yield* host.idle
+      assert.lengthOf(a.life.starts, 1)
+      assert.strictEqual((yield* rowOf(a.ref)).lifecycle, "running")
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+  })
+
+  it.effect("lists what is enabled twice, and what can't be found fails until it can", () => {
+    const a = living("a")
+    const wrong = enable(a.pkg, { version: "9.9.9" })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(a.url)
+      yield* host.idle
+      yield* apply([wrong, enable(a.pkg)])
+      assert.deepStrictEqual((yield* host.status).host.config.problems, [
+        { path: "enabled[1]", message: "Expected an id and instance that occur once" }
+      ])
+      assert.isFalse(remote.isOpen)
+      const failed = yield* rowOf(a.ref)
+      assert.deepInclude(failed, { lifecycle: "failed", retryAt: null, websocketConnections: [] })
+      assert.strictEqual(failed.lastError?.tag, "VersionMismatch")
+      // The counters are those of before.
+      assert.strictEqual(failed.dispatchCounters.enqueued, 2)
+      yield* host.start(a.ref)
+      yield* host.restart(a.ref)
+      yield* host.stop(a.ref)
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(a.ref)).lifecycle, "failed")
+      yield* host.start(a.ref)
+      yield* apply([enable(a.pkg)])
+      yield* fake.remote(a.url, 2)
+      assert.strictEqual((yield* host.status).host.config.state, "applied")
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+  })
+
+  it.effect("rule 6: starts nothing beside what was disabled and still runs, and gives up on what never ends", () => {
+    const a = living("a")
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(a.url)
+      remote.sendText("forever")
+      yield* settled
+      const grants = yield* GrantStore.GrantEditor
+      yield* host.apply({ enabled: [] })
+      yield* settled
+      assert.strictEqual((yield* rowOf(a.ref)).lifecycle, "stopping")
+      yield* grants.replace([enable(a.pkg)])
+      yield* host.apply({ enabled: [enable(a.pkg)] })
+      yield* settled
+      // One row, and it waits for what runs under its name.
+      assert.deepStrictEqual(yield* refs, [a.ref])
+      assert.strictEqual((yield* rowOf(a.ref)).lifecycle, "ready")
+      yield* TestClock.adjust(5000)
+      yield* settled
+      const row = yield* rowOf(a.ref)
+      assert.deepInclude(row, { lifecycle: "failed", retryAt: null })
+      assert.strictEqual(row.lastError?.tag, "InstanceUnstoppable")
+      yield* TestClock.adjust("2 hours")
+      yield* host.start(a.ref)
+      yield* settled
+      assert.deepStrictEqual([a.life.starts.length, a.life.most], [1, 1])
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+  })
+
+  it.effect("gives the places of sources that are gone to others", () => {
+    const [a, b] = [living("a"), living("b")]
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      yield* fake.remote(a.url)
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(b.ref)).websocketConnections[0]?.stopReason, "limit")
+      yield* apply([enable(b.pkg)])
+      yield* apply([enable(b.pkg, { config: { again: true } })])
+      yield* fake.remote(b.url)
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg, b.pkg], limits: { connectionsPerHost: 1 } })))
+  })
+
+  it.effect("rule 9: closing the host waits for what was just disabled", () => {
+    const a = living("a")
+    return Effect.gen(function* () {
+      const remote = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const fake = yield* FakeWebSocket.FakeWebSocket
+          const host = yield* PluginHost.PluginHost
+          const opened = yield* fake.remote(a.url)
+          yield* host.idle
+          yield* host.apply({ enabled: [] })
+          return opened
+        })
+      ).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+      assert.isFalse(remote.isOpen)
+      assert.deepStrictEqual(remote.closeFrame, { code: 1001, reason: "" })
+      assert.strictEqual(a.life.running, 0)
+    })
+  })
+})
+
+describe("PluginHost.restart", () => {
+  it.effect("ends the instance in order and starts another, with its state, and lifts what stopped its sources", () => {
+    const a = living("a")
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(a.url)
+      remote.sendText("one")
+      yield* host.idle
+      yield* host.restart(a.ref)
+      yield* fake.remote(a.url, 2)
+      yield* host.idle
+      yield* host.stop(a.ref)
+      yield* host.idle
+      yield* host.restart(a.ref)
+      yield* fake.remote(a.url, 3)
+      assert.deepStrictEqual(
+        a.life.starts.map(({ reason, state }) => [reason, state]),
+        [
+          ["first", null],
+          ["reload", 1],
+          ["reload", 1]
+        ]
+      )
+      assert.deepInclude(yield* rowOf(a.ref), { lifecycle: "running", restarts: 0 })
+      assert.strictEqual(a.life.most, 1)
+      assert.strictEqual((yield* Effect.flip(host.restart("project:x")))._tag, "PluginUnknown")
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+  })
+
+  it.effect("takes the place of a start that is under way", () => {
+    let starts = 0
+    const pkg = plugin({ handlers: () => Effect.suspend(() => (starts++ === 0 ? Effect.never : Effect.succeed({}))) })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* settled
+      assert.strictEqual((yield* rowOf(refOf(pkg))).lifecycle, "starting")
+      yield* host.restart(refOf(pkg))
+      yield* host.idle
+      assert.deepInclude(yield* rowOf(refOf(pkg)), { lifecycle: "running", lastError: null })
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+})
