@@ -462,6 +462,8 @@ export class PluginInstance {
         }
         dispatcher.stop()
         this.#dispatcher = undefined
+        // Told at once: what it takes to end it may take a while.
+        if (typeof dispatcher.end === "object") this.record.fail(dispatcher.end)
         this.#set(dispatcher.end === "stopped" ? "stopping" : "restarting", null)
         return runner
       })
@@ -533,7 +535,6 @@ export class PluginInstance {
       this.#backToReady()
       return
     }
-    this.record.fail(end)
     this.#reason = "crash"
     this.#follow(...Supervision.crashed(this.#history, this.record.monotonic(), this.#options.limits))
   }
