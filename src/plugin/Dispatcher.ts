@@ -198,7 +198,9 @@ export class Dispatcher {
           this.#watchFrom(this.#monotonic())
           return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
             this.#now = clock.currentTimeMillisUnsafe()
-            this.#settle(event, exit)
+            // The thread may have been busy when the watchdog was to look.
+            if (this.#isLate()) this.#timedOut(this.#options.limits.dispatchDeadlineMs)
+            else this.#settle(event, exit)
             return loop
           })
         }
@@ -299,6 +301,11 @@ export class Dispatcher {
     if (typeof this.#decide() === "object") this.#options.accounting.failed++
     const cause = Exit.isFailure(exit) ? Cause.squash(exit.cause) : new Error("the runner ended")
     this.#finish(new InstanceLost({ cause }))
+  }
+
+  #isLate(): boolean {
+    const { dispatchDeadlineMs } = this.#options.limits
+    return this.#startedAt !== undefined && this.#monotonic() - this.#startedAt >= dispatchDeadlineMs
   }
 
   #timedOut(deadlineMs: number): void {
