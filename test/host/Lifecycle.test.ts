@@ -83,6 +83,8 @@ const wild = (book: Book): PluginRuntime.PluginPackage => {
   const late = { commands: [OutputCommand.send(WILD[0] ?? "", FORBIDDEN, { epoch: "any" })], state: FORBIDDEN }
   const answer = (event: IngressEvent.AnyEvent): Effect.Effect<PluginRuntime.Output, string> => {
     if (book.isRevoked) book.unauthorized++
+    // Whatever is handled beside something that still runs.
+    book.mostDispatches = Math.max(book.mostDispatches, book.dispatches + 1)
     if (event.kind !== "websocket_text" || !("text" in event)) return Exit.succeed({})
     const url = event.url
     const [about = "", behaviour] = event.text.split(" ")
@@ -290,6 +292,11 @@ describe("a host whose plugins do anything, and whose operator does anything", (
                   break
                 case "settle":
                   yield* settled
+                  for (const row of (yield* host.status).plugins) {
+                    const rests = ["stopped", "failed"].includes(row.lifecycle) || row.retryAt !== null
+                    if (rests)
+                      assert.strictEqual(row.queueDepth, 0, "rule 2: nothing waits for a service that doesn't run")
+                  }
                   break
               }
               yield* check
