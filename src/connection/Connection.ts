@@ -35,6 +35,7 @@ import {
 import type { ConnectionSink, ReportedError } from "./ConnectionSink.ts"
 import type { DialSlots } from "./DialLimiter.ts"
 import { Redial } from "./internal/redial.ts"
+import { Route } from "./internal/route.ts"
 import { Session, type Totals } from "./internal/session.ts"
 import type * as Reconnect from "./Reconnect.ts"
 import type { Source } from "./Source.ts"
@@ -119,8 +120,6 @@ export class Connection {
   lastError: (ReportedError & { readonly at: number }) | null = null
   lastClose: { readonly code: number; readonly reason: string; readonly clean: boolean; readonly at: number } | null =
     null
-  /** What was last dialled. */
-  target: AuthorizedTarget | null = null
   subprotocol: string | null = null
   remoteAddress: string | null = null
   readonly totals: Totals = {
@@ -135,17 +134,12 @@ export class Connection {
   readonly #monotonic: () => number
   readonly #random: () => number
   #redial: Redial
+  #route: Route
   readonly #parking: Parking.Parking
   #session: Session
   #wish: Wish = RUN
-  /** The source's own URL, authorized. */
-  #declared: AuthorizedTarget | null = null
-  /** What the plugin wants to be dialled instead. */
-  #dialUrl: string | null = null
   /** The revision of the grants under which a denial was last reported. */
   #denied: number | null = null
-  /** The revision under which the URL that was resolved was denied. */
-  #deniedUrl: number | null = null
 
   constructor(options: Options, now: () => number, monotonic: () => number, random: () => number) {
     this.#options = options
@@ -153,6 +147,7 @@ export class Connection {
     this.#monotonic = monotonic
     this.#random = random
     this.#redial = this.#newRedial()
+    this.#route = new Route(options)
     this.#parking = Parking.make(options.activity)
     this.since = now()
     this.#session = this.#newSession()
@@ -162,28 +157,25 @@ export class Connection {
     return this.#options.source
   }
 
+  /** What was last dialled. */
+  get target(): AuthorizedTarget | null {
+    return this.#route.target
+  }
+
   /** The same source, enabled anew: other settings, another authority. Only while it isn't supervised. */
   reconfigure(options: Options): void {
     this.#options = options
-    this.#redial = this.#newRedial()
-    this.#declared = null
-    this.target = null
     this.forget()
   }
 
   /** Whether manifest and grant cover this source and what was dialled for it now, open or not. */
   get covered(): boolean {
-    const { authority, source } = this.#options
-    if (this.#declared === null) return Result.isSuccess(authority.authorize(source.ingress, source.url))
-    if (!authority.covers(source.ingress, this.#declared)) return false
-    return this.target === null || this.target === this.#declared || authority.covers(source.ingress, this.target)
+    return this.#route.covered
   }
 
-  /** Whether manifest and grant cover this source and a URL that might be dialled for it; null: its own. */
+  /** Whether they cover this source and a URL that might be dialled for it; null: its own. */
   mayDial(dialUrl: string | null | undefined): boolean {
-    const { authority, source } = this.#options
-    const urls = [source.url, (dialUrl === undefined ? this.#dialUrl : dialUrl) ?? source.url]
-    return urls.every((url) => Result.isSuccess(authority.authorize(source.ingress, url)))
+    return this.#route.mayDial(dialUrl)
   }
 
   /** Why it isn't dialled anew though its plugin asks for it; undefined where it may be. */
@@ -227,11 +219,7 @@ export class Connection {
    */
   reconnect(code: number, dialUrl: string | null | undefined): void {
     if (this.#wish.kind === "service") return
-    const isOther = dialUrl !== undefined && dialUrl !== this.#dialUrl
-    if (dialUrl !== undefined) this.#dialUrl = dialUrl
-    if (isOther) this.#deniedUrl = null
-    // What was dialled last need not be covered any more for another URL to be dialled.
-    if (this.state === "stopped" || this.state === "waiting") this.target = this.#declared
+    const isOther = this.#route.ask(dialUrl)
     const waits = this.state === "waiting" || this.state === "closed" || (this.state === "connecting" && !isOther)
     if (!waits || this.#wish.kind === "plugin") this.#wishRedial(code, false)
   }
@@ -239,15 +227,19 @@ export class Connection {
   /** Closes the socket, if there is one, and dials anew at once, whatever it was stopped for: the operator says so. */
   redialNow(): void {
     if (this.#wish.kind === "service") return
-    this.#redial.forget()
+    this.#redial = this.#newRedial()
     this.#denied = null
-    this.#deniedUrl = null
     this.#wishRedial(this.source.closeCode, true)
   }
 
   #wishRedial(code: number, atOnce: boolean): void {
     this.#wish = { kind: "redial", code, atOnce }
     if (this.state === "open") this.#set("closing")
+    if (this.state === "stopped" || this.state === "waiting") {
+      this.#route.restart()
+      this.stopReason = null
+      this.#set("waiting")
+    }
     this.#parking.wake()
   }
 
@@ -268,10 +260,9 @@ export class Connection {
 
   /** Forgets why it was stopped and how often it failed: the operator starts anew. */
   forget(): void {
-    this.#redial.forget()
-    this.#dialUrl = null
+    this.#redial = this.#newRedial()
+    this.#route = new Route(this.#options)
     this.#denied = null
-    this.#deniedUrl = null
     this.stopReason = null
     this.#set("closed")
   }
@@ -321,7 +312,7 @@ export class Connection {
 
   /** The target to dial now, or `undefined` with the state set that says why there is none. */
   #next(): AuthorizedTarget | undefined {
-    const { authority, refused, sink, source } = this.#options
+    const { authority, refused, sink } = this.#options
     if (this.#wish.kind === "plugin") return this.#stopped("plugin", null)
     if (this.#wish.kind === "redial") {
       const decision = this.#decide({ kind: "requested", openForMs: 0 }, false)
@@ -333,14 +324,13 @@ export class Connection {
       if (this.stopReason !== refused.reason) this.#report(refused.error)
       return this.#stopped(refused.reason, null)
     }
-    const authorized = authority.authorize(source.ingress, source.url)
+    const authorized = this.#route.declare()
     if (Result.isFailure(authorized)) {
       if (this.#denied !== authority.revision()) this.#report(authorized.failure)
       this.#denied = authority.revision()
       return this.#stopped("grant", null)
     }
     this.#denied = null
-    this.#declared = authorized.success
     if (this.#stays(authorized.success.revision)) {
       if (this.stopReason === null) this.#set("waiting")
       return undefined
@@ -356,7 +346,7 @@ export class Connection {
 
   /** Whether what was decided at the last end still holds. */
   #stays(revision: number): boolean {
-    if (this.stopReason === "grant") return this.#deniedUrl === revision
+    if (this.stopReason === "grant") return this.#route.isDenied
     if (this.stopReason === "address" && this.target?.revision !== revision) return false
     return this.#redial.isPlanned ? this.#redial.isEarly : this.stopReason !== null
   }
@@ -364,14 +354,15 @@ export class Connection {
   #dial(declared: AuthorizedTarget): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const { dials, limits, source } = this.#options
-      this.target = declared
+      this.#route.target = declared
       this.stopReason = null
       this.#redial.began()
       this.attempts++
       const session = this.#newSession()
       this.#session = session
       this.#set("connecting")
-      const connect = Effect.flatMap(this.#resolve(declared), (target) => this.#connect(target, session)).pipe(
+      const connect = this.#wanted(() => this.#route.resolve(declared)).pipe(
+        Effect.flatMap((target) => this.#connect(target, session)),
         Effect.timeoutOrElse({
           duration: limits.openDeadlineMs,
           orElse: () => Effect.fail(new OpenTimeout({ url: source.display, deadlineMs: limits.openDeadlineMs }))
@@ -394,31 +385,18 @@ export class Connection {
     })
   }
 
-  /** What is to be dialled for the source now, authorized. */
-  #resolve(declared: AuthorizedTarget): Effect.Effect<AuthorizedTarget, DialError | GrantError> {
-    const { authority, pluginRef, source, sourceUrl } = this.#options
-    const { display, ingress: ingressName, url } = source
-    const unresolved = () => Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED" }))
-    return Effect.suspend(() =>
-      this.#mayOpen() ? sourceUrl.resolve({ pluginRef, ingressName, url, dialUrl: this.#dialUrl }) : Effect.never
-    ).pipe(
-      Effect.catchCause(unresolved),
-      Effect.flatMap((dialled) =>
-        dialled === url
-          ? Effect.succeed(declared)
-          : Effect.fromResult(authority.authorize(ingressName, dialled, display))
-      )
+  #connect(target: AuthorizedTarget, session: Session): Effect.Effect<void, DialError, Scope.Scope> {
+    const { client, limits, source } = this.#options
+    const { closeGraceMs, maxMessageBytes } = limits
+    this.#route.target = target
+    return this.#wanted(() =>
+      client.connect(target, { headers: source.headers, maxMessageBytes, closeGraceMs }, session)
     )
   }
 
-  #connect(target: AuthorizedTarget, session: Session): Effect.Effect<void, DialError, Scope.Scope> {
-    return Effect.suspend(() => {
-      const { client, limits, source } = this.#options
-      const { closeGraceMs, maxMessageBytes } = limits
-      this.target = target
-      if (!this.#mayOpen()) return Effect.never
-      return client.connect(target, { headers: source.headers, maxMessageBytes, closeGraceMs }, session)
-    })
+  /** What waited for its turn may have become unwanted; whoever finds that out ends it. */
+  #wanted<A, E, R>(effect: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.suspend(() => (this.#mayOpen() ? effect() : Effect.never))
   }
 
   #newRedial(): Redial {
@@ -559,7 +537,6 @@ export class Connection {
   /** What was resolved is not granted. */
   #urlDenied(error: GrantError): void {
     this.#report(error)
-    this.#deniedUrl = this.#options.authority.revision()
     if (this.#wish.kind === "run") this.#stopped("grant", null)
     else this.#set("closed")
   }

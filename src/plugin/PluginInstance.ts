@@ -167,7 +167,6 @@ export class PluginInstance {
   stop(): void {
     if (this.#wish === "end") return
     this.#wish = "stop"
-    this.#isRenewed = false
     this.#parking.wake()
   }
 

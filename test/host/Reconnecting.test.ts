@@ -275,7 +275,54 @@ describe("websocket_reconnect", () => {
     }).pipe(Effect.provide(onFake({ plugins: [driven()] })))
   )
 
-  it.effect("gives up a dial under way to another URL, and waits on where a source waits", () =>
+  it.effect("shortens no wait, and begins none anew", () =>
+    Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      remote.sendText(say(OutputCommand.setTimer("lift", { afterMs: 100, everyMs: 1000 })))
+      yield* host.idle
+      yield* fake.answer(GATEWAY, { kind: "refuse", status: 503, retryAfterMs: 60_000 })
+      remote.breakOff()
+      yield* host.idle
+      yield* TestClock.adjust(500)
+      yield* host.idle
+      const { nextAttemptAt } = yield* connection
+      assert.strictEqual(Date.parse(nextAttemptAt ?? ""), 60_500)
+      yield* TestClock.adjust(59_000)
+      yield* host.idle
+      assert.deepInclude(yield* connection, { state: "waiting", nextAttemptAt })
+      assert.isAbove((yield* results).filter((status) => status === "executed").length, 30)
+      assert.lengthOf(yield* fake.dials, 2)
+    }).pipe(Effect.provide(onFake({ plugins: [driven()], limits: { commandResultsKept: 100 } })))
+  )
+
+  it.effect("lifts the plugin's own close even if the service crashes before anything was dialled", () => {
+    const pkg = plugin({
+      websocket,
+      handlers: {
+        gateway: {
+          websocket_text: (event) =>
+            Exit.succeed({
+              commands: [
+                OutputCommand.close(event),
+                OutputCommand.setTimer("lift", { afterMs: 100 }),
+                OutputCommand.setTimer("die", { afterMs: 100 })
+              ]
+            }),
+          timer: (event) => (event.name === "die" ? Effect.die("boom") : Exit.succeed({ commands: LIFT }))
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      remote.sendText("go")
+      yield* host.idle
+      yield* TestClock.adjust("1 minute")
+      yield* host.idle
+      yield* fake.remote(GATEWAY, 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("gives up a dial under way to another URL", () =>
     Effect.gen(function* () {
       const { fake, host, remote } = yield* start
       remote.sendText(say(OutputCommand.setTimer("a", { afterMs: 60_000 })))

@@ -200,14 +200,16 @@ describe("a plugin's own services", () => {
       second?.sendText("x")
       yield* host.idle
       assert.deepStrictEqual([first?.sent, second?.sent], [["1", "2"], ["1"]])
-      assert.deepStrictEqual([Seen.built, Seen.released], [2, 0])
+      // The third is the application's own.
+      assert.strictEqual(yield* Ref.get(yield* Seen), 0)
+      assert.deepStrictEqual([Seen.built, Seen.released], [3, 0])
       yield* host.restart(REF)
       const third = yield* fake.remote(GATEWAY, 3)
       third.sendText("x")
       yield* host.idle
       assert.deepStrictEqual(third.sent, ["1"])
-      assert.deepStrictEqual([Seen.built, Seen.released], [3, 1])
-    }).pipe(Effect.provide(onFake({ plugins: [a, b] })))
+      assert.deepStrictEqual([Seen.built, Seen.released], [4, 1])
+    }).pipe(Effect.provide(Layer.provideMerge(onFake({ plugins: [a, b] }), Seen.layer)))
   })
 
   it.effect("that can't be built fail the start", () => {

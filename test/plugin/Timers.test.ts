@@ -202,6 +202,33 @@ describe("Timers", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
+  it.effect("rule 3: at most one event of a name waits, however often it fires", () => {
+    const told: Array<Told> = []
+    return Effect.gen(function* () {
+      const { host, remote } = yield* start
+      remote.sendText(
+        say(
+          OutputCommand.setTimer("own", { afterMs: 100, everyMs: 1000 }),
+          OutputCommand.setTimer("bound", { afterMs: 100, everyMs: 1000, url: GATEWAY })
+        )
+      )
+      for (let text = 0; text < 10; text++) remote.sendText("slow")
+      yield* settled
+      for (let tenth = 0; tenth < 40; tenth++) {
+        yield* TestClock.adjust(100)
+        yield* settled
+        const waiting = (yield* rowOf(REF)).timers.filter(({ nextAt }) => nextAt !== null)
+        assert.isAtMost(waiting.length, 2)
+      }
+      // It fired at 100, 1,100, 2,100 and 3,100 behind ten slow texts.
+      assert.strictEqual(told.filter(([name]) => name === "bound").length, 0)
+      assert.strictEqual((yield* rowOf(REF)).dispatchCounters.enqueued, 12 + told.length + 1)
+      yield* TestClock.adjust(5050)
+      yield* host.idle
+      assert.strictEqual(told.filter(([name]) => name === "bound").length, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [driven(told)] })))
+  })
+
   it.effect("rule 3: are bounded in number, waiting ones included", () => {
     const told: Array<Told> = []
     return Effect.gen(function* () {

@@ -67,12 +67,6 @@ export class Redial {
     this.#dials = [...this.#dials.filter((at) => at > now - windowMs), now]
   }
 
-  forget(): void {
-    this.plan(null)
-    this.#failures = 0
-    this.#dials = []
-  }
-
   /** What follows an end. */
   decide(end: Reconnect.End): Reconnect.Decision {
     const { monotonic, random, source, stoppedRetryMs } = this.#options
