@@ -186,13 +186,11 @@ describe.concurrent("the chat gateway", () => {
   it.live("is not dialled again after a close code that is fatal", () =>
     Effect.gen(function* () {
       const server = yield* chatServer()
-      const { until } = yield* runFor(server, { config: { token: "wrong" } })
+      const { untilReported } = yield* runFor(server, { config: { token: "wrong" } })
       yield* server.expect("open /gateway", "close 4004")
-      const row = yield* until(
-        (it) => connectionOf(it).state === "stopped" && JSON.stringify(it.reportedStatus).includes("disconnected")
-      )
-      const { lastClose, nextAttemptAt, stopReason } = connectionOf(row)
-      assert.deepStrictEqual([stopReason, lastClose?.code], ["close_code", 4004])
+      const row = yield* untilReported({ phase: "disconnected", seq: null })
+      const { lastClose, nextAttemptAt, state, stopReason } = connectionOf(row)
+      assert.deepStrictEqual([state, stopReason, lastClose?.code], ["stopped", "close_code", 4004])
       assert.isAbove(Date.parse(nextAttemptAt ?? ""), Date.now() + 600_000)
       assert.deepStrictEqual(resultsOf(row, "websocket_reconnect"), [])
       assert.strictEqual(server.unexpected(), 0)

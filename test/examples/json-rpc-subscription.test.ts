@@ -113,7 +113,7 @@ describe.concurrent("the JSON-RPC subscription", () => {
       const { server, start } = yield* subscribed({ config, policy: "never" })
       server.answer("feed_subscribe", "silence")
       const { until } = yield* start
-      const row = yield* until((it) => resultsOf(it, "websocket_reconnect").length === 2)
+      const row = yield* until((seen) => resultsOf(seen, "websocket_reconnect").length === 2)
       assert.deepStrictEqual(resultsOf(row, "websocket_reconnect"), ["ReconnectDenied", "ReconnectDenied"])
       assert.deepInclude(connectionOf(row), { state: "open", epoch: 1 })
       yield* server.expect("open /rpc", "feed_subscribe", "feed_subscribe")
