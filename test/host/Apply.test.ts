@@ -5,7 +5,7 @@ import { TestClock } from "effect/testing"
 import { type Enablement, GrantStore, OutputCommand, PluginHost, type PluginRuntime, ServicePlugin } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
-import { enable, plugin, refOf, target } from "../support/plugins.ts"
+import { enable, GATEWAY, plugin, refOf, target } from "../support/plugins.ts"
 
 const urlOf = (name: string) => `ws://127.0.0.1:7700/${name}`
 
@@ -195,6 +195,39 @@ describe("PluginHost.apply", () => {
       yield* settled
       assert.deepStrictEqual([a.life.starts.length, a.life.most], [1, 1])
     }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+  })
+
+  it.effect("lets what crashed too often begin anew with what the operator corrected", () => {
+    const reasons: Array<string> = []
+    const pkg = plugin({
+      handlers: ({ config, reason }) => {
+        reasons.push(reason)
+        return Effect.succeed({
+          gateway: {
+            websocket_open: () => (JSON.stringify(config) === "{}" ? Effect.die("boom") : Exit.void),
+            websocket_text: () => Effect.die("boom")
+          }
+        })
+      }
+    })
+    const ref = refOf(pkg)
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      for (let second = 0; second < 30; second++) {
+        yield* TestClock.adjust("1 second")
+        yield* host.idle
+      }
+      assert.strictEqual((yield* rowOf(ref)).lifecycle, "failed")
+      yield* apply([enable(pkg, { config: { corrected: true } })])
+      assert.strictEqual((yield* rowOf(ref)).lifecycle, "running")
+      assert.deepStrictEqual(reasons.slice(-2), ["crash", "reload"])
+      // Its budget is a whole one again.
+      const [remote] = (yield* fake.remotes(GATEWAY)).slice(-1)
+      remote?.sendText("die")
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(ref)).lifecycle, "restarting")
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
   it.effect("gives the places of sources that are gone to others", () => {

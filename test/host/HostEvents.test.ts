@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
-import { GrantStore, IngressEvent, IngressEventWire, OutputCommand, PluginHost, ServicePlugin } from "mooring"
+import { GrantStore, type IngressEvent, IngressEventWire, OutputCommand, PluginHost, ServicePlugin } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, target } from "../support/plugins.ts"
@@ -19,28 +19,28 @@ const start = Effect.gen(function* () {
   return { fake, host, remote }
 })
 
-describe("results of commands", () => {
-  const asking = (seen: Array<IngressEvent.AnyEvent>, kinds: ReadonlyArray<string> = KINDS) =>
-    plugin({
-      ingress: { eventKinds: kinds },
-      handlers: {
-        gateway: {
-          websocket_text: (event) =>
-            Exit.succeed({
-              commands: [
-                OutputCommand.send(event, "one", { commandId: "first" }),
-                OutputCommand.send("ws://127.0.0.1:7700/elsewhere", "two")
-              ]
-            }),
-          command_result: (event) => {
-            seen.push(event)
-            // What answers a result causes none: or this would go on for ever.
-            return Exit.succeed({ commands: [OutputCommand.send(GATEWAY, `got ${event.result.status}`)] })
-          }
+const asking = (seen: Array<IngressEvent.AnyEvent>, kinds: ReadonlyArray<string> = KINDS) =>
+  plugin({
+    ingress: { eventKinds: kinds },
+    handlers: {
+      gateway: {
+        websocket_text: (event) =>
+          Exit.succeed({
+            commands: [
+              OutputCommand.send(event, "one", { commandId: "first" }),
+              OutputCommand.send("ws://127.0.0.1:7700/elsewhere", "two")
+            ]
+          }),
+        command_result: (event) => {
+          seen.push(event)
+          // What answers a result causes none: or this would go on for ever.
+          return Exit.succeed({ commands: [OutputCommand.send(GATEWAY, `got ${event.result.status}`)] })
         }
       }
-    })
+    }
+  })
 
+describe("results of commands", () => {
   it.effect("are events for an ingress that asks for them, in order, and feed nothing themselves", () => {
     const seen: Array<IngressEvent.AnyEvent> = []
     return Effect.gen(function* () {
@@ -110,6 +110,9 @@ describe("results of commands", () => {
   })
 })
 
+const deliver = (payload: unknown, kind = "order", ingressName = "gateway") =>
+  Effect.flatMap(PluginHost.PluginHost, (host) => host.deliver(REF, { ingressName, kind, payload }))
+
 describe("PluginHost.deliver", () => {
   const seen: Array<IngressEvent.AnyEvent> = []
   const desk = () => {
@@ -131,8 +134,6 @@ describe("PluginHost.deliver", () => {
       }
     })
   }
-  const deliver = (payload: unknown, kind = "order", ingressName = "gateway") =>
-    Effect.flatMap(PluginHost.PluginHost, (host) => host.deliver(REF, { ingressName, kind, payload }))
 
   it.effect("hands a plugin an event of the application's own, accounted for like any", () =>
     Effect.gen(function* () {

@@ -197,7 +197,7 @@ describe("a host whose plugins do anything, and whose operator does anything", (
           const remotes: Array<Remote.Remote> = []
           let sent = 0
           let ticks = 0
-          let revokedAt: ReadonlyMap<Remote.Remote, number> | undefined
+          let revokedAt: { readonly sent: ReadonlyMap<Remote.Remote, number>; readonly dials: number } | undefined
 
           yield* Effect.gen(function* () {
             const fake = yield* FakeWebSocket.FakeWebSocket
@@ -206,7 +206,9 @@ describe("a host whose plugins do anything, and whose operator does anything", (
             const still = yield* fake.remote(CALM)
             yield* settled
 
+            const dials = Effect.map(fake.dials, (all) => all.filter(({ url }) => url !== CALM).length)
             const check = Effect.gen(function* () {
+              if (revokedAt !== undefined) assert.strictEqual(yield* dials, revokedAt.dials, "rule 1: no dial")
               const { plugins } = yield* host.status
               for (const row of plugins) assert.isUndefined(accountingProblem(row, "may slide"), "rule 2")
               assert.isAtMost(book.mostInstances, 1, "rule 6: never two instances")
@@ -219,7 +221,7 @@ describe("a host whose plugins do anything, and whose operator does anything", (
                   for (const text of remote.sent) {
                     assert.isTrue(text.startsWith(`${url}#${index}:`), "rule 8: never to the wrong session")
                   }
-                  const allowed = revokedAt?.get(remote)
+                  const allowed = revokedAt?.sent.get(remote)
                   if (allowed !== undefined) assert.isAtMost(remote.sent.length, allowed, "rule 1: no send")
                 }
               }
@@ -269,7 +271,7 @@ describe("a host whose plugins do anything, and whose operator does anything", (
                   yield* settled
                   yield* check
                   book.isRevoked = true
-                  revokedAt = new Map(remotes.map((one) => [one, one.sent.length]))
+                  revokedAt = { sent: new Map(remotes.map((one) => [one, one.sent.length])), dials: yield* dials }
                   break
                 case "grant":
                   book.isRevoked = false

@@ -360,10 +360,10 @@ describe("PluginHost.reconnect", () => {
   })
 })
 
-describe("SourceUrl", () => {
-  const withUrl = (resolve: (request: SourceUrl.Request) => Effect.Effect<string, unknown>) =>
-    Effect.provide(Layer.provide(onFake({ plugins: [driven()] }), Layer.succeed(SourceUrl.SourceUrl, { resolve })))
+const withUrl = (resolve: (request: SourceUrl.Request) => Effect.Effect<string, unknown>) =>
+  Effect.provide(Layer.provide(onFake({ plugins: [driven()] }), Layer.succeed(SourceUrl.SourceUrl, { resolve })))
 
+describe("SourceUrl", () => {
   it.effect("is asked before every dial, and what it answers is dialled and shown nowhere", () => {
     const requests: Array<SourceUrl.Request> = []
     return Effect.gen(function* () {

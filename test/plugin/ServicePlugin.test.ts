@@ -229,21 +229,21 @@ describe("a plugin's own services", () => {
   })
 })
 
-describe("a plugin's status", () => {
-  const reporting = (status: () => Effect.Effect<Schema.Json, unknown>, texts: Array<string> = []) =>
-    ServicePlugin.make({
-      ...declared,
-      handlers: {
-        gateway: {
-          websocket_text: (event) => {
-            texts.push(event.text)
-            return Exit.void
-          }
+const reporting = (status: () => Effect.Effect<Schema.Json, unknown>, texts: Array<string> = []) =>
+  ServicePlugin.make({
+    ...declared,
+    handlers: {
+      gateway: {
+        websocket_text: (event) => {
+          texts.push(event.text)
+          return Exit.void
         }
-      },
-      status: Effect.suspend(status)
-    })
+      }
+    },
+    status: Effect.suspend(status)
+  })
 
+describe("a plugin's status", () => {
   it.effect("is asked for at the start, and then at most every ten seconds", () => {
     let asked = 0
     return Effect.gen(function* () {

@@ -28,6 +28,9 @@ const driven = (told: Array<Told>, seen: Array<IngressEvent.IngressEvent> = []) 
           note(event)
           if (event.text === "slow") return Effect.sleep(900)
           if (event.text === "die") return Effect.die("boom")
+          if (event.text === "timer after a while") {
+            return Effect.as(Effect.sleep(500), { commands: [OutputCommand.setTimer("late", { afterMs: 100 })] })
+          }
           return Exit.succeed({ commands: JSON.parse(event.text) as ReadonlyArray<OutputCommand.Command> })
         },
         timer: note
@@ -49,6 +52,13 @@ const start = Effect.gen(function* () {
 const statuses = Effect.map(rowOf(REF), (row) =>
   row.outputCommandResults.map(({ error, status }) => error?.tag ?? status)
 )
+
+const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
+
+const set = (name: string) => OutputCommand.setTimer(name, { afterMs: 100 })
+
+const sorted = (events: ReadonlyArray<readonly [string, number]>) =>
+  events.toSorted(([a, at], [b, then]) => at - then || a.localeCompare(b))
 
 describe("Timers", () => {
   it.effect("fire once after their time, or again and again", () => {
@@ -233,7 +243,6 @@ describe("Timers", () => {
     const told: Array<Told> = []
     return Effect.gen(function* () {
       const { host, remote } = yield* start
-      const set = (name: string) => OutputCommand.setTimer(name, { afterMs: 100 })
       remote.sendText(say(set("a"), set("b"), set("a"), set("c")))
       yield* host.idle
       assert.deepStrictEqual(yield* statuses, ["executed", "executed", "executed", "TimerLimit"])
@@ -311,6 +320,16 @@ describe("Timers", () => {
       yield* TestClock.adjust("1 minute")
       yield* host.idle
       assert.lengthOf(told, 1)
+      // An answer that was under way when the permission went.
+      yield* grants.set(REF, granted)
+      const second = yield* (yield* FakeWebSocket.FakeWebSocket).remote(GATEWAY, 2)
+      second.sendText("timer after a while")
+      yield* settled
+      yield* grants.set(REF, { ...granted, permissions })
+      yield* TestClock.adjust(500)
+      yield* host.idle
+      assert.strictEqual((yield* statuses).at(-1), "CommandUngranted")
+      assert.deepStrictEqual((yield* rowOf(REF)).timers, [])
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
@@ -358,7 +377,6 @@ describe("Timers", () => {
   })
 
   const Name = Schema.Literals(["a", "b", "c"])
-  const between = (minimum: number, maximum: number) => Schema.Int.check(Schema.isBetween({ minimum, maximum }))
   const Step = Schema.Union([
     Schema.Struct({
       do: Schema.Literal("set"),
@@ -405,8 +423,6 @@ describe("Timers", () => {
             else reference.delete(step.name)
           }
         }
-        const sorted = (events: ReadonlyArray<readonly [string, number]>) =>
-          events.toSorted(([a, at], [b, then]) => at - then || a.localeCompare(b))
         assert.deepStrictEqual(sorted(told.map(([name, at]) => [name, at])), sorted(expected))
         assert.isUndefined(accountingProblem(yield* rowOf(REF)))
       }).pipe(Effect.provide(onFake({ plugins: [driven(told)] })))
