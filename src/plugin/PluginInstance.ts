@@ -21,19 +21,20 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { DiagnosticLog } from "../diagnostics/DiagnosticLog.ts"
 import type { GrantError } from "../grants/GrantError.ts"
-import type { Authority } from "../grants/Grants.ts"
 import type { HostBytes } from "../ingress/Accounting.ts"
 import { check as checkDelivery, type Delivery } from "../ingress/Delivery.ts"
-import { ServiceFailed, ServiceStopped, ServiceUnavailable, type IngressError } from "../ingress/IngressError.ts"
+import { ServiceFailed, type IngressError } from "../ingress/IngressError.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
-import type { Manifest } from "../manifest/Manifest.ts"
-import { ManifestInvalid, type ManifestError } from "../manifest/ManifestError.ts"
+import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { Dispatcher } from "./Dispatcher.ts"
+import { unavailable } from "./internal/availability.ts"
 import { outlives, withDeadline } from "./internal/deadline.ts"
+import { Ghosts } from "./internal/ghosts.ts"
 import { DispatchFailed, DispatchTimeout, InstanceUnstoppable, StartFailed, StartTimeout } from "./PluginError.ts"
 import { PluginRecord, type PluginDiagnostic } from "./PluginRecord.ts"
-import type { Instance, PluginRuntime, StartReason } from "./PluginRuntime.ts"
+import type { Instance, StartReason } from "./PluginRuntime.ts"
+import { isSetup, type Setup, type SetupOrProblem } from "./Setup.ts"
 import type { SourceSlot } from "./SourceSlot.ts"
 import * as Supervision from "./Supervision.ts"
 
@@ -42,25 +43,6 @@ import * as Supervision from "./Supervision.ts"
  * @since 0.1.0
  */
 export type Lifecycle = "ready" | "starting" | "running" | "restarting" | "stopping" | "stopped" | "failed"
-
-/**
- * What runs: one exact package, as the operator enabled it. `slots` makes its
- * sources, out of those that it had before where they stay; `release` gives
- * back what the setup holds.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Setup {
-  readonly runtime: PluginRuntime
-  readonly config: Schema.Json
-  readonly manifest: Manifest
-  readonly authority: Authority
-  readonly slots: (former: ReadonlyArray<SourceSlot>, record: PluginRecord) => Effect.Effect<ReadonlyArray<SourceSlot>>
-  /** Calls back after each change of the grants, until it is released. */
-  readonly watch: (changed: () => void) => Effect.Effect<void>
-  readonly release: Effect.Effect<void>
-}
 
 /**
  * What an enabled plugin needs.
@@ -113,17 +95,15 @@ export class PluginInstance {
   readonly #options: Options
   readonly #parking: Parking.Parking
   /** What runs now, and what is to run instead once that has ended; an error where nothing can. */
-  #setup: Setup | ManifestError
-  #next: Setup | ManifestError | undefined = undefined
+  #setup: SetupOrProblem
+  #next: SetupOrProblem | undefined = undefined
   #dispatcher: Dispatcher | undefined = undefined
   #wish: "run" | "stop" | "end" = "run"
   /** The operator wants another instance in place of the one that runs. */
   #isRenewed = false
-  /** What ran under the same reference before it was enabled anew: nothing is started beside it. */
-  #predecessor: PluginInstance | undefined
   readonly #ended: Array<() => void> = []
   /** What didn't end when it was told to. */
-  #ghosts: ReadonlyArray<Fiber.Fiber<unknown, unknown>> = []
+  readonly ghosts: Ghosts
   #hasRun = false
   #reason: StartReason = "first"
   #history = Supervision.initial
@@ -135,11 +115,11 @@ export class PluginInstance {
   #withdrawn: GrantError | undefined = undefined
   #dueAt: number | null = null
 
-  constructor(options: Options, setup: Setup | ManifestError, predecessor?: PluginInstance) {
+  constructor(options: Options, setup: SetupOrProblem, predecessor?: PluginInstance) {
     const { changed, clock, hostBytes, key, limits, log } = options
     this.#options = options
     this.#setup = setup
-    this.#predecessor = predecessor
+    this.ghosts = new Ghosts(predecessor)
     this.#parking = Parking.make(options.activity)
     this.record = new PluginRecord({
       key,
@@ -150,7 +130,7 @@ export class PluginInstance {
       changed,
       woken: () => this.#dispatcher?.wake()
     })
-    if (predecessor !== undefined) predecessor.#ended.push(() => this.#parking.wake())
+    predecessor?.whenEnded(() => this.#parking.wake())
   }
 
   /** Starts the service, also one that failed or was stopped; its sources are dialled whatever they were stopped for. */
@@ -178,7 +158,7 @@ export class PluginInstance {
   }
 
   /** Runs something else from now on: ends the instance that runs in order, and starts another. */
-  replace(setup: Setup | ManifestError): Effect.Effect<void> {
+  replace(setup: SetupOrProblem): Effect.Effect<void> {
     return Effect.suspend(() => {
       const unused = this.#next
       this.#next = setup
@@ -190,10 +170,9 @@ export class PluginInstance {
   /** Hands the plugin an event of the application's own; its correlation id. */
   deliver(delivery: Delivery): Result.Result<string, IngressError | GrantError> {
     const setup = this.#setup
-    const unavailable = this.#unavailable()
-    if ("_tag" in setup || unavailable !== undefined) {
-      return Result.fail(unavailable ?? new ServiceFailed({ tag: this.record.lastError?.tag ?? null }))
-    }
+    if (!isSetup(setup)) return Result.fail(new ServiceFailed({ tag: setup._tag }))
+    const reason = unavailable(this.lifecycle, this.record.lastError?.tag ?? null)
+    if (reason !== undefined) return Result.fail(reason)
     const { authority, manifest } = setup
     return Result.map(checkDelivery(delivery, manifest, authority, this.#options.limits), ({ bytes, json }) => {
       const { ingressName, kind } = delivery
@@ -201,19 +180,9 @@ export class PluginInstance {
     })
   }
 
-  #unavailable(): IngressError | undefined {
-    const { lifecycle } = this
-    switch (lifecycle) {
-      case "running":
-        return undefined
-      case "failed":
-        return new ServiceFailed({ tag: this.record.lastError?.tag ?? null })
-      case "stopping":
-      case "stopped":
-        return new ServiceStopped({ lifecycle })
-      default:
-        return new ServiceUnavailable({ lifecycle })
-    }
+  /** Calls back when its supervisor has ended. */
+  whenEnded(ended: () => void): void {
+    this.#ended.push(ended)
   }
 
   /** Runs the service until the scope closes. */
@@ -228,16 +197,6 @@ export class PluginInstance {
         })
       )
     })
-  }
-
-  /** Whether something of an instance that was given up still runs: no other may be started beside it. */
-  get #isHaunted(): boolean {
-    const predecessor = this.#predecessor
-    if (predecessor !== undefined) {
-      if (!predecessor.hasEnded || predecessor.#isHaunted) return true
-      this.#predecessor = undefined
-    }
-    return this.#ghosts.some((fiber) => fiber.pollUnsafe() === undefined)
   }
 
   /** Whether the instance that runs, or is being started, may go on. */
@@ -273,7 +232,7 @@ export class PluginInstance {
   }
 
   /** Takes a setup over, while nothing of the one before it runs. */
-  #adopt(setup: Setup | ManifestError): Effect.Effect<void> {
+  #adopt(setup: SetupOrProblem): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       const isFirst = setup === this.#setup
       this.#next = undefined
@@ -281,7 +240,7 @@ export class PluginInstance {
       this.#setup = setup
       this.#history = Supervision.initial
       this.#denied = null
-      if ("_tag" in setup) {
+      if (!isSetup(setup)) {
         this.#options.dropped(this.record.slots)
         this.record.adopt([], undefined)
         this.record.fail(setup)
@@ -299,27 +258,27 @@ export class PluginInstance {
   /** The service begins anew: nothing counts that it was stopped or failed for. */
   #begin(): void {
     this.#isRenewed = false
-    if ("_tag" in this.#setup || this.#isHaunted) return
+    if (!isSetup(this.#setup) || this.ghosts.areAbout) return
     if (this.#hasRun) this.#reason = "reload"
     for (const { connection } of this.record.slots) connection.forget()
     this.#set("ready", null)
   }
 
   get #untilNext(): number | null {
-    if (this.#dueAt === null || this.#denied !== null || this.#isHaunted) return null
+    if (this.#dueAt === null || this.#denied !== null || this.ghosts.areAbout) return null
     return Math.max(1, Math.ceil(this.#dueAt - this.record.monotonic()))
   }
 
   /** What is to be started now, if anything is. */
   #startable(): Setup | undefined {
     const setup = this.#setup
-    if ("_tag" in setup) return undefined
+    if (!isSetup(setup)) return undefined
     if (this.#wish === "stop") {
       if (this.lifecycle !== "stopped") this.#rest("stopped", null)
       return undefined
     }
-    if (this.#isHaunted) {
-      if (this.lifecycle === "ready" && this.#predecessor?.hasEnded === true) this.#giveUp()
+    if (this.ghosts.areAbout) {
+      if (this.lifecycle === "ready" && !this.ghosts.isWaiting) this.#giveUp()
       return undefined
     }
     const allowed = setup.authority.service()
@@ -540,7 +499,7 @@ export class PluginInstance {
 
   /** The loop looks at the wish and the grants, and they decide what follows. */
   #backToReady(): undefined {
-    const isBack = !("_tag" in this.#setup) && Result.isSuccess(this.#setup.authority.service())
+    const isBack = isSetup(this.#setup) && Result.isSuccess(this.#setup.authority.service())
     if (this.#withdrawn !== undefined && isBack) this.record.fail(this.#withdrawn)
     if (this.#hasRun) this.#reason = "reload"
     this.#set("ready", null)
@@ -557,7 +516,7 @@ export class PluginInstance {
   }
 
   #unstoppable(ghost: Fiber.Fiber<unknown, unknown>): undefined {
-    this.#ghosts = [...this.#ghosts.filter((fiber) => fiber.pollUnsafe() === undefined), ghost]
+    this.ghosts.add(ghost)
     this.#giveUp()
   }
 
@@ -581,7 +540,7 @@ export class PluginInstance {
   }
 }
 
-const releaseOf = (setup: Setup | ManifestError): Effect.Effect<void> => ("_tag" in setup ? Effect.void : setup.release)
+const releaseOf = (setup: SetupOrProblem): Effect.Effect<void> => (isSetup(setup) ? setup.release : Effect.void)
 
 const startError = (cause: unknown): StartFailed | ManifestInvalid =>
   isManifestInvalid(cause) ? cause : new StartFailed({ cause })

@@ -31,9 +31,10 @@ import {
   type ManifestError
 } from "../../manifest/ManifestError.ts"
 import { DIGEST_WITHOUT_FILES, packageId } from "../../manifest/PluginRef.ts"
-import { PluginInstance, type Setup } from "../../plugin/PluginInstance.ts"
+import { PluginInstance } from "../../plugin/PluginInstance.ts"
 import type { PluginDiagnostic, PluginRecord } from "../../plugin/PluginRecord.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
+import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import type { SourceSlot } from "../../plugin/SourceSlot.ts"
 import * as HostError from "../HostError.ts"
 
@@ -171,7 +172,7 @@ const prepare = (
   { enablement, found, ref }: Wanted,
   parts: Pick<Row, "key" | "log" | "dials">,
   shared: Shared
-): Effect.Effect<Setup | ManifestError> =>
+): Effect.Effect<SetupOrProblem> =>
   Effect.gen(function* () {
     if ("_tag" in found) return found
     const { digest, manifest, runtime } = found
