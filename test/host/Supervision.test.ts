@@ -6,8 +6,19 @@ import { OutputCommand, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
+import * as V8 from "node:v8"
+import * as Vm from "node:vm"
 
 const REF = "project:test.plugin"
+
+V8.setFlagsFromString("--expose-gc")
+const collectGarbage: () => void = Vm.runInNewContext("gc")
+
+/** Bytes that are reachable. */
+const heapUsed = (): number => {
+  collectGarbage()
+  return process.memoryUsage().heapUsed
+}
 const OTHER = "ws://127.0.0.1:7700/other"
 
 const start = Effect.gen(function* () {
@@ -241,6 +252,46 @@ describe("a service", () => {
           onFake({
             plugins: [crashing, neighbour],
             enabled: [enable(crashing, { sources: quick }), enable(neighbour)]
+          })
+        )
+      )
+    },
+    60_000
+  )
+
+  it.effect(
+    "rule 3: that crashes on every event of a flood for ever holds no more memory for it",
+    () => {
+      const crashing = plugin({ handlers: { gateway: { websocket_text: () => Effect.die("boom") } } })
+      const quick = { gateway: { reconnect: { initial_ms: 1, max_ms: 1, stable_ms: 0 } } }
+      const crashes = (count: number) =>
+        Effect.gen(function* () {
+          const fake = yield* FakeWebSocket.FakeWebSocket
+          const host = yield* PluginHost.PluginHost
+          for (let crash = 0; crash < count; crash++) {
+            // The fake network keeps the server's ends of all connections, and what they sent.
+            const remote = (yield* fake.remotes(GATEWAY)).at(-1)
+            remote?.sendBurst(Array.from({ length: 500 }, (_, n) => `${crash} ${n} ${"x".repeat(200)}`))
+            yield* TestClock.adjust(5001)
+            yield* host.idle
+          }
+          return (yield* rowOf(REF)).restarts
+        })
+      return Effect.gen(function* () {
+        yield* start
+        const first = yield* crashes(100)
+        const before = heapUsed()
+        const last = yield* crashes(300)
+        const grown = (heapUsed() - before) / (last - first)
+        assert.isAtLeast(last - first, 100)
+        // 500 texts of 200 bytes are 100 KiB; what the fake network and the clock keep of a connection is less than 5.
+      assert.isBelow(grown, 10 * 1024)
+      }).pipe(
+        Effect.provide(
+          onFake({
+            plugins: [crashing],
+            enabled: [enable(crashing, { sources: quick })],
+            limits: { restarts: 1000, restartWindowMs: 1000, ingressQueueCapacity: 1000 }
           })
         )
       )
