@@ -285,7 +285,7 @@ describe("a service", () => {
         const grown = (heapUsed() - before) / (last - first)
         assert.isAtLeast(last - first, 100)
         // 500 texts of 200 bytes are 100 KiB; what the fake network and the clock keep of a connection is less than 5.
-      assert.isBelow(grown, 10 * 1024)
+        assert.isBelow(grown, 10 * 1024)
       }).pipe(
         Effect.provide(
           onFake({

@@ -105,11 +105,11 @@ export const the = <A>(value: A | undefined): A => {
 const WITHIN_MS = 5000
 
 /** Looks again and again until what it sees is as it should be; fails with what it saw last. */
-export const eventually = <A>(
-  look: Effect.Effect<A>,
+export const eventually = <A, R>(
+  look: Effect.Effect<A, never, R>,
   holds: (seen: A) => boolean,
   withinMs = WITHIN_MS
-): Effect.Effect<A> =>
+): Effect.Effect<A, never, R> =>
   Effect.gen(function* () {
     const deadline = performance.now() + withinMs
     while (true) {
