@@ -147,6 +147,21 @@ describe("a handler", () => {
   })
 })
 
+/** Crashes a plugin again and again, each time with a flood that waits; how often it was restarted. */
+const crashes = (count: number) =>
+  Effect.gen(function* () {
+    const fake = yield* FakeWebSocket.FakeWebSocket
+    const host = yield* PluginHost.PluginHost
+    for (let crash = 0; crash < count; crash++) {
+      // The fake network keeps the server's ends of all connections, and what they sent.
+      const remote = (yield* fake.remotes(GATEWAY)).at(-1)
+      remote?.sendBurst(Array.from({ length: 500 }, (_, n) => `${crash} ${n} ${"x".repeat(200)}`))
+      yield* TestClock.adjust(5001)
+      yield* host.idle
+    }
+    return (yield* rowOf(REF)).restarts
+  })
+
 describe("a service", () => {
   it.effect("whose start never ends is interrupted, and one that doesn't heed that is given up", () => {
     let starts = 0
@@ -264,19 +279,6 @@ describe("a service", () => {
     () => {
       const crashing = plugin({ handlers: { gateway: { websocket_text: () => Effect.die("boom") } } })
       const quick = { gateway: { reconnect: { initial_ms: 1, max_ms: 1, stable_ms: 0 } } }
-      const crashes = (count: number) =>
-        Effect.gen(function* () {
-          const fake = yield* FakeWebSocket.FakeWebSocket
-          const host = yield* PluginHost.PluginHost
-          for (let crash = 0; crash < count; crash++) {
-            // The fake network keeps the server's ends of all connections, and what they sent.
-            const remote = (yield* fake.remotes(GATEWAY)).at(-1)
-            remote?.sendBurst(Array.from({ length: 500 }, (_, n) => `${crash} ${n} ${"x".repeat(200)}`))
-            yield* TestClock.adjust(5001)
-            yield* host.idle
-          }
-          return (yield* rowOf(REF)).restarts
-        })
       return Effect.gen(function* () {
         yield* start
         const first = yield* crashes(100)
