@@ -57,6 +57,17 @@ export type State = "connecting" | "open" | "closing" | "closed" | "waiting" | "
 export type Reported = GrantError | DialError | ConnectionError
 
 /**
+ * Why a source isn't dialled at all.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Refusal {
+  readonly error: GrantError | DialError
+  readonly reason: "grant" | "limit"
+}
+
+/**
  * What a connection needs.
  *
  * @category models
@@ -71,8 +82,8 @@ export interface Options {
   readonly sink: ConnectionSink
   readonly dials: DialSlots
   readonly limits: Values
-  /** Why this source is never dialled, where it isn't. */
-  readonly refused: { readonly error: GrantError | DialError; readonly reason: "grant" | "limit" } | undefined
+  /** Why this source isn't dialled at all, where it isn't. Asked before every dial. */
+  readonly refused: () => Refusal | undefined
   readonly report: (tag: Reported["_tag"], make: () => Reported) => void
   readonly changed: () => void
   /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
@@ -181,7 +192,8 @@ export class Connection {
   /** Why it isn't dialled anew though its plugin asks for it; undefined where it may be. */
   get denial(): Denial | undefined {
     const { refused, source } = this.#options
-    if (refused !== undefined) return refused.reason
+    const refusal = refused()
+    if (refusal !== undefined) return refusal.reason
     if (this.stopReason === "address" || this.stopReason === "http") return this.stopReason
     if (source.reconnect.policy === "never") return "never"
     return this.stopReason === "exhausted" || this.#redial.isExhausted ? "exhausted" : undefined
@@ -320,9 +332,10 @@ export class Connection {
       this.#apply(decision)
       if (this.state === "stopped") return undefined
     }
-    if (refused !== undefined) {
-      if (this.stopReason !== refused.reason) this.#report(refused.error)
-      return this.#stopped(refused.reason, null)
+    const refusal = refused()
+    if (refusal !== undefined) {
+      if (this.stopReason !== refusal.reason) this.#report(refusal.error)
+      return this.#stopped(refusal.reason, null)
     }
     const authorized = this.#route.declare()
     if (Result.isFailure(authorized)) {

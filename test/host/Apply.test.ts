@@ -232,17 +232,31 @@ describe("PluginHost.apply", () => {
   })
 
   it.effect("gives the places of sources that are gone to others", () => {
-    const [a, b] = [living("a"), living("b")]
+    const [a, b, c] = [living("a"), living("b"), living("c")]
     return Effect.gen(function* () {
       const fake = yield* FakeWebSocket.FakeWebSocket
       const host = yield* PluginHost.PluginHost
       yield* fake.remote(a.url)
       yield* host.idle
       assert.strictEqual((yield* rowOf(b.ref)).websocketConnections[0]?.stopReason, "limit")
+      yield* apply([enable(b.pkg), enable(c.pkg)])
+      yield* fake.remote(c.url)
+      // One that was there and isn't touched has to be told.
+      yield* host.reconnect(b.ref, b.url)
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(b.ref)).websocketConnections[0]?.stopReason, "limit")
       yield* apply([enable(b.pkg)])
-      yield* apply([enable(b.pkg, { config: { again: true } })])
+      yield* host.reconnect(b.ref, b.url)
       yield* fake.remote(b.url)
-    }).pipe(Effect.provide(onFake({ plugins: [a.pkg, b.pkg], limits: { connectionsPerHost: 1 } })))
+    }).pipe(
+      Effect.provide(
+        onFake({
+          plugins: [a.pkg, b.pkg, c.pkg],
+          enabled: [enable(a.pkg), enable(b.pkg)],
+          limits: { connectionsPerHost: 1 }
+        })
+      )
+    )
   })
 
   it.effect("rule 9: closing the host waits for what was just disabled", () => {

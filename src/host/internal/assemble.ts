@@ -213,7 +213,9 @@ const slots = (of: Slots, shared: Shared): Effect.Effect<ReadonlyArray<SourceSlo
   Effect.suspend(() => {
     leavePlaces(of.key, of.former, shared)
     return Effect.forEach(of.sources, (source, index) => {
-      const refused = refusal(of.key, source, index, shared)
+      const refused = () => refusal(of.key, source, index, shared)
+      // Places are given in the order in which sources are enabled.
+      refused()
       const options = connectionOptions(of, source, refused, shared)
       const kept = of.former.find(
         ({ connection }) => connection.source.url === source.url && connection.source.ingress === source.ingress
@@ -224,7 +226,8 @@ const slots = (of: Slots, shared: Shared): Effect.Effect<ReadonlyArray<SourceSlo
 
 const placeOf = (key: string, { ingress, url }: Source.Source): string => `${key} ${ingress} ${url}`
 
-const leavePlaces = (key: string, gone: ReadonlyArray<SourceSlot>, { places }: Shared): void => {
+/** Gives back the places that a plugin's sources have among `connections_per_host`. */
+export const leavePlaces = (key: string, gone: ReadonlyArray<SourceSlot>, { places }: Shared): void => {
   for (const { connection } of gone) places.delete(placeOf(key, connection.source))
 }
 
@@ -280,13 +283,13 @@ const connectionOptions = (
   activity
 })
 
-/** Why a source is never dialled: there are too many, or nobody fills in its template. */
+/** Why a source isn't dialled: there are too many, or nobody fills in its template. */
 const refusal = (
   key: string,
   source: Source.Source,
   index: number,
   { limits, places }: Shared
-): Connection.Options["refused"] => {
+): Connection.Refusal | undefined => {
   const url = source.display
   if ([source.url, ...Object.values(source.headers)].some((text) => /\{[^{}]*\}/.test(text))) {
     const error = new TargetInvalid({ url, problem: "its template is not filled in by this host" })
@@ -296,9 +299,10 @@ const refusal = (
     const error = new ConnectionLimit({ url, per: "plugin", limit: limits.connectionsPerPlugin })
     return { error, reason: "limit" }
   }
-  if (places.size >= limits.connectionsPerHost) {
+  const place = placeOf(key, source)
+  if (!places.has(place) && places.size >= limits.connectionsPerHost) {
     return { error: new ConnectionLimit({ url, per: "host", limit: limits.connectionsPerHost }), reason: "limit" }
   }
-  places.add(placeOf(key, source))
+  places.add(place)
   return undefined
 }

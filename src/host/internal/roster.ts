@@ -46,6 +46,8 @@ export const make = (
 
     const leave = (entry: Entry) => {
       leaving.add(entry)
+      // For what is enabled instead, though the sockets are still being closed.
+      Assemble.leavePlaces(entry.row.key, entry.row.instance.record.slots, shared)
       const ended = Effect.sync(() => {
         leaving.delete(entry)
         shared.changed()
