@@ -160,6 +160,7 @@ export class PluginInstance {
   /** Runs something else from now on: ends the instance that runs in order, and starts another. */
   replace(setup: SetupOrProblem): Effect.Effect<void> {
     return Effect.suspend(() => {
+      if (this.#wish === "end") return releaseOf(setup)
       const unused = this.#next
       this.#next = setup
       this.#parking.wake()
