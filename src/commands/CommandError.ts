@@ -82,9 +82,7 @@ export class CommandUngranted extends Schema.TaggedError<CommandUngranted>(id("C
   problem: Schema.Literals(["no source", "no grant"])
 }) {
   override get message(): string {
-    return this.problem === "no source"
-      ? `${this.url} is not a source of this plugin`
-      : `no grant covers ${this.url} any more`
+    return this.problem === "no source" ? `${this.url} is not a source of this plugin` : `no grant covers ${this.url}`
   }
 }
 

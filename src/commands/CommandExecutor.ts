@@ -196,7 +196,7 @@ export class CommandExecutor<D extends Destination> {
     if (!connection.mayDial(dialUrl)) return new CommandUngranted({ url: shownOf(dialUrl) ?? url, problem: "no grant" })
     const stale = this.#stale(event, dispatch, payload, found)
     if (stale !== undefined) return stale
-    const { denial } = connection
+    const denial = connection.denial(dialUrl)
     if (denial !== undefined) return new ReconnectDenied({ url, stopReason: denial })
     connection.reconnect(payload.code ?? connection.source.closeCode, dialUrl)
     return "executed"

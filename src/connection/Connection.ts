@@ -97,7 +97,8 @@ type Wish =
   | { readonly kind: "plugin"; readonly code: number; readonly reason: string }
   /** To be closed and dialled anew: after the source's schedule, or at once. */
   | { readonly kind: "redial"; readonly code: number; readonly atOnce: boolean }
-  | { readonly kind: "service" }
+  /** The service ends. `isClosed`: the plugin's own close comes before that, and outlasts it. */
+  | { readonly kind: "service"; readonly isClosed: boolean }
 
 /**
  * Why a connection isn't dialled anew though its plugin asks for it.
@@ -106,6 +107,14 @@ type Wish =
  * @since 0.1.0
  */
 export type Denial = Extract<Reconnect.StopReason, "grant" | "address" | "http" | "limit" | "never" | "exhausted">
+
+/** What a close by the plugin lies upon: it can't lift more than that by lifting its close. */
+interface Beneath {
+  readonly reason: Reconnect.StopReason | null
+  /** By the clock that is never set. */
+  readonly dueAt: number | null
+  readonly revision: number
+}
 
 const RUN: Wish = { kind: "run" }
 const isGrantError = Schema.is(GrantError)
@@ -149,6 +158,7 @@ export class Connection {
   readonly #parking: Parking.Parking
   #session: Session
   #wish: Wish = RUN
+  #beneath: Beneath | null = null
   /** The revision of the grants under which a denial was last reported. */
   #denied: number | null = null
 
@@ -189,14 +199,24 @@ export class Connection {
     return this.#route.mayDial(dialUrl)
   }
 
-  /** Why it isn't dialled anew though its plugin asks for it; undefined where it may be. */
-  get denial(): Denial | undefined {
+  /** Why it isn't dialled anew though its plugin asks for it, with this URL; undefined where it may be. */
+  denial(dialUrl: string | null | undefined): Denial | undefined {
     const { refused, source } = this.#options
     const refusal = refused()
     if (refusal !== undefined) return refusal.reason
-    if (this.stopReason === "address" || this.stopReason === "http") return this.stopReason
+    const reason = this.#stoppedFor
+    if (reason === "address" || reason === "http" || reason === "exhausted") return reason
+    if (reason === "grant" && this.#route.isDeniedWith(dialUrl)) return reason
     if (source.reconnect.policy === "never") return "never"
-    return this.stopReason === "exhausted" || this.#redial.isExhausted ? "exhausted" : undefined
+    return this.#redial.isExhausted ? "exhausted" : undefined
+  }
+
+  /** What it is stopped for, but for a close by the plugin itself. */
+  get #stoppedFor(): Reconnect.StopReason | null {
+    if (this.stopReason !== "plugin" || this.#beneath === null) return this.stopReason
+    const { dueAt, reason, revision } = this.#beneath
+    if (dueAt !== null && dueAt <= this.#monotonic()) return null
+    return reason === "address" && revision !== this.#options.authority.revision() ? null : reason
   }
 
   /** When it is dialled next by itself, in Unix milliseconds. */
@@ -216,11 +236,17 @@ export class Connection {
 
   /** Closes the socket, if there is one, and dials no more. */
   close(code: number, reason: string): void {
-    if (this.#wish.kind === "service") return
+    if (this.#wish.kind === "service" || this.#options.refused() !== undefined) return
     this.#wish = { kind: "plugin", code, reason }
     // Nothing is sent from here on, though the loop hasn't seen the wish yet.
     if (this.state === "open") this.#set("closing")
-    else if (this.state !== "connecting" && this.state !== "closing") this.#stopped("plugin", null)
+    else if (this.state !== "connecting" && this.state !== "closing") {
+      if (this.stopReason !== "plugin") {
+        const revision = this.#options.authority.revision()
+        this.#beneath = { reason: this.stopReason, dueAt: this.#redial.dueAt, revision }
+      }
+      this.#stopped("plugin", null)
+    }
     this.#parking.wake()
   }
 
@@ -238,9 +264,14 @@ export class Connection {
 
   /** Closes the socket, if there is one, and dials anew at once, whatever it was stopped for: the operator says so. */
   redialNow(): void {
-    if (this.#wish.kind === "service") return
     this.#redial = this.#newRedial()
     this.#denied = null
+    this.#beneath = null
+    if (this.#wish.kind === "service") {
+      // It is dialled as soon as the service runs again.
+      if (this.state === "stopped" && this.stopReason !== "service") this.forget()
+      return
+    }
     this.#wishRedial(this.source.closeCode, true)
   }
 
@@ -275,6 +306,7 @@ export class Connection {
     this.#redial = this.#newRedial()
     this.#route = new Route(this.#options)
     this.#denied = null
+    this.#beneath = null
     this.stopReason = null
     this.#set("closed")
   }
@@ -290,7 +322,7 @@ export class Connection {
       yield* this.#options.authority.watch(() => this.#grantsChanged())
       yield* Effect.acquireRelease(Effect.forkDetach(this.#run), (fiber) =>
         Effect.suspend(() => {
-          this.#wish = { kind: "service" }
+          this.#wish = { kind: "service", isClosed: this.#wish.kind === "plugin" }
           if (this.state === "open") this.#set("closing")
           this.wake()
           return Fiber.await(fiber)
@@ -317,7 +349,9 @@ export class Connection {
           if (target === undefined) yield* this.#parking.park(this.#redial.untilDue)
           else yield* this.#dial(target)
         }
-        if (this.state !== "stopped") this.#set("closed")
+        if (this.state === "stopped") return
+        if (this.#wish.isClosed) this.#stopped("plugin", null)
+        else this.#set("closed")
       })
     )
   }
@@ -326,12 +360,7 @@ export class Connection {
   #next(): AuthorizedTarget | undefined {
     const { authority, refused, sink } = this.#options
     if (this.#wish.kind === "plugin") return this.#stopped("plugin", null)
-    if (this.#wish.kind === "redial") {
-      const decision = this.#decide({ kind: "requested", openForMs: 0 }, false)
-      this.stopReason = null
-      this.#apply(decision)
-      if (this.state === "stopped") return undefined
-    }
+    if (this.#wish.kind === "redial" && !this.#replans()) return undefined
     const refusal = refused()
     if (refusal !== undefined) {
       if (this.stopReason !== refusal.reason) this.#report(refusal.error)
@@ -357,6 +386,24 @@ export class Connection {
     return authorized.success
   }
 
+  /** Plans what the wish for another dial asks for; false where there is none to be made. */
+  #replans(): boolean {
+    const beneath = this.#beneath
+    const waitsUntil = beneath?.reason === null && this.#isPluginsWish ? beneath.dueAt : null
+    const decision = this.#decide({ kind: "requested", openForMs: null }, false)
+    this.stopReason = null
+    // Whether it is granted is asked anew, and said.
+    if (decision.state === "stopped" && decision.reason === "grant") return true
+    // What waited before the plugin closed it goes on waiting.
+    const isSooner = decision.state === "waiting" && waitsUntil !== null && waitsUntil > decision.at
+    this.#apply(isSooner ? { state: "waiting", at: waitsUntil } : decision)
+    return decision.state === "waiting"
+  }
+
+  get #isPluginsWish(): boolean {
+    return this.#wish.kind === "redial" && !this.#wish.atOnce
+  }
+
   /** Whether what was decided at the last end still holds. */
   #stays(revision: number): boolean {
     if (this.stopReason === "grant") return this.#route.isDenied
@@ -369,6 +416,7 @@ export class Connection {
       const { dials, limits, source } = this.#options
       this.#route.target = declared
       this.stopReason = null
+      this.#beneath = null
       this.#redial.began()
       this.attempts++
       const session = this.#newSession()
@@ -557,11 +605,14 @@ export class Connection {
   #decide(end: Reconnect.End, isRevoked: boolean): Reconnect.Decision {
     const { source } = this.#options
     const wish = this.#wish
-    if (wish.kind === "plugin" || wish.kind === "service") return { state: "stopped", reason: wish.kind, at: null }
+    if (wish.kind === "plugin" || wish.kind === "service") {
+      const isClosed = wish.kind === "plugin" || wish.isClosed
+      return { state: "stopped", reason: isClosed ? "plugin" : "service", at: null }
+    }
     this.#wish = RUN
     if (!this.covered || isRevoked) return { state: "stopped", reason: "grant", at: null }
     if (wish.kind === "redial" && wish.atOnce) return { state: "waiting", at: this.#monotonic() }
-    const openForMs = end.kind === "epoch" ? end.openForMs : 0
+    const openForMs = end.kind === "epoch" ? end.openForMs : null
     const decision = this.#redial.decide(wish.kind === "redial" ? { kind: "requested", openForMs } : end)
     if (decision.state === "stopped" && decision.reason === "exhausted") {
       const { maxAttempts, windowMs } = source.reconnect

@@ -41,7 +41,7 @@ export type Decision =
 
 /**
  * What came to an end: a dial, an epoch, or whatever there was, because the
- * plugin asks for another dial.
+ * plugin asks for another dial. `openForMs` is null where nothing was open.
  *
  * @category models
  * @since 0.1.0
@@ -49,7 +49,7 @@ export type Decision =
 export type End =
   | { readonly kind: "dial"; readonly error: DialError }
   | { readonly kind: "epoch"; readonly code: number; readonly openForMs: number }
-  | { readonly kind: "requested"; readonly openForMs: number }
+  | { readonly kind: "requested"; readonly openForMs: number | null }
 
 /**
  * What a decision needs to know.
@@ -105,7 +105,7 @@ export const decide = (end: End, situation: Situation): Decision => {
  * @since 0.1.0
  */
 export const isStable = (end: End, settings: ReconnectSettings): boolean =>
-  end.kind !== "dial" && end.openForMs >= settings.stableMs
+  end.kind !== "dial" && end.openForMs !== null && end.openForMs >= settings.stableMs
 
 const backoff = ({ failures, random, settings }: Situation): number =>
   Math.round(random * Math.min(settings.maxMs, settings.initialMs * 2 ** Math.min(failures, 52)))

@@ -206,6 +206,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   }
 
   revoked(): void {
+    // Its timers end with it, too.
+    this.#options.epochEnded()
     this.discard()
   }
 

@@ -40,13 +40,7 @@ export const HOST_EVENT_KINDS = [
  */
 export const isHostKind = (kind: string): boolean => HOST_EVENT_KINDS.some((own) => own === kind)
 
-/**
- * The name of a kind of events.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const EventKind = Schema.String.check(
+const EventKind = Schema.String.check(
   Schema.isPattern(/^[a-z][a-z0-9_]{0,127}$/u, { expected: "an event kind of lower case letters, digits and '_'" })
 )
 

@@ -231,6 +231,40 @@ describe("PluginHost.apply", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
+  it.effect("rule 11: keeps masking what was configured before", () => {
+    const pkg = plugin({
+      handlers: ({ config }) =>
+        Effect.succeed({
+          gateway: {
+            websocket_open: () =>
+              Exit.succeed({
+                status: { said: JSON.stringify(config) },
+                // Ids and names are the plugin's text, too.
+                commands: [OutputCommand.setTimer("hunter2-0", { afterMs: 100 }, { commandId: "hunter2-0" })]
+              })
+          }
+        })
+    })
+    const quiet = plugin({})
+    const ref = refOf(pkg)
+    const secret = (n: number) => enable(pkg, { config: { token: `hunter2-${n}` } })
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(GATEWAY)
+      remote.close(4000, "bye hunter2-0")
+      yield* host.idle
+      const row = yield* rowOf(ref)
+      assert.include(JSON.stringify(row.reportedStatus), "***")
+      assert.deepStrictEqual([row.outputCommandResults[0]?.commandId, row.timers[0]?.name], ["***", "***"])
+      for (const n of [1, 2, 3]) {
+        // What runs now never says anything.
+        yield* apply([secret(n)], [quiet])
+        assert.notInclude(JSON.stringify(yield* host.status), "hunter2")
+      }
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [secret(0)] })))
+  })
+
   it.effect("gives the places of sources that are gone to others", () => {
     const [a, b, c] = [living("a"), living("b"), living("c")]
     return Effect.gen(function* () {

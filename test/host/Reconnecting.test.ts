@@ -41,7 +41,8 @@ const driven = (seen: Array<string> = []) => {
         websocket_error: note,
         websocket_text: (event) =>
           Exit.succeed({ commands: JSON.parse(event.text) as ReadonlyArray<OutputCommand.Command> }),
-        timer: (event) => Exit.succeed({ commands: event.name === "home" ? HOME : event.name === "lift" ? LIFT : [] })
+        timer: (event) =>
+          event.name === "die" ? Effect.die("boom") : Exit.succeed({ commands: WISHES.get(event.name) ?? [] })
       }
     }
   })
@@ -49,6 +50,16 @@ const driven = (seen: Array<string> = []) => {
 
 const LIFT = [OutputCommand.reconnect(GATEWAY, { epoch: "any" })]
 const HOME = [OutputCommand.reconnect(GATEWAY, { epoch: "any", dialUrl: null })]
+const BOTH = [OutputCommand.close(GATEWAY, { epoch: "any" }), ...LIFT]
+/** What the plugin asks for when a timer of that name fires. */
+const WISHES = new Map([
+  ["lift", LIFT],
+  ["home", HOME],
+  ["both", BOTH]
+])
+
+const resume = (sequence: number) => `ws://127.0.0.1:7700/resume/${sequence}`
+
 const say = (...commands: ReadonlyArray<OutputCommand.Command>) => JSON.stringify(commands)
 
 const start = Effect.gen(function* () {
@@ -322,6 +333,87 @@ describe("websocket_reconnect", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
+  it.effect("lifts no more than the plugin's own close where it closes first, and shortens no Retry-After by it", () =>
+    Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      remote.sendText(say(OutputCommand.setTimer("both", { afterMs: 10_000, everyMs: 10_000 })))
+      yield* host.idle
+      yield* fake.answer(GATEWAY, { kind: "refuse", status: 503, retryAfterMs: 3_600_000 })
+      remote.breakOff()
+      yield* host.idle
+      yield* TestClock.adjust(500)
+      yield* host.idle
+      const { nextAttemptAt } = yield* connection
+      for (let times = 0; times < 20; times++) {
+        yield* TestClock.adjust("1 minute")
+        yield* host.idle
+      }
+      assert.deepInclude(yield* connection, { state: "waiting", nextAttemptAt })
+      assert.lengthOf(yield* fake.dials, 2)
+      assert.notInclude(yield* results, "ReconnectDenied")
+    }).pipe(Effect.provide(onFake({ plugins: [driven()] })))
+  )
+
+  for (const [what, answer, dials] of [
+    ["a 403", { kind: "refuse", status: 403 }, 2],
+    [
+      "a denied address",
+      { kind: "fail", error: new ConnectionError.AddressDenied({ url: GATEWAY, address: "10.0.0.1" }) },
+      2
+    ],
+    ["a budget that is used up", { kind: "refuse", status: 500 }, 3]
+  ] as const) {
+    it.effect(`doesn't lift ${what} by closing first`, () => {
+      const pkg = driven()
+      const reconnect = { initial_ms: 10, max_ms: 10, max_attempts: 3, window_ms: 600_000 }
+      return Effect.gen(function* () {
+        const { fake, host, remote } = yield* start
+        remote.sendText(say(OutputCommand.setTimer("both", { afterMs: 60_000, everyMs: 61_000 })))
+        yield* host.idle
+        yield* fake.answer(GATEWAY, answer)
+        remote.breakOff()
+        for (let second = 0; second < 590; second++) {
+          yield* host.idle
+          yield* TestClock.adjust(1000)
+        }
+        yield* host.idle
+        assert.lengthOf(yield* fake.dials, dials)
+        assert.include(yield* results, "ReconnectDenied")
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "plugin" })
+      }).pipe(
+        Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { sources: { gateway: { reconnect } } })] }))
+      )
+    })
+  }
+
+  it.effect("resets no backoff of dials that never open, whatever stable_ms says", () => {
+    const pkg = plugin({
+      websocket,
+      handlers: {
+        gateway: {
+          websocket_text: () =>
+            Exit.succeed({ commands: [OutputCommand.setTimer("again", { afterMs: 100, everyMs: 1000 })] }),
+          timer: ({ sequence }) =>
+            Exit.succeed({ commands: [OutputCommand.reconnect(GATEWAY, { epoch: "any", dialUrl: resume(sequence) })] })
+        }
+      }
+    })
+    const sources = { gateway: { reconnect: { stable_ms: 0 } } }
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      remote.sendText("go")
+      yield* host.idle
+      for (let sequence = 0; sequence < 200; sequence++) yield* fake.answer(resume(sequence), { kind: "never" })
+      yield* fake.answer(GATEWAY, { kind: "never" })
+      remote.breakOff()
+      for (let second = 0; second < 120; second++) {
+        yield* TestClock.adjust(1000)
+        yield* settled
+      }
+      assert.isBelow((yield* fake.dials).length, 20)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { sources })] })))
+  })
+
   it.effect("gives up a dial under way to another URL", () =>
     Effect.gen(function* () {
       const { fake, host, remote } = yield* start
@@ -344,7 +436,76 @@ describe("websocket_reconnect", () => {
   )
 })
 
+describe("websocket_close", () => {
+  it.effect("holds though the service crashes before the server has answered", () =>
+    Effect.gen(function* () {
+      const { fake, remote } = yield* start
+      remote.ignoreClose()
+      remote.sendText(say(OutputCommand.close(GATEWAY), OutputCommand.setTimer("die", { afterMs: 100 })))
+      yield* settled
+      yield* TestClock.adjust(100)
+      yield* settled
+      yield* TestClock.adjust("1 minute")
+      yield* settled
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "plugin" })
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "running", restarts: 1 })
+      assert.lengthOf(yield* fake.dials, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [driven()] })))
+  )
+})
+
 describe("PluginHost.reconnect", () => {
+  it.effect("isn't lost while the service restarts", () => {
+    const pkg = driven()
+    const sources = { gateway: { reconnect: { stop_codes: [4004] } } }
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      remote.sendText(say(OutputCommand.setTimer("die", { afterMs: 1000 })))
+      yield* host.idle
+      remote.close(4004)
+      yield* host.idle
+      yield* TestClock.adjust(1000)
+      yield* settled
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "restarting")
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "close_code" })
+      yield* host.reconnect(REF, GATEWAY)
+      yield* TestClock.adjust(100)
+      yield* fake.remote(GATEWAY, 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { sources })] })))
+  })
+
+  it.effect("isn't promised by the status of a service that was stopped", () =>
+    Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      yield* fake.answer(GATEWAY, { kind: "refuse", status: 403 })
+      remote.breakOff()
+      yield* host.idle
+      yield* TestClock.adjust(5000)
+      yield* host.idle
+      assert.isNotNull((yield* connection).nextAttemptAt)
+      yield* host.stop(REF)
+      yield* host.idle
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "http", nextAttemptAt: null })
+    }).pipe(Effect.provide(onFake({ plugins: [driven()] })))
+  )
+
+  it.effect("says so where the grant is gone by then", () => {
+    const pkg = driven()
+    const granted = GrantStore.grantOf(enable(pkg))
+    const sources = { gateway: { reconnect: { stop_codes: [4004] } } }
+    return Effect.gen(function* () {
+      const { host, remote } = yield* start
+      const grants = yield* GrantStore.GrantEditor
+      remote.close(4004)
+      yield* host.idle
+      yield* grants.set(REF, { ...granted, websocket: [] })
+      yield* host.reconnect(REF, GATEWAY)
+      yield* host.idle
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "grant" })
+      assert.strictEqual((yield* connection).lastError?.tag, "TargetUngranted")
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { sources })] })))
+  })
+
   it.effect("closes an open connection in order and dials at once", () => {
     const seen: Array<string> = []
     return Effect.gen(function* () {
@@ -397,18 +558,19 @@ describe("SourceUrl", () => {
         throw new Error("secret")
       }),
       Effect.interrupt,
+      Effect.succeed(undefined as unknown as string),
       Effect.never
     ]
     return Effect.gen(function* () {
       const fake = yield* FakeWebSocket.FakeWebSocket
       const host = yield* PluginHost.PluginHost
-      for (let minute = 0; minute < 6; minute++) {
+      for (let minute = 0; minute < 8; minute++) {
         yield* TestClock.adjust("1 minute")
         yield* host.idle
       }
       yield* fake.remote(GATEWAY)
       const row = yield* rowOf(REF)
-      assert.deepStrictEqual(row.diagnosticCounts, { DialFailed: 4, OpenTimeout: 1 })
+      assert.deepStrictEqual(row.diagnosticCounts, { DialFailed: 5, OpenTimeout: 1 })
       assert.deepInclude(row.diagnostics[0]?.error, { phase: "url", code: "EUNRESOLVED" })
       assert.notInclude(JSON.stringify(yield* host.status), "secret")
     }).pipe(withUrl(({ url }) => answers[asked++] ?? Effect.succeed(url)))
@@ -427,6 +589,33 @@ describe("SourceUrl", () => {
       assert.notInclude(JSON.stringify(yield* host.status), "secret")
     }).pipe(withUrl(() => Effect.succeed(ELSEWHERE)))
   )
+
+  it.effect("rule 1: a stop for its answer isn't the plugin's to lift", () => {
+    let asked = 0
+    let answer = GATEWAY
+    return Effect.gen(function* () {
+      const { host, remote } = yield* start
+      remote.sendText(say(OutputCommand.setTimer("lift", { afterMs: 60_000, everyMs: 1000 })))
+      yield* host.idle
+      answer = ELSEWHERE
+      remote.breakOff()
+      for (let second = 0; second < 200; second++) {
+        yield* host.idle
+        yield* TestClock.adjust(1000)
+      }
+      yield* host.idle
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "grant" })
+      assert.strictEqual(asked, 2)
+      assert.strictEqual((yield* results).at(-1), "ReconnectDenied")
+    }).pipe(
+      withUrl(() =>
+        Effect.sync(() => {
+          asked++
+          return answer
+        })
+      )
+    )
+  })
 
   const Url = Schema.Literals([
     GATEWAY,

@@ -333,6 +333,53 @@ describe("Timers", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
+  it.effect("rule 1: of a source fire no more once its target isn't granted, open or waiting", () => {
+    const told: Array<Told> = []
+    const pkg = plugin({
+      handlers: {
+        gateway: {
+          websocket_open: (event) =>
+            Exit.succeed({ commands: [OutputCommand.setTimer("open", { afterMs: 200, url: event.url })] }),
+          websocket_close: (event) =>
+            Exit.succeed({
+              commands: [OutputCommand.setTimer("waiting", { afterMs: 100, everyMs: 1000, url: event.url })]
+            }),
+          timer: (event) => {
+            told.push([event.name, event.at, event.source, event.epoch])
+            return Exit.void
+          }
+        }
+      }
+    })
+    const granted = GrantStore.grantOf(enable(pkg))
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      const grants = yield* GrantStore.GrantEditor
+      remote.ignoreClose()
+      yield* grants.set(REF, { ...granted, websocket: [] })
+      yield* settled
+      yield* TestClock.adjust(300)
+      yield* settled
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust(1000)
+      yield* host.idle
+      yield* grants.set(REF, granted)
+      const second = yield* fake.remote(GATEWAY, 2)
+      yield* fake.answer(GATEWAY, { kind: "refuse", status: 503, retryAfterMs: 60_000 })
+      second.breakOff()
+      yield* host.idle
+      yield* TestClock.adjust(3000)
+      yield* host.idle
+      const before = told.length
+      assert.isAbove(before, 0)
+      yield* grants.set(REF, { ...granted, websocket: [] })
+      yield* TestClock.adjust(10_000)
+      yield* host.idle
+      assert.lengthOf(told, before)
+      assert.deepStrictEqual((yield* rowOf(REF)).timers, [])
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
   it.effect("10,000 events of 100 plugins come in time and are all accounted for", () => {
     const told: Array<Told> = []
     const plugins = Array.from({ length: 100 }, (_, n) =>

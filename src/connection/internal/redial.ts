@@ -25,6 +25,11 @@ export class Redial {
     this.#options = options
   }
 
+  /** When an attempt is planned, by the clock that is never set; null where none is. */
+  get dueAt(): number | null {
+    return this.#dueAt
+  }
+
   /** Whether an attempt is planned, due or not. */
   get isPlanned(): boolean {
     return this.#dueAt !== null

@@ -67,6 +67,11 @@ export class Route {
     return this.#deniedAt === this.#options.authority.revision()
   }
 
+  /** Whether that would be so again if this were asked for. */
+  isDeniedWith(dialUrl: string | null | undefined): boolean {
+    return this.isDenied && (dialUrl === undefined || dialUrl === this.#dialUrl)
+  }
+
   /** Authorizes the source's own URL. */
   declare(): Result.Result<AuthorizedTarget, GrantError> {
     const { authority, source } = this.#options
@@ -80,6 +85,10 @@ export class Route {
     const { authority, pluginRef, source, sourceUrl } = this.#options
     const { display, ingress: ingressName, url } = source
     return Effect.suspend(() => sourceUrl.resolve({ pluginRef, ingressName, url, dialUrl: this.#dialUrl })).pipe(
+      // The application need not be written in TypeScript.
+      Effect.flatMap((dialled: unknown) =>
+        typeof dialled === "string" ? Effect.succeed(dialled) : Effect.fail("no text")
+      ),
       Effect.catchCause(() => Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED" }))),
       Effect.flatMap((dialled) => {
         if (dialled === url) return Effect.succeed(declared)

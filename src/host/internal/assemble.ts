@@ -5,6 +5,7 @@
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Connection from "../../connection/Connection.ts"
 import { ConnectionLimit } from "../../connection/ConnectionError.ts"
@@ -110,12 +111,26 @@ export const row = (
 export const change = (existing: Row, wanted: Wanted, shared: Shared): Effect.Effect<void> =>
   Effect.gen(function* () {
     const setup = yield* prepare(wanted, existing, shared)
+    mask(existing)
+    // What was enabled until now may still say something.
+    existing.redaction = redactionOf(existing.wanted, wanted)
     existing.wanted = wanted
-    existing.redaction = redactionOf(wanted)
     yield* existing.instance.replace(setup)
   })
 
-const redactionOf = ({ enablement }: Wanted) => Redaction.make({ secrets: [], config: enablement.config })
+const redactionOf = (...wanted: ReadonlyArray<Wanted>) =>
+  Redaction.make({ secrets: [], config: wanted.map(({ enablement }) => enablement.config) })
+
+/** Masks for good what is kept of foreign texts, before it is forgotten what is to be masked. */
+const mask = ({ instance: { record }, redaction }: Row): void => {
+  if (record.reportedStatus !== null) {
+    record.reportedStatus = JSON.stringify(redaction.json(JSON.parse(record.reportedStatus) as Schema.Json))
+  }
+  for (const { connection } of record.slots) {
+    const { lastClose } = connection
+    if (lastClose !== null) connection.lastClose = { ...lastClose, reason: redaction.foreign(lastClose.reason) }
+  }
+}
 
 /** Whether two entries of the same reference run the same, whatever they are granted. */
 export const isSame = (one: Wanted, other: Wanted): boolean => {

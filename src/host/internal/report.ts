@@ -26,6 +26,7 @@ export const plugin = (
   const { record } = instance
   const { queueBytes, queueDepth, ...dispatchCounters } = record.accounting
   const queues = [record.hostQueue, ...record.slots.map(({ queue }) => queue)]
+  const rests = instance.lifecycle === "stopped" || instance.lifecycle === "failed"
   const oldest = queues.flatMap((queue) => queue.oldestAt ?? [])
   return {
     pluginRef: ref,
@@ -51,20 +52,27 @@ export const plugin = (
       everyMs
     })),
     dispatchCounters,
-    outputCommandResults: record.results
-      .all()
-      .map((result) =>
-        result.error === undefined
-          ? result
-          : { ...result, error: { tag: result.error.tag, message: redaction.own(result.error.message) } }
-      ),
-    websocketConnections: record.slots.map(({ connection: live, queue }) => connection(live, queue, redaction)),
+    outputCommandResults: record.results.all().map((result) => ({
+      ...result,
+      // The plugin may have made them up.
+      commandId: redaction.foreign(result.commandId),
+      correlationId: redaction.foreign(result.correlationId),
+      ...(result.error === undefined
+        ? {}
+        : { error: { tag: result.error.tag, message: redaction.own(result.error.message) } })
+    })),
+    websocketConnections: record.slots.map(({ connection: live, queue }) => connection(live, queue, redaction, rests)),
     diagnostics: log.entries(),
     diagnosticCounts: log.counts()
   }
 }
 
-const connection = (live: Connection, queue: IngressQueue, redaction: Redaction): ConnectionStatus => ({
+const connection = (
+  live: Connection,
+  queue: IngressQueue,
+  redaction: Redaction,
+  serviceRests: boolean
+): ConnectionStatus => ({
   url: redaction.own(live.source.display),
   ingressName: live.source.ingress,
   state: live.state,
@@ -80,8 +88,8 @@ const connection = (live: Connection, queue: IngressQueue, redaction: Redaction)
     live.lastClose === null
       ? null
       : { ...live.lastClose, reason: redaction.foreign(live.lastClose.reason), at: time(live.lastClose.at) },
-  // While the service restarts the attempt is planned, and nothing waits for it.
-  nextAttemptAt: live.state === "closed" ? null : timeOrNull(live.nextAttemptAt),
+  // While no service runs the attempt may be planned, and nothing waits for it.
+  nextAttemptAt: live.state === "closed" || serviceRests ? null : timeOrNull(live.nextAttemptAt),
   subprotocol: live.subprotocol,
   remoteAddress: live.remoteAddress,
   flow: queue.flow,
