@@ -73,6 +73,14 @@ export class Results {
     this.#next = (this.#next + 1) % this.#capacity
   }
 
+  /** Masks for good what the plugin made up. */
+  mask(masked: (text: string) => string): void {
+    for (const [index, result] of this.#kept.entries()) {
+      const ids = Object.fromEntries(Object.entries(result.ids).map(([key, id]: [string, string]) => [key, masked(id)]))
+      this.#kept[index] = { ...result, ids }
+    }
+  }
+
   /** The oldest first. */
   all(): ReadonlyArray<CommandOutcome> {
     return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)].map(fromRecorded)

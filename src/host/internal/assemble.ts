@@ -126,6 +126,7 @@ const mask = ({ instance: { record }, redaction }: Row): void => {
   if (record.reportedStatus !== null) {
     record.reportedStatus = JSON.stringify(redaction.json(JSON.parse(record.reportedStatus) as Schema.Json))
   }
+  record.results.mask(redaction.foreign)
   for (const { connection } of record.slots) {
     const { lastClose } = connection
     if (lastClose !== null) connection.lastClose = { ...lastClose, reason: redaction.foreign(lastClose.reason) }
