@@ -157,7 +157,7 @@ export class Connection {
   #route: Route
   readonly #parking: Parking.Parking
   #session: Session
-  #wish: Wish = RUN
+  #wish: Wish = { kind: "service", isClosed: false }
   #beneath: Beneath | null = null
   /** The revision of the grants under which a denial was last reported. */
   #denied: number | null = null

@@ -102,7 +102,7 @@ export type Encoded = Omit<Diagnostic, "at" | "count">
  * @category constants
  * @since 0.1.0
  */
-export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause"])
+export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause", "problems"])
 
 /**
  * How the errors of one stage are encoded.
@@ -127,7 +127,8 @@ export interface StageCodec {
 export const encode =
   (stages: ReadonlyArray<StageCodec>, redaction: Redaction) =>
   (error: Reportable): Encoded => {
-    const message = redaction.own(error.message)
+    // What a plugin's own schema says of a value may have the value in it.
+    const message = "problems" in error ? redaction.foreign(error.message) : redaction.own(error.message)
     for (const stage of stages) {
       const fields = encodeFields(stage, error, redaction)
       if (fields !== undefined) {

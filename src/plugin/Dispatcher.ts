@@ -123,7 +123,14 @@ export class Dispatcher {
   /** Runs beside the runner and ends it when the instance is lost. */
   get lossWatch(): Effect.Effect<void> {
     const { lost } = this.#options.instance
-    return lost === undefined ? Effect.void : Effect.map(lost, (how) => this.#lost(how))
+    if (lost === undefined) return Effect.void
+    return Effect.map(
+      // Who can't say any more whether the instance is there has lost it.
+      Effect.catchCause(lost, (cause) =>
+        Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.succeed("crash" as const)
+      ),
+      (how) => this.#lost(how)
+    )
   }
 
   /** Why the runner ends or ended; `undefined` while it goes on. */
@@ -169,6 +176,7 @@ export class Dispatcher {
         ? restore(this.#idle.park(null))
         : Effect.suspend(() => restore(this.#idle.park(Math.max(1, Math.ceil(this.#askAt - this.#monotonic())))))
     const turn: Effect.Effect<void> = Effect.suspend(() => {
+      if (this.#end !== undefined) return Effect.void
       if (status !== undefined && this.#askAt <= this.#monotonic()) {
         return Effect.andThen(this.#ask(status, restore), turn)
       }
@@ -213,12 +221,15 @@ export class Dispatcher {
   /** Asks the plugin for its status: plugin code like a handler, with the same deadline. */
   #ask(status: Effect.Effect<unknown, unknown>, restore: Restore): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#end !== undefined) return Effect.void
       const now = this.#monotonic()
       this.#askAt = now + STATUS_EVERY_MS
       this.#current = "status"
       this.#watchFrom(now)
-      return Effect.map(Effect.exit(restore(status)), (exit) => this.#told(exit))
+      return Effect.map(Effect.exit(restore(status)), (exit) => {
+        const { dispatchDeadlineMs } = this.#options.limits
+        if (this.#monotonic() - now >= dispatchDeadlineMs) this.#timedOut(dispatchDeadlineMs)
+        else this.#told(exit)
+      })
     })
   }
 

@@ -86,8 +86,6 @@ const isManifestInvalid = Schema.is(ManifestInvalid)
  */
 export class PluginInstance {
   lifecycle: Lifecycle = "ready"
-  /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
-  retryAt: number | null = null
   restarts = 0
   /** Whether its supervisor has ended: it was disabled, or the host was closed. */
   hasEnded = false
@@ -114,6 +112,7 @@ export class PluginInstance {
   /** A denial since the service runs, even if the grant is back by now. */
   #withdrawn: GrantError | undefined = undefined
   #dueAt: number | null = null
+  #retryAt: number | null = null
 
   constructor(options: Options, setup: SetupOrProblem, predecessor?: PluginInstance) {
     const { changed, clock, hostBytes, key, limits, log } = options
@@ -130,7 +129,17 @@ export class PluginInstance {
       changed,
       woken: () => this.#dispatcher?.wake()
     })
-    predecessor?.whenEnded(() => this.#parking.wake())
+    // Whoever waits for this one waits for the one before it, too.
+    if (predecessor !== undefined)
+      predecessor.#ended.push(() => {
+        this.#parking.wake()
+        this.#tellEnded()
+      })
+  }
+
+  /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
+  get retryAt(): number | null {
+    return this.#denied === null ? this.#retryAt : null
   }
 
   /** Starts the service, also one that failed or was stopped; its sources are dialled whatever they were stopped for. */
@@ -181,9 +190,8 @@ export class PluginInstance {
     })
   }
 
-  /** Calls back when its supervisor has ended. */
-  whenEnded(ended: () => void): void {
-    this.#ended.push(ended)
+  #tellEnded(): void {
+    for (const ended of this.#ended) ended()
   }
 
   /** Runs the service until the scope closes. */
@@ -202,7 +210,7 @@ export class PluginInstance {
 
   /** Whether the instance that runs, or is being started, may go on. */
   get #isWanted(): boolean {
-    return this.#wish === "run" && this.#next === undefined && !this.#isRenewed
+    return this.#wish === "run" && this.#next === undefined && !this.#isRenewed && this.#withdrawn === undefined
   }
 
   #grantsChanged(setup: Setup): void {
@@ -228,7 +236,7 @@ export class PluginInstance {
       if (this.lifecycle !== "failed") this.#rest("stopped", null)
       this.#options.dropped(this.record.slots)
       this.hasEnded = true
-      for (const ended of this.#ended.splice(0)) ended()
+      this.#tellEnded()
     })
   }
 
@@ -259,7 +267,8 @@ export class PluginInstance {
   /** The service begins anew: nothing counts that it was stopped or failed for. */
   #begin(): void {
     this.#isRenewed = false
-    if (!isSetup(this.#setup) || this.ghosts.areAbout) return
+    if (!isSetup(this.#setup)) return
+    if (this.ghosts.areAbout && !this.ghosts.isWaiting) return this.#giveUp()
     if (this.#hasRun) this.#reason = "reload"
     for (const { connection } of this.record.slots) connection.forget()
     this.#set("ready", null)
@@ -292,10 +301,10 @@ export class PluginInstance {
   #deny(error: GrantError, revision: number): undefined {
     if (this.#denied !== revision) this.record.fail(error)
     this.#denied = revision
-    // What failed for another reason has that one, and its own time.
+    // What failed for another reason has that one, and what waits for its time has that.
     if (this.lifecycle === "failed") return
-    this.#failedByDenial = true
-    this.#rest("failed", null)
+    this.#failedByDenial = this.#dueAt === null
+    this.#rest("failed", this.#dueAt)
   }
 
   /** The service from its start to its end, and the decision what follows. */
@@ -329,7 +338,10 @@ export class PluginInstance {
     return Effect.gen({ self: this }, function* () {
       const { startDeadlineMs: deadlineMs } = this.#options.limits
       const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
-      const start = Effect.suspend(() => runtime.start({ config, reason: this.#reason, state }))
+      const start = Effect.flatMap(
+        Effect.suspend(() => runtime.start({ config, reason: this.#reason, state })),
+        instanceOf
+      )
       const exit = yield* withDeadline(start, {
         parking: this.#parking,
         monotonic: this.record.monotonic,
@@ -347,6 +359,8 @@ export class PluginInstance {
 
   #notStarted(error: StartFailed | StartTimeout | ManifestInvalid): undefined {
     this.record.fail(error)
+    // What its neighbours left it is gone.
+    if (this.#reason === "neighbour") this.#reason = "crash"
     // Only the operator can help.
     if (error._tag === "ManifestInvalid") return this.#rest("failed", null)
     const isFirst = this.#reason === "first" || this.#reason === "reload"
@@ -359,9 +373,13 @@ export class PluginInstance {
     return Effect.gen({ self: this }, function* () {
       // It is released by the plugin's code, which may not end.
       const release = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
-      if (!(yield* outlives(release, UNSTOPPABLE_AFTER_MS))) return true
-      this.#unstoppable(release)
-      return false
+      if (yield* outlives(release, UNSTOPPABLE_AFTER_MS)) {
+        this.#unstoppable(release)
+        return false
+      }
+      const exit = yield* Fiber.await(release)
+      if (Exit.isFailure(exit)) this.record.fail(new DispatchFailed({ during: "stop", cause: squash(exit) }))
+      return true
     })
   }
 
@@ -390,15 +408,23 @@ export class PluginInstance {
       const dispatcher = this.#newDispatcher(instance)
       const runner = yield* this.#dispatching(dispatcher, isFirst ? sockets : undefined)
       // Its connections, waiting events and timers go on.
-      const goesOn = dispatcher.end === "neighbour" && this.#isWanted && this.#withdrawn === undefined
+      const goesOn = dispatcher.end === "neighbour" && this.#isWanted
       if (!goesOn) yield* this.#close(sockets)
       const hasStopped = yield* this.#endInstance(dispatcher, runner, instance)
       const hasEnded = (yield* this.#released(resources)) && hasStopped
       if (!goesOn) return { next: undefined, end: hasEnded ? dispatcher.end : undefined }
-      this.#reason = "neighbour"
-      const next = hasEnded ? yield* this.#started(setup) : undefined
+      const next = hasEnded ? yield* this.#startedAgain(setup) : undefined
       if (next === undefined) yield* this.#close(sockets)
       return { next, end: undefined }
+    })
+  }
+
+  /** The next instance where a sandbox was lost: the operator may have decided otherwise while the old one ended. */
+  #startedAgain(setup: Setup): Effect.Effect<Started | undefined> {
+    return Effect.suspend(() => {
+      if (!this.#isWanted) return Effect.succeed(this.#backToReady())
+      this.#reason = "neighbour"
+      return this.#started(setup)
     })
   }
 
@@ -410,16 +436,17 @@ export class PluginInstance {
         this.#dispatcher = dispatcher
         const runner = yield* Effect.forkDetach(dispatcher.run)
         yield* Effect.forkScoped(dispatcher.watchdog)
-        yield* Effect.forkScoped(dispatcher.lossWatch)
+        const losing = yield* Effect.forkDetach(dispatcher.lossWatch)
         if (sockets !== undefined) {
           yield* Effect.forEach(this.record.slots, ({ connection }) => Scope.provide(connection.supervised, sockets))
         }
         while (dispatcher.end === undefined && this.#isWanted) {
           this.#parking.look()
-          if (this.#withdrawn !== undefined) break
-          yield* this.#parking.park(null)
+          if (this.#isWanted) yield* this.#parking.park(null)
         }
         dispatcher.stop()
+        // It is the runtime's code, and need not heed it.
+        losing.interruptUnsafe()
         this.#dispatcher = undefined
         // Told at once: what it takes to end it may take a while.
         if (typeof dispatcher.end === "object") this.record.fail(dispatcher.end)
@@ -436,6 +463,7 @@ export class PluginInstance {
       this.record.discardWaiting()
       yield* Scope.close(sockets, Exit.void)
       this.record.discardWaiting()
+      if (this.lifecycle === "failed") for (const { connection } of this.record.slots) connection.retire()
     })
   }
 
@@ -536,15 +564,32 @@ export class PluginInstance {
     const same = this.lifecycle === lifecycle && this.#dueAt === dueAt
     this.lifecycle = lifecycle
     this.#dueAt = dueAt
-    this.retryAt = dueAt === null ? null : this.record.now() + Math.round(dueAt - this.record.monotonic())
+    this.#retryAt = dueAt === null ? null : this.record.now() + Math.round(dueAt - this.record.monotonic())
     if (!same) this.#options.changed()
   }
 }
 
 const releaseOf = (setup: SetupOrProblem): Effect.Effect<void> => (isSetup(setup) ? setup.release : Effect.void)
 
-const startError = (cause: unknown): StartFailed | ManifestInvalid =>
-  isManifestInvalid(cause) ? cause : new StartFailed({ cause })
+const startError = (cause: unknown): StartFailed | ManifestInvalid => {
+  try {
+    if (isManifestInvalid(cause)) return cause
+  } catch {
+    // It can't be looked at, so it is no error of ours.
+  }
+  return new StartFailed({ cause })
+}
+
+/** What a runtime started, if it has the form that it must have. */
+const instanceOf = (instance: Instance): Effect.Effect<Instance> =>
+  Effect.suspend(() => {
+    const { handle, lost, status, stop } = instance
+    const isWell =
+      typeof handle === "function" &&
+      Effect.isEffect(stop) &&
+      [lost, status].every((optional) => optional === undefined || Effect.isEffect(optional))
+    return isWell ? Effect.succeed(instance) : Effect.die(new TypeError("what was started is no instance"))
+  })
 
 const squash = (exit: Exit.Failure<unknown, unknown>): unknown => {
   const reason = exit.cause.reasons[0]

@@ -46,6 +46,20 @@ export type PluginDiagnostic = ManifestError | Reported | IngressError | Command
 export type OwnError = ManifestError | GrantError | DispatchError | RuntimeError
 
 /**
+ * A plugin's last error. `isForeign`: texts of the plugin may stand in its
+ * message.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface OwnFailure {
+  readonly tag: string
+  readonly message: string
+  readonly at: number
+  readonly isForeign: boolean
+}
+
+/**
  * What a record needs. `key` is the head of the correlation ids of events that
  * come from no connection.
  *
@@ -75,7 +89,7 @@ export class PluginRecord {
   state: string | null = null
   reportedAt: number | null = null
   lastDispatchAt: number | null = null
-  lastError: { readonly tag: string; readonly message: string; readonly at: number } | null = null
+  lastError: OwnFailure | null = null
   slots: ReadonlyArray<SourceSlot> = []
   /** What is enabled; undefined where nothing could be. */
   manifest: Manifest | undefined = undefined
@@ -89,6 +103,7 @@ export class PluginRecord {
   readonly monotonic: () => number
   readonly #options: Options
   #executor: CommandExecutor<SourceSlot> | undefined = undefined
+  #authority: Authority | undefined = undefined
   /** The ingresses that want to know what became of their commands. */
   #wantResults: ReadonlySet<string> = new Set()
   #dispatches = 0
@@ -123,6 +138,7 @@ export class PluginRecord {
   adopt(slots: ReadonlyArray<SourceSlot>, authority: Authority | undefined): void {
     const { limits, log } = this.#options
     this.slots = slots
+    this.#authority = authority
     this.#wantResults = new Set(
       this.manifest?.ingresses.filter((ingress) => takes(ingress, "command_result")).map(({ name }) => name)
     )
@@ -173,7 +189,7 @@ export class PluginRecord {
   }
 
   fail(error: OwnError): void {
-    this.lastError = { tag: error._tag, message: error.message, at: this.now() }
+    this.lastError = { tag: error._tag, message: error.message, at: this.now(), isForeign: "problems" in error }
     this.#options.log.add(error)
   }
 
@@ -201,7 +217,11 @@ export class PluginRecord {
     this.results.add(result)
     // Results of what answers a result would feed themselves.
     if (this.#wantResults.size === 0 || event.kind === "command_result") return
-    if (this.#wantResults.has(event.ingressName)) this.hostQueue.result(event.ingressName, () => fromRecorded(result))
+    const { ingressName } = event
+    if (!this.#wantResults.has(ingressName) || this.#authority === undefined) return
+    if (Result.isSuccess(this.#authority.ingress(ingressName))) {
+      this.hostQueue.result(ingressName, () => fromRecorded(result))
+    }
   }
 
   /** Lets queues slide whose socket has been paused for longer than the patience. */

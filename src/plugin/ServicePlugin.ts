@@ -306,8 +306,11 @@ const handler = <State, R>(
 const stateEncoder = <State>(schema: Schema.Codec<State, unknown>) => {
   const encode = Schema.encodeUnknownResult(schema)
   const encoded = (answer: Answer<State> | void): Exit.Exit<Output | void, unknown> => {
-    const { state = undefined, ...rest } = answer ?? {}
-    if (state === undefined) return Exit.succeed(rest)
+    // Whatever else it may be is refused with the rest of the checks.
+    if (typeof answer !== "object" || answer === null || answer.state === undefined) {
+      return Exit.succeed(answer as Output | void)
+    }
+    const { state, ...rest } = answer
     const result = encode(state)
     return Result.isSuccess(result)
       ? // Whether it is JSON is checked with the rest of the output.

@@ -213,27 +213,30 @@ const prepare = (
     const sources = Source.all(manifest, enablement)
     return {
       ...prepared,
-      slots: (former, record) => slots({ ...parts, ref, prepared, sources, former, record }, shared)
+      slots: (former, record) => slots({ ...parts, ref, prepared, record }, sources, former, shared)
     }
   })
 
 interface Slots extends Pick<Row, "key" | "log" | "dials" | "ref"> {
   readonly prepared: Omit<Setup, "slots">
-  readonly sources: ReadonlyArray<Source.Source>
-  readonly former: ReadonlyArray<SourceSlot>
   readonly record: PluginRecord
 }
 
 /** The sources of a plugin: those that stay are kept, with all that they counted. */
-const slots = (of: Slots, shared: Shared): Effect.Effect<ReadonlyArray<SourceSlot>> =>
+const slots = (
+  of: Slots,
+  sources: ReadonlyArray<Source.Source>,
+  former: ReadonlyArray<SourceSlot>,
+  shared: Shared
+): Effect.Effect<ReadonlyArray<SourceSlot>> =>
   Effect.suspend(() => {
-    leavePlaces(of.key, of.former, shared)
-    return Effect.forEach(of.sources, (source, index) => {
-      const refused = () => refusal(of.key, source, index, shared)
+    leavePlaces(of.key, former, shared)
+    return Effect.forEach(sources, (source, index) => {
+      const refused = refusalOf(of.key, source, index, shared)
       // Places are given in the order in which sources are enabled.
       refused()
       const options = connectionOptions(of, source, refused, shared)
-      const kept = of.former.find(
+      const kept = former.find(
         ({ connection }) => connection.source.url === source.url && connection.source.ingress === source.ingress
       )
       return kept === undefined ? newSlot(of, source, options, shared) : Effect.sync(() => keep(kept, options))
@@ -298,6 +301,10 @@ const connectionOptions = (
   turnNow,
   activity
 })
+
+// Made here, so that it holds nothing of the lists that a connection was found in.
+const refusalOf = (key: string, source: Source.Source, index: number, shared: Shared) => () =>
+  refusal(key, source, index, shared)
 
 /** Why a source isn't dialled: there are too many, or nobody fills in its template. */
 const refusal = (

@@ -13,10 +13,21 @@ import type { Row } from "./assemble.ts"
 const time = (millis: number): string => new Date(millis).toISOString()
 const timeOrNull = (millis: number | null): string | null => (millis === null ? null : time(millis))
 
-type Failure = { readonly tag: string; readonly message: string; readonly at: number } | null
+type Failure = {
+  readonly tag: string
+  readonly message: string
+  readonly at: number
+  readonly isForeign?: boolean
+} | null
 
 const lastError = (error: Failure, redaction: Redaction) =>
-  error === null ? null : { tag: error.tag, message: redaction.own(error.message), at: time(error.at) }
+  error === null
+    ? null
+    : {
+        tag: error.tag,
+        message: error.isForeign === true ? redaction.foreign(error.message) : redaction.own(error.message),
+        at: time(error.at)
+      }
 
 export const plugin = (
   { instance, log, redaction, ref, wanted: { enablement } }: Row,

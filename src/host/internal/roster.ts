@@ -17,6 +17,13 @@ interface Entry {
   readonly scope: Scope.Closeable
 }
 
+/** What becomes of one entry. */
+interface Step {
+  readonly wanted: Assemble.Wanted
+  readonly entry: Entry | undefined
+  readonly isSame: boolean
+}
+
 export interface Roster {
   /** In the order in which they are enabled; behind them those that are being stopped. */
   readonly rows: ReadonlyArray<Assemble.Row>
@@ -40,6 +47,8 @@ export const make = (
     let known = packages
     let entries: ReadonlyMap<string, Entry> = new Map()
     const leaving = new Set<Entry>()
+    // What has left and still runs, because it didn't end when it was told to.
+    const haunting = new Map<string, Assemble.Row["instance"]>()
     let problems: ReadonlyArray<Problem> = []
     let appliedAt = shared.clock.currentTimeMillisUnsafe()
     let rows = 0
@@ -47,9 +56,11 @@ export const make = (
     const leave = (entry: Entry) => {
       leaving.add(entry)
       // For what is enabled instead, though the sockets are still being closed.
-      Assemble.leavePlaces(entry.row.key, entry.row.instance.record.slots, shared)
+      const { instance, key, ref } = entry.row
+      Assemble.leavePlaces(key, instance.record.slots, shared)
       const ended = Effect.sync(() => {
         leaving.delete(entry)
+        if (instance.ghosts.areAbout) haunting.set(ref, instance)
         shared.changed()
       })
       // The host doesn't close before it has ended, either.
@@ -63,35 +74,36 @@ export const make = (
     const enter = (wanted: Assemble.Wanted) =>
       Effect.gen(function* () {
         // What runs under this reference still, though it was disabled.
-        const former = [...leaving].filter(({ row }) => row.ref === wanted.ref).at(-1)?.row.instance
+        const left = [...leaving].filter(({ row }) => row.ref === wanted.ref).at(-1)?.row.instance
+        const former = left ?? haunting.get(wanted.ref)
         const row = yield* Assemble.row(wanted, `${shared.runKey}-${rows++}`, shared, former)
         return { row, scope: yield* Scope.fork(running) }
       })
+
+    const enact = ({ entry, isSame, wanted }: Step): Effect.Effect<Entry> => {
+      if (entry === undefined) return enter(wanted)
+      if (!isSame) return Effect.as(Assemble.change(entry.row, wanted, shared), entry)
+      entry.row.wanted = wanted
+      return Effect.succeed(entry)
+    }
 
     const apply = (enabled: ReadonlyArray<Enablement>) =>
       Effect.gen(function* () {
         const unique = onlyFirst(enabled)
         problems = unique.problems
         appliedAt = shared.clock.currentTimeMillisUnsafe()
-        const wanted = unique.enabled.map((enablement) => Assemble.want(enablement, known))
-        const staying = new Set(wanted.map(({ ref }) => ref))
-        for (const [ref, entry] of entries) if (!staying.has(ref)) yield* leave(entry)
         const before = entries
+        const plan = unique.enabled.map((enablement) => {
+          const wanted = Assemble.want(enablement, known)
+          const entry = before.get(wanted.ref)
+          return { wanted, entry, isSame: entry !== undefined && Assemble.isSame(entry.row.wanted, wanted) }
+        })
+        const staying = new Set(plan.map(({ wanted }) => wanted.ref))
+        entries = new Map([...before].filter(([ref]) => staying.has(ref)))
+        for (const [ref, entry] of before) if (!staying.has(ref)) yield* leave(entry)
+        for (const [ref, instance] of haunting) if (!instance.ghosts.areAbout) haunting.delete(ref)
         // Side by side: a grant store that is slow to answer is so once, not once for each plugin.
-        const next = yield* Effect.forEach(
-          wanted,
-          (one) => {
-            const entry = before.get(one.ref)
-            if (entry === undefined) return enter(one)
-            return Assemble.isSame(entry.row.wanted, one)
-              ? Effect.sync(() => {
-                  entry.row.wanted = one
-                  return entry
-                })
-              : Effect.as(Assemble.change(entry.row, one, shared), entry)
-          },
-          { concurrency: "unbounded" }
-        )
+        const next = yield* Effect.forEach(plan, enact, { concurrency: "unbounded" })
         entries = new Map(next.map((entry) => [entry.row.ref, entry]))
         for (const entry of next) {
           if (!before.has(entry.row.ref)) yield* Scope.provide(entry.row.instance.supervised, entry.scope)

@@ -27,9 +27,9 @@ export class Ghosts {
     return this.isWaiting || this.#isHaunted
   }
 
-  /** Whether the predecessor is still being ended. */
+  /** Whether the predecessor, or one before it, is still being ended. */
   get isWaiting(): boolean {
-    return this.#predecessor?.hasEnded === false
+    return this.#predecessor !== undefined && (!this.#predecessor.hasEnded || this.#predecessor.ghosts.isWaiting)
   }
 
   get #isHaunted(): boolean {
