@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { type Enablement, GrantStore, OutputCommand, PluginHost, type PluginRuntime, ServicePlugin } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { heapUsed } from "../support/memory.ts"
 import { enable, GATEWAY, plugin, refOf, target } from "../support/plugins.ts"
 
 const urlOf = (name: string) => `ws://127.0.0.1:7700/${name}`
@@ -50,6 +51,15 @@ const apply = (enabled: ReadonlyArray<Enablement.Enablement>, plugins?: Readonly
     yield* grants.replace(enabled)
     yield* host.apply(plugins === undefined ? { enabled } : { enabled, plugins })
     yield* host.idle
+  })
+
+/** Lets so many seconds pass, and what is due in them happen. */
+const pass = (seconds: number) =>
+  Effect.gen(function* () {
+    for (let second = 0; second < seconds; second++) {
+      yield* TestClock.adjust(1000)
+      yield* settled
+    }
   })
 
 const refs = Effect.flatMap(PluginHost.PluginHost, ({ status }) =>
@@ -263,6 +273,131 @@ describe("PluginHost.apply", () => {
         assert.notInclude(JSON.stringify(yield* host.status), "hunter2")
       }
     }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [secret(0)] })))
+  })
+
+  it.effect("rule 6: remembers what never ended after its supervisor has given it up", () => {
+    const a = living("a")
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remote = yield* fake.remote(a.url)
+      remote.sendText("forever")
+      yield* settled
+      yield* host.apply({ enabled: [] })
+      yield* pass(15)
+      assert.deepStrictEqual(yield* refs, [])
+      yield* host.apply({ enabled: [enable(a.pkg)] })
+      yield* settled
+      const row = yield* rowOf(a.ref)
+      assert.strictEqual(row.lifecycle, "failed")
+      assert.strictEqual(row.lastError?.tag, "InstanceUnstoppable")
+      assert.lengthOf(a.life.starts, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
+  })
+
+  const ORDERS: ReadonlyArray<
+    readonly [
+      what: string,
+      (
+        host: PluginHost.PluginHost["Service"],
+        entry: (change?: { readonly [key: string]: unknown }) => Enablement.Enablement
+      ) => Effect.Effect<void, PluginHost.PluginUnknown>
+    ]
+  > = [
+    [
+      "off and on twice",
+      (host, entry) =>
+        Effect.gen(function* () {
+          yield* host.apply({ enabled: [] })
+          yield* settled
+          yield* host.apply({ enabled: [entry()] })
+        })
+    ],
+    [
+      "stopped and started",
+      (host) =>
+        Effect.gen(function* () {
+          yield* host.stop("project:test.slow")
+          yield* settled
+          yield* host.start("project:test.slow")
+        })
+    ],
+    [
+      "enabled wrongly and corrected",
+      (host, entry) =>
+        Effect.gen(function* () {
+          yield* host.apply({ enabled: [entry({ version: "9.9.9" })] })
+          yield* settled
+          yield* host.apply({ enabled: [entry()] })
+        })
+    ]
+  ]
+
+  for (const [what, then] of ORDERS) {
+    it.effect(`starts what was ${what} while the one before it ends in order`, () => {
+      const starts: Array<string> = []
+      const pkg = {
+        ...plugin({ name: "slow" }),
+        runtime: {
+          start: ({ reason }: PluginRuntime.Start) =>
+            Effect.sync(() => {
+              starts.push(reason)
+              return { handle: () => Exit.void, stop: Effect.sleep(2000) }
+            })
+        }
+      }
+      return Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        yield* host.idle
+        yield* host.apply({ enabled: [] })
+        yield* settled
+        yield* host.apply({ enabled: [enable(pkg)] })
+        yield* settled
+        yield* then(host, (change) => enable(pkg, change))
+        yield* pass(15)
+        assert.strictEqual((yield* rowOf(refOf(pkg))).lifecycle, "running")
+        assert.lengthOf(starts, 2)
+        yield* host.stop(refOf(pkg))
+        yield* pass(3)
+      }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+    })
+  }
+
+  it.effect("keeps to what it had where it can't be told what is wanted", () => {
+    const [a, b] = [living("a"), living("b")]
+    const circular: { [key: string]: unknown } = {}
+    circular["itself"] = circular
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      const bad = { ...enable(b.pkg), config: circular as never }
+      assert.isTrue(Exit.isFailure(yield* Effect.exit(host.apply({ enabled: [bad] }))))
+      yield* pass(10)
+      assert.deepStrictEqual(yield* refs, [a.ref, b.ref])
+      yield* apply([enable(a.pkg), enable(b.pkg)])
+      assert.deepStrictEqual([a.life.starts.length, a.life.running], [1, 1])
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg, b.pkg] })))
+  })
+
+  it.effect("rule 3: holds no more memory for sources that are gone", () => {
+    const pkg = plugin({})
+    const applied = (first: number, last: number) =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        for (let version = first; version < last; version++) {
+          const urls = Array.from({ length: 10 }, (_, n) => `ws://127.0.0.1:7700/${version}/${n}`)
+          yield* host.apply({ enabled: [enable(pkg, { config: { version }, sources: { gateway: { urls } } })] })
+          yield* host.idle
+        }
+        return heapUsed()
+      })
+    const none = enable(pkg, { grants: { permissions: pkg.manifest.permissions, websocket: [] } })
+    return Effect.gen(function* () {
+      const before = yield* applied(0, 100)
+      const after = yield* applied(100, 300)
+      // 2,000 sources came and went; each has 6 KB while it is there.
+      assert.isBelow(after - before, 3_000_000)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [none] })))
   })
 
   it.effect("gives the places of sources that are gone to others", () => {

@@ -87,6 +87,39 @@ describe("results of commands", () => {
     }).pipe(Effect.provide(onFake({ plugins: [asking(seen, ["websocket_text"])] })))
   })
 
+  it.effect("rule 1: are no events for an ingress that was revoked while its event was handled", () => {
+    const seen: Array<IngressEvent.AnyEvent> = []
+    const pkg = plugin({
+      ingress: { eventKinds: KINDS },
+      handlers: {
+        gateway: {
+          websocket_text: () => Effect.as(Effect.sleep(500), { commands: [OutputCommand.clearTimer("x")] }),
+          command_result: (event) => {
+            seen.push(event)
+            return Exit.void
+          }
+        }
+      }
+    })
+    const granted = GrantStore.grantOf(enable(pkg))
+    return Effect.gen(function* () {
+      const { host, remote } = yield* start
+      const grants = yield* GrantStore.GrantEditor
+      remote.sendText("x")
+      yield* settled
+      yield* grants.set(REF, {
+        ...granted,
+        permissions: granted.permissions.filter(({ kind }) => kind !== "ingress")
+      })
+      yield* settled
+      yield* TestClock.adjust(500)
+      yield* host.idle
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "running", queueDepth: 0 })
+      assert.lengthOf((yield* rowOf(REF)).outputCommandResults, 1)
+      assert.deepStrictEqual(seen, [])
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
   it.effect("rule 3: are bounded where a plugin asks for more than it takes", () => {
     const pkg = plugin({
       ingress: { eventKinds: KINDS },

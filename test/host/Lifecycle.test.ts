@@ -1,4 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -50,7 +51,9 @@ const Action = Schema.Union([
       "disable",
       "enable",
       "reconfigure",
-      "fewer sources"
+      "fewer sources",
+      "lose to a neighbour",
+      "lose"
     ])
   })
 ])
@@ -123,7 +126,7 @@ const wild = (book: Book): PluginRuntime.PluginPackage => {
         return Exit.succeed({ commands: [reply(event, about)] })
     }
   }
-  return plugin({
+  const pkg = plugin({
     name: "wild",
     sources: WILD,
     ingress: {
@@ -146,6 +149,28 @@ const wild = (book: Book): PluginRuntime.PluginPackage => {
         }
       })
   })
+  return pkg
+}
+
+/** The same, whose instances can be lost, are asked for their status, and take a while to stop. */
+const withLosses = (pkg: PluginRuntime.PluginPackage, book: Book) => {
+  let lose: Deferred.Deferred<PluginRuntime.Loss> | undefined
+  const lossy: PluginRuntime.PluginPackage = {
+    ...pkg,
+    runtime: {
+      start: (start) =>
+        Effect.gen(function* () {
+          if (book.isRevoked) book.unauthorized++
+          const instance = yield* pkg.runtime.start(start)
+          const lost = yield* Deferred.make<PluginRuntime.Loss>()
+          lose = lost
+          return { ...instance, lost: Deferred.await(lost), status: Effect.succeed(1), stop: Effect.sleep(700) }
+        })
+    }
+  }
+  const loseIt = (how: PluginRuntime.Loss) =>
+    Effect.suspend(() => (lose === undefined ? Effect.void : Effect.asVoid(Deferred.succeed(lose, how))))
+  return { lossy, loseIt }
 }
 
 const calm = (heard: Array<string>) =>
@@ -179,7 +204,7 @@ describe("a host whose plugins do anything, and whose operator does anything", (
             isRevoked: false
           }
           const heard: Array<string> = []
-          const pkg = wild(book)
+          const { loseIt, lossy: pkg } = withLosses(wild(book), book)
           const other = calm(heard)
           const quick = { reconnect: { initial_ms: 10, max_ms: 50, stable_ms: 0 } }
           const settings = { sources: { gateway: quick } }
@@ -288,6 +313,12 @@ describe("a host whose plugins do anything, and whose operator does anything", (
                   wanted = enable(pkg, { ...settings, config: { version: sent } })
                   yield* host.apply({ enabled: [neighbour, wanted] })
                   break
+                case "lose":
+                  yield* loseIt("crash")
+                  break
+                case "lose to a neighbour":
+                  yield* loseIt("neighbour")
+                  break
                 case "fewer sources":
                   wanted = enable(pkg, { sources: { gateway: { ...quick, urls: WILD.slice(0, 1) } } })
                   yield* host.apply({ enabled: [wanted, neighbour] })
@@ -303,7 +334,18 @@ describe("a host whose plugins do anything, and whose operator does anything", (
               }
               yield* check
             }
-            yield* settled
+            // Whatever happened: once it is granted, enabled and started, it runs.
+            book.isRevoked = false
+            revokedAt = undefined
+            yield* grants.set(refOf(pkg), GrantStore.grantOf(wanted))
+            yield* host.apply({ enabled: [wanted, neighbour] })
+            yield* host.start(refOf(pkg))
+            for (let second = 0; second < 60; second++) {
+              yield* settled
+              yield* TestClock.adjust(1000)
+            }
+            yield* check
+            assert.strictEqual((yield* rowOf(refOf(pkg))).lifecycle, "running", "it is started again")
             const untouched = yield* rowOf(refOf(other))
             assert.deepInclude(untouched, { lifecycle: "running", restarts: 0, diagnosticCounts: {} }, "rule 12")
             assert.deepStrictEqual(

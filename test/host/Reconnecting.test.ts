@@ -474,6 +474,17 @@ describe("PluginHost.reconnect", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { sources })] })))
   })
 
+  it.effect("does nothing for a service that never started", () => {
+    const pkg = plugin({ handlers: () => Effect.fail("no") })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      yield* host.reconnect(REF, GATEWAY)
+      yield* host.idle
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "service" })
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
   it.effect("isn't promised by the status of a service that was stopped", () =>
     Effect.gen(function* () {
       const { fake, host, remote } = yield* start

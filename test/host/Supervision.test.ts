@@ -2,23 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
-import { OutputCommand, PluginHost, type PluginRuntime } from "mooring"
+import { GrantStore, OutputCommand, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { heapUsed } from "../support/memory.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
-import * as V8 from "node:v8"
-import * as Vm from "node:vm"
 
 const REF = "project:test.plugin"
 
-V8.setFlagsFromString("--expose-gc")
-const collectGarbage: () => void = Vm.runInNewContext("gc")
-
-/** Bytes that are reachable. */
-const heapUsed = (): number => {
-  collectGarbage()
-  return process.memoryUsage().heapUsed
-}
 const OTHER = "ws://127.0.0.1:7700/other"
 
 const start = Effect.gen(function* () {
@@ -162,7 +153,81 @@ const crashes = (count: number) =>
     return (yield* rowOf(REF)).restarts
   })
 
+describe("a runtime that returns nonsense", () => {
+  const unreadable = new Proxy(
+    {},
+    {
+      getPrototypeOf: () => {
+        throw new Error("don't look")
+      }
+    }
+  )
+  for (const [what, answer] of [
+    ["undefined", Effect.succeed(undefined)],
+    ["null", Effect.succeed(null)],
+    ["an empty object", Effect.succeed({})],
+    ["a stop that is no effect", Effect.succeed({ handle: () => Exit.void, stop: () => {} })],
+    ["an error that can't be looked at", Effect.fail(unreadable)]
+  ] as const) {
+    it.effect(`rule 10: ${what} is a start that failed`, () => {
+      const pkg = { ...plugin({}), runtime: { start: () => answer as Effect.Effect<PluginRuntime.Instance, unknown> } }
+      return Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        yield* host.idle
+        const row = yield* rowOf(REF)
+        assert.strictEqual(row.lifecycle, "failed")
+        assert.strictEqual(row.lastError?.tag, "StartFailed")
+        yield* host.stop(REF)
+        yield* host.idle
+        assert.strictEqual((yield* rowOf(REF)).lifecycle, "stopped")
+      }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+    })
+  }
+})
+
 describe("a service", () => {
+  it.effect("rule 10: reports a finalizer that dies", () => {
+    const pkg = plugin({
+      handlers: () =>
+        Effect.as(
+          Effect.addFinalizer(() => Effect.die("boom")),
+          {}
+        )
+    })
+    return Effect.gen(function* () {
+      const { host } = yield* start
+      yield* host.stop(REF)
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.strictEqual(row.lifecycle, "stopped")
+      assert.strictEqual(row.lastError?.tag, "DispatchFailed")
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("that is denied while it waits for its next start waits on, and promises no start meanwhile", () => {
+    const pkg = plugin({ handlers: { gateway: { websocket_open: () => Effect.die("boom") } } })
+    const granted = GrantStore.grantOf(enable(pkg))
+    return Effect.gen(function* () {
+      const { fake, host } = yield* start
+      const grants = yield* GrantStore.GrantEditor
+      for (let tick = 0; tick < 100 && (yield* rowOf(REF)).restarts < 4; tick++) {
+        yield* TestClock.adjust(100)
+        yield* host.idle
+      }
+      const { retryAt } = yield* rowOf(REF)
+      const dials = (yield* fake.dials).length
+      yield* grants.revoke(REF)
+      yield* settled
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "failed", retryAt: null })
+      yield* grants.set(REF, granted)
+      yield* host.idle
+      assert.deepInclude(yield* rowOf(REF), { retryAt })
+      assert.lengthOf(yield* fake.dials, dials)
+      yield* TestClock.adjust(1000)
+      yield* fake.remote(GATEWAY, dials + 1)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
   it.effect("whose start never ends is interrupted, and one that doesn't heed that is given up", () => {
     let starts = 0
     const pkg = plugin({

@@ -3,7 +3,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
-import { type IngressEvent, OutputCommand, PluginHost, type PluginRuntime } from "mooring"
+import { GrantStore, type IngressEvent, OutputCommand, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { GATEWAY, plugin } from "../support/plugins.ts"
@@ -11,7 +11,7 @@ import { GATEWAY, plugin } from "../support/plugins.ts"
 const REF = "project:test.plugin"
 
 /** A runtime whose instances can be lost, as those of a sandbox can. */
-const lossy = (options: { readonly failStart?: number } = {}) => {
+const lossy = (options: { readonly failStart?: number; readonly lost?: Effect.Effect<PluginRuntime.Loss> } = {}) => {
   const starts: Array<PluginRuntime.Start> = []
   const handled: Array<string> = []
   const released: Array<number> = []
@@ -20,6 +20,8 @@ const lossy = (options: { readonly failStart?: number } = {}) => {
     handled.push(event.kind === "websocket_text" && "text" in event ? event.text : event.kind)
     if (!("text" in event)) return Exit.void
     if (event.text === "hang") return Effect.never
+    if (event.text === "stubborn") return Effect.uninterruptible(Effect.sleep(3000))
+    if (event.text === "forever") return Effect.uninterruptible(Effect.never)
     if (event.text === "timer") {
       return Exit.succeed({ commands: [OutputCommand.setTimer("beat", { afterMs: 500, url: GATEWAY })] })
     }
@@ -35,7 +37,7 @@ const lossy = (options: { readonly failStart?: number } = {}) => {
           yield* Effect.addFinalizer(() => Effect.sync(() => released.push(starts.length)))
           const lost = yield* Deferred.make<PluginRuntime.Loss>()
           lose = lost
-          return { handle, stop: Effect.void, lost: Deferred.await(lost) }
+          return { handle, stop: Effect.void, lost: options.lost ?? Deferred.await(lost) }
         })
     }
   }
@@ -110,7 +112,10 @@ describe("an instance whose sandbox was ended for a neighbour", () => {
       assert.deepInclude(yield* rowOf(REF), { lifecycle: "restarting", restarts: 1 })
       yield* TestClock.adjust(100)
       yield* fake.remote(GATEWAY, 2)
-      assert.lengthOf(starts, 3)
+      assert.deepStrictEqual(
+        starts.map(({ reason }) => reason),
+        ["first", "neighbour", "crash"]
+      )
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
@@ -149,6 +154,68 @@ describe("an instance whose sandbox was ended for a neighbour", () => {
       yield* TestClock.adjust(100)
       yield* fake.remote(GATEWAY, 2)
       assert.deepInclude(starts[1], { reason: "crash", state: "kept" })
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("rule 1: isn't started again where its grant went while the old one ended", () => {
+    const { lose, pkg, starts } = lossy()
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const grants = yield* GrantStore.GrantEditor
+      const remote = yield* fake.remote(GATEWAY)
+      remote.sendText("stubborn")
+      yield* settled
+      yield* lose("neighbour")
+      yield* settled
+      yield* grants.revoke(REF)
+      for (let second = 0; second < 6; second++) {
+        yield* settled
+        yield* TestClock.adjust(1000)
+      }
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "failed")
+      assert.lengthOf(starts, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("rule 6: whose handler never ends is given up, and its sources say so", () => {
+    const { lose, pkg, starts } = lossy()
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const remote = yield* fake.remote(GATEWAY)
+      remote.sendText("forever")
+      yield* settled
+      yield* lose("neighbour")
+      for (let second = 0; second < 15; second++) {
+        yield* settled
+        yield* TestClock.adjust(1000)
+      }
+      const row = yield* rowOf(REF)
+      assert.strictEqual(row.lifecycle, "failed")
+      assert.isFalse(remote.isOpen)
+      assert.deepInclude(row.websocketConnections[0], { state: "stopped", stopReason: "service" })
+      assert.lengthOf(starts, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("rule 10: has crashed where the runtime can't say any more whether it is there", () => {
+    const { pkg } = lossy({ lost: Effect.die(new Error("the channel broke")) })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      const row = yield* rowOf(REF)
+      assert.strictEqual(row.lifecycle, "restarting")
+      assert.strictEqual(row.diagnosticCounts["InstanceLost"], 1)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("rule 9: stops though the runtime's watch for losses can't be interrupted", () => {
+    const { pkg } = lossy({ lost: Effect.uninterruptible(Effect.never) })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      yield* host.stop(REF)
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "stopped")
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 })

@@ -86,6 +86,23 @@ describe("a plugin's configuration", () => {
   )
 })
 
+it.effect("rule 11: what a plugin's own check says of a configured value is masked", () => {
+  const check = Schema.makeFilter((room: string) => `there is no room ${room}`)
+  const pkg = ServicePlugin.make({
+    ...declared,
+    config: Schema.Struct({ room: Schema.String.check(check) }),
+    handlers: {}
+  })
+  return Effect.gen(function* () {
+    const host = yield* PluginHost.PluginHost
+    yield* host.idle
+    const row = yield* rowOf(REF)
+    assert.strictEqual(row.lastError?.tag, "ManifestInvalid")
+    assert.include(row.lastError?.message, "there is no room ***")
+    assert.notInclude(JSON.stringify(row), "secret-room")
+  }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { config: { room: "secret-room" } })] })))
+})
+
 describe("a plugin's state", () => {
   const State = Schema.Struct({ seen: Schema.Int, at: Schema.DateFromString })
 
@@ -318,6 +335,37 @@ describe("a plugin's status", () => {
       assert.deepInclude(row.dispatchCounters, { failed: 0, dispatched: 1 })
     }).pipe(Effect.provide(onFake({ plugins: [reporting(() => answers[asked++] ?? Effect.succeed(null))] })))
   })
+
+  for (const [how, handler] of [
+    ["is past its deadline", Effect.never],
+    ["dies", Effect.andThen(Effect.sleep(800), Effect.die("boom"))],
+    ["is to be stopped", Effect.sleep(950)]
+  ] as const) {
+    it.effect(`rule 6: that becomes due while a handler ${how} keeps no instance from ending`, () => {
+      const pkg = ServicePlugin.make({
+        ...declared,
+        handlers: { gateway: { websocket_text: () => handler } },
+        status: Effect.succeed(1)
+      })
+      return Effect.gen(function* () {
+        const { host, remote } = yield* start
+        yield* TestClock.adjust(9500)
+        yield* host.idle
+        remote.sendText("x")
+        yield* settled
+        yield* TestClock.adjust(700)
+        yield* settled
+        if (how === "is to be stopped") yield* host.stop(REF)
+        for (let tick = 0; tick < 100; tick++) {
+          yield* settled
+          yield* TestClock.adjust(100)
+        }
+        const row = yield* rowOf(REF)
+        assert.strictEqual(row.lifecycle, how === "is to be stopped" ? "stopped" : "running")
+        assert.notProperty(row.diagnosticCounts, "InstanceUnstoppable")
+      }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+    })
+  }
 
   for (const [how, effect, tag] of [
     ["never answers", Effect.never, "DispatchTimeout"],
