@@ -309,7 +309,6 @@ describe("PluginHost.apply", () => {
       (host, entry) =>
         Effect.gen(function* () {
           yield* host.apply({ enabled: [] })
-          yield* settled
           yield* host.apply({ enabled: [entry()] })
         })
     ],

@@ -4,20 +4,13 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { GrantStore, type IngressEvent, IngressEventWire, OutputCommand, PluginHost, ServicePlugin } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
-import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { accountingProblem, onFake, opened, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, target } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
 const KINDS = ["websocket_open", "websocket_text", "command_result", "order"] as const
 
-const start = Effect.gen(function* () {
-  const fake = yield* FakeWebSocket.FakeWebSocket
-  const host = yield* PluginHost.PluginHost
-  const remote = yield* fake.remote(GATEWAY)
-  yield* host.idle
-  return { fake, host, remote }
-})
+const start = opened(GATEWAY)
 
 const asking = (seen: Array<IngressEvent.AnyEvent>, kinds: ReadonlyArray<string> = KINDS) =>
   plugin({

@@ -14,7 +14,7 @@ import {
   type WebSocketTarget
 } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { accountingProblem, onFake, opened, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
@@ -62,13 +62,7 @@ const resume = (sequence: number) => `ws://127.0.0.1:7700/resume/${sequence}`
 
 const say = (...commands: ReadonlyArray<OutputCommand.Command>) => JSON.stringify(commands)
 
-const start = Effect.gen(function* () {
-  const fake = yield* FakeWebSocket.FakeWebSocket
-  const host = yield* PluginHost.PluginHost
-  const remote = yield* fake.remote(GATEWAY)
-  yield* host.idle
-  return { fake, host, remote }
-})
+const start = opened(GATEWAY)
 
 const connection = Effect.map(rowOf(REF), (row) => {
   const [first] = row.websocketConnections

@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
 import { GrantStore, OutputCommand, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { accountingProblem, onFake, opened, rowOf, settled } from "../support/host.ts"
 import { heapUsed } from "../support/memory.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
@@ -12,13 +12,7 @@ const REF = "project:test.plugin"
 
 const OTHER = "ws://127.0.0.1:7700/other"
 
-const start = Effect.gen(function* () {
-  const fake = yield* FakeWebSocket.FakeWebSocket
-  const host = yield* PluginHost.PluginHost
-  const remote = yield* fake.remote(GATEWAY)
-  yield* settled
-  return { fake, host, remote }
-})
+const start = opened(GATEWAY)
 
 const handling = (
   text: (event: {

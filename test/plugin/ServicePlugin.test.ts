@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { type IngressEvent, OutputCommand, PluginHost, ServicePlugin } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { onFake, rowOf, settled } from "../support/host.ts"
+import { onFake, opened, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, target } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
@@ -20,13 +20,7 @@ const declared = {
   websocket: [target]
 } as const
 
-const start = Effect.gen(function* () {
-  const fake = yield* FakeWebSocket.FakeWebSocket
-  const host = yield* PluginHost.PluginHost
-  const remote = yield* fake.remote(GATEWAY)
-  yield* host.idle
-  return { fake, host, remote }
-})
+const start = opened(GATEWAY)
 
 describe("a plugin's configuration", () => {
   const Config = Schema.Struct({ room: Schema.String, since: Schema.DateFromString })

@@ -5,7 +5,7 @@ import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { GrantStore, type IngressEvent, OutputCommand, PluginHost } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
+import { accountingProblem, onFake, opened, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
@@ -41,13 +41,7 @@ const driven = (told: Array<Told>, seen: Array<IngressEvent.IngressEvent> = []) 
 
 const say = (...commands: ReadonlyArray<OutputCommand.Command>) => JSON.stringify(commands)
 
-const start = Effect.gen(function* () {
-  const fake = yield* FakeWebSocket.FakeWebSocket
-  const host = yield* PluginHost.PluginHost
-  const remote = yield* fake.remote(GATEWAY)
-  yield* host.idle
-  return { fake, host, remote }
-})
+const start = opened(GATEWAY)
 
 const statuses = Effect.map(rowOf(REF), (row) =>
   row.outputCommandResults.map(({ error, status }) => error?.tag ?? status)

@@ -27,6 +27,16 @@ export const onFake = ({ enabled, limits, plugins }: Setup) => {
 /** Lets everything run that is ready, where `idle` would wait for a handler that sleeps. */
 export const settled = Effect.forEach(Array.from({ length: 12 }), () => Effect.yieldNow, { discard: true })
 
+/** The first connection of a URL is open, and the plugin has seen that. */
+export const opened = (url: string) =>
+  Effect.gen(function* () {
+    const fake = yield* FakeWebSocket.FakeWebSocket
+    const host = yield* PluginHost.PluginHost
+    const remote = yield* fake.remote(url)
+    yield* host.idle
+    return { fake, host, remote }
+  })
+
 /** The row of a plugin in the status now. */
 export const rowOf = (pluginRef: string): Effect.Effect<HostStatus.PluginStatus, never, PluginHost.PluginHost> =>
   Effect.gen(function* () {
