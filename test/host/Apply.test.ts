@@ -266,7 +266,16 @@ describe("PluginHost.apply", () => {
       yield* host.idle
       const row = yield* rowOf(ref)
       assert.include(JSON.stringify(row.reportedStatus), "***")
+      yield* TestClock.adjust(500)
       assert.deepStrictEqual([row.outputCommandResults[0]?.commandId, row.timers[0]?.name], ["***", "***"])
+      // What was enabled before still has its say while it ends.
+      const second = yield* fake.remote(GATEWAY, 2)
+      second.ignoreClose()
+      yield* host.apply({ enabled: [secret(9)], plugins: [pkg] })
+      yield* settled
+      second.close(4000, "bye hunter2-0")
+      yield* settled
+      assert.notInclude(JSON.stringify(yield* host.status), "hunter2")
       for (const n of [1, 2, 3]) {
         // What runs now never says anything.
         yield* apply([secret(n)], [quiet])

@@ -5,14 +5,19 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import type { Parking } from "../../internal/parking.ts"
 
-/** Whether a fiber that was interrupted is still running after so many milliseconds. */
+// A thread that was blocked, or a process that was stopped, for longer than this has used up no more of a fiber's time.
+const SLICE_MS = 500
+
+/** Whether a fiber that was interrupted is still running after it had so many milliseconds to end. */
 export const outlives = (fiber: Fiber.Fiber<unknown, unknown>, millis: number): Effect.Effect<boolean> =>
-  fiber.pollUnsafe() !== undefined
-    ? Effect.succeed(false)
-    : Effect.map(Effect.timeoutOption(Fiber.await(fiber), millis), Option.isNone)
+  Effect.gen(function* () {
+    for (let left = millis; left > 0 && fiber.pollUnsafe() === undefined; left -= SLICE_MS) {
+      yield* Effect.timeoutOption(Fiber.await(fiber), Math.min(left, SLICE_MS))
+    }
+    return fiber.pollUnsafe() === undefined
+  })
 
 /**
  * Runs an effect until it ends, is past its deadline (`late`), or isn't wanted
