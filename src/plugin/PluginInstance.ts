@@ -17,7 +17,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import type { DiagnosticLog } from "../diagnostics/DiagnosticLog.ts"
 import type { GrantError } from "../grants/GrantError.ts"
@@ -26,12 +26,12 @@ import { check as checkDelivery, type Delivery } from "../ingress/Delivery.ts"
 import { ServiceFailed, type IngressError } from "../ingress/IngressError.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
-import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { Dispatcher } from "./Dispatcher.ts"
 import { unavailable } from "./internal/availability.ts"
-import { outlives, withDeadline } from "./internal/deadline.ts"
+import { outlives } from "./internal/deadline.ts"
 import { Ghosts } from "./internal/ghosts.ts"
-import { DispatchFailed, DispatchTimeout, InstanceUnstoppable, StartFailed, StartTimeout } from "./PluginError.ts"
+import * as Lifetime from "./internal/lifetime.ts"
+import { InstanceUnstoppable, type DispatchFailed, type DispatchTimeout } from "./PluginError.ts"
 import { PluginRecord, type PluginDiagnostic } from "./PluginRecord.ts"
 import type { Instance, StartReason } from "./PluginRuntime.ts"
 import { isSetup, type Setup, type SetupOrProblem } from "./Setup.ts"
@@ -62,21 +62,11 @@ export interface Options {
   readonly dropped: (slots: ReadonlyArray<SourceSlot>) => void
 }
 
-/**
- * How long an instance has to end after it was told to.
- *
- * @category constants
- * @since 0.1.0
- */
-export const UNSTOPPABLE_AFTER_MS = 5000
-
 /** An instance that runs, and what it acquired. */
 interface Started {
   readonly instance: Instance
   readonly resources: Scope.Closeable
 }
-
-const isManifestInvalid = Schema.is(ManifestInvalid)
 
 /**
  * An enabled plugin. Fields are for reading.
@@ -336,28 +326,21 @@ export class PluginInstance {
 
   #start({ config, runtime }: Setup): Effect.Effect<Instance | undefined, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
-      const { startDeadlineMs: deadlineMs } = this.#options.limits
       const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
-      const start = Effect.flatMap(
-        Effect.suspend(() => runtime.start({ config, reason: this.#reason, state })),
-        instanceOf
-      )
-      const exit = yield* withDeadline(start, {
-        parking: this.#parking,
-        monotonic: this.record.monotonic,
-        deadlineMs,
-        unstoppableMs: UNSTOPPABLE_AFTER_MS,
-        wanted: () => this.#isWanted
-      })
-      if (exit === "unwanted") return this.#backToReady()
-      if (Fiber.isFiber(exit)) return this.#unstoppable(exit)
-      if (exit === "late") return this.#notStarted(new StartTimeout({ deadlineMs }))
-      if (Exit.isFailure(exit)) return this.#notStarted(startError(squash(exit)))
-      return exit.value
+      const starting = Effect.suspend(() => runtime.start({ config, reason: this.#reason, state }))
+      const started = yield* Lifetime.start(starting, this.#patience, () => this.#isWanted)
+      if (started === Lifetime.UNWANTED) return this.#backToReady()
+      if (Fiber.isFiber(started)) return this.#unstoppable(started)
+      return "instance" in started ? started.instance : this.#notStarted(started)
     })
   }
 
-  #notStarted(error: StartFailed | StartTimeout | ManifestInvalid): undefined {
+  get #patience(): Lifetime.Patience {
+    const { startDeadlineMs: deadlineMs } = this.#options.limits
+    return { parking: this.#parking, monotonic: this.record.monotonic, deadlineMs }
+  }
+
+  #notStarted(error: Lifetime.StartProblem): undefined {
     this.record.fail(error)
     // What its neighbours left it is gone.
     if (this.#reason === "neighbour") this.#reason = "crash"
@@ -370,17 +353,14 @@ export class PluginInstance {
 
   /** Releases what an instance acquired; false if that doesn't end, and the service is given up. */
   #released(resources: Scope.Closeable): Effect.Effect<boolean> {
-    return Effect.gen({ self: this }, function* () {
-      // It is released by the plugin's code, which may not end.
-      const release = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
-      if (yield* outlives(release, UNSTOPPABLE_AFTER_MS)) {
-        this.#unstoppable(release)
-        return false
-      }
-      const exit = yield* Fiber.await(release)
-      if (Exit.isFailure(exit)) this.record.fail(new DispatchFailed({ during: "stop", cause: squash(exit) }))
-      return true
-    })
+    return Effect.map(Lifetime.release(resources), (problem) => this.#hasEnded(problem))
+  }
+
+  /** Reports what went wrong at an end; false where it is none. */
+  #hasEnded(problem: DispatchFailed | DispatchTimeout | Fiber.Fiber<unknown, unknown> | undefined): boolean {
+    if (Fiber.isFiber(problem)) this.#unstoppable(problem)
+    else if (problem !== undefined) this.record.fail(problem)
+    return !Fiber.isFiber(problem)
   }
 
   /**
@@ -474,28 +454,11 @@ export class PluginInstance {
     instance: Instance
   ): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
-      if (yield* outlives(runner, UNSTOPPABLE_AFTER_MS)) {
+      if (yield* outlives(runner, Lifetime.UNSTOPPABLE_AFTER_MS)) {
         this.#unstoppable(runner)
         return false
       }
-      if (dispatcher.end !== "stopped") return true
-      const { startDeadlineMs: deadlineMs } = this.#options.limits
-      const exit = yield* withDeadline(instance.stop, {
-        parking: this.#parking,
-        monotonic: this.record.monotonic,
-        deadlineMs,
-        unstoppableMs: UNSTOPPABLE_AFTER_MS,
-        wanted: () => true
-      })
-      if (Fiber.isFiber(exit)) {
-        this.#unstoppable(exit)
-        return false
-      }
-      if (exit === "late") this.record.fail(new DispatchTimeout({ during: "stop", deadlineMs }))
-      else if (exit !== "unwanted" && Exit.isFailure(exit)) {
-        this.record.fail(new DispatchFailed({ during: "stop", cause: squash(exit) }))
-      }
-      return true
+      return dispatcher.end !== "stopped" || this.#hasEnded(yield* Lifetime.stop(instance, this.#patience))
     })
   }
 
@@ -550,7 +513,7 @@ export class PluginInstance {
   }
 
   #giveUp(): void {
-    this.record.fail(new InstanceUnstoppable({ afterMs: UNSTOPPABLE_AFTER_MS }))
+    this.record.fail(new InstanceUnstoppable({ afterMs: Lifetime.UNSTOPPABLE_AFTER_MS }))
     this.#rest("failed", null)
   }
 
@@ -570,29 +533,3 @@ export class PluginInstance {
 }
 
 const releaseOf = (setup: SetupOrProblem): Effect.Effect<void> => (isSetup(setup) ? setup.release : Effect.void)
-
-const startError = (cause: unknown): StartFailed | ManifestInvalid => {
-  try {
-    if (isManifestInvalid(cause)) return cause
-  } catch {
-    // It can't be looked at, so it is no error of ours.
-  }
-  return new StartFailed({ cause })
-}
-
-/** What a runtime started, if it has the form that it must have. */
-const instanceOf = (instance: Instance): Effect.Effect<Instance> =>
-  Effect.suspend(() => {
-    const { handle, lost, status, stop } = instance
-    const isWell =
-      typeof handle === "function" &&
-      Effect.isEffect(stop) &&
-      [lost, status].every((optional) => optional === undefined || Effect.isEffect(optional))
-    return isWell ? Effect.succeed(instance) : Effect.die(new TypeError("what was started is no instance"))
-  })
-
-const squash = (exit: Exit.Failure<unknown, unknown>): unknown => {
-  const reason = exit.cause.reasons[0]
-  if (reason === undefined) return new Error("no cause")
-  return reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : new Error("interrupted")
-}

@@ -3,6 +3,7 @@
  * source's own URL, or another one that the plugin or the application asks
  * for. Both have to be covered, always.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { GrantError } from "../../grants/GrantError.ts"
@@ -89,7 +90,13 @@ export class Route {
       Effect.flatMap((dialled: unknown) =>
         typeof dialled === "string" ? Effect.succeed(dialled) : Effect.fail("no text")
       ),
-      Effect.catchCause(() => Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED" }))),
+      Effect.catchCause((cause) =>
+        // Its message may have a URL in it, query and all.
+        Effect.andThen(
+          Effect.logWarning("what is to be dialled could not be resolved", pluginRef, nameOf(Cause.squash(cause))),
+          Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED" }))
+        )
+      ),
       Effect.flatMap((dialled) => {
         if (dialled === url) return Effect.succeed(declared)
         const authorized = authority.authorize(ingressName, dialled, display)
@@ -99,3 +106,5 @@ export class Route {
     )
   }
 }
+
+const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error)

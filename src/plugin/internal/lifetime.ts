@@ -1,0 +1,105 @@
+/**
+ * Starting, stopping and releasing an instance: code of the plugin or of its
+ * runtime, each within a deadline, and whatever it returns checked.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import type { Parking } from "../../internal/parking.ts"
+import { ManifestInvalid } from "../../manifest/ManifestError.ts"
+import { DispatchFailed, DispatchTimeout, StartFailed, StartTimeout } from "../PluginError.ts"
+import type { Instance } from "../PluginRuntime.ts"
+import { outlives, withDeadline } from "./deadline.ts"
+
+/** How long an instance has to end after it was told to. */
+export const UNSTOPPABLE_AFTER_MS = 5000
+
+/** The loop that waits, and for how long. */
+export interface Patience {
+  readonly parking: Parking
+  readonly monotonic: () => number
+  readonly deadlineMs: number
+}
+
+/** A start that wasn't wanted any more before it had ended. */
+export const UNWANTED = "unwanted"
+
+export type StartProblem = StartFailed | StartTimeout | ManifestInvalid
+
+/** The started instance, or why there is none; a fiber where the start goes on though it was interrupted. */
+export const start = (
+  starting: Effect.Effect<Instance, unknown, Scope.Scope>,
+  patience: Patience,
+  wanted: () => boolean
+): Effect.Effect<
+  { readonly instance: Instance } | StartProblem | typeof UNWANTED | Fiber.Fiber<unknown, unknown>,
+  never,
+  Scope.Scope
+> =>
+  Effect.map(
+    withDeadline(Effect.flatMap(starting, checked), { ...patience, unstoppableMs: UNSTOPPABLE_AFTER_MS, wanted }),
+    (exit) => {
+      if (exit === "unwanted") return UNWANTED
+      if (exit === "late") return new StartTimeout({ deadlineMs: patience.deadlineMs })
+      if (Fiber.isFiber(exit)) return exit
+      return Exit.isFailure(exit) ? startError(squash(exit)) : { instance: exit.value }
+    }
+  )
+
+/** Stops an instance in order; what went wrong, or a fiber where it goes on though it was interrupted. */
+export const stop = (
+  instance: Instance,
+  patience: Patience
+): Effect.Effect<DispatchFailed | DispatchTimeout | Fiber.Fiber<unknown, unknown> | undefined> =>
+  Effect.map(
+    withDeadline(instance.stop, { ...patience, unstoppableMs: UNSTOPPABLE_AFTER_MS, wanted: () => true }),
+    (exit) => {
+      if (exit === "late") return new DispatchTimeout({ during: "stop", deadlineMs: patience.deadlineMs })
+      if (exit === "unwanted") return undefined
+      return Fiber.isFiber(exit) ? exit : failure(exit)
+    }
+  )
+
+/** Releases what an instance acquired; what went wrong, or a fiber where that doesn't end. */
+export const release = (
+  resources: Scope.Closeable
+): Effect.Effect<DispatchFailed | Fiber.Fiber<unknown, unknown> | undefined> =>
+  Effect.gen(function* () {
+    // It is released by the plugin's code, which may not end.
+    const releasing = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
+    if (yield* outlives(releasing, UNSTOPPABLE_AFTER_MS)) return releasing
+    return failure(yield* Fiber.await(releasing))
+  })
+
+const failure = (exit: Exit.Exit<unknown, unknown>): DispatchFailed | undefined =>
+  Exit.isFailure(exit) ? new DispatchFailed({ during: "stop", cause: squash(exit) }) : undefined
+
+const isManifestInvalid = Schema.is(ManifestInvalid)
+
+const startError = (cause: unknown): StartFailed | ManifestInvalid => {
+  try {
+    if (isManifestInvalid(cause)) return cause
+  } catch {
+    // It can't be looked at, so it is no error of ours.
+  }
+  return new StartFailed({ cause })
+}
+
+/** What a runtime started, if it has the form that it must have. */
+const checked = (instance: Instance): Effect.Effect<Instance> =>
+  Effect.suspend(() => {
+    const { handle, lost, status, stop: stopping } = instance
+    const isWell =
+      typeof handle === "function" &&
+      Effect.isEffect(stopping) &&
+      [lost, status].every((optional) => optional === undefined || Effect.isEffect(optional))
+    return isWell ? Effect.succeed(instance) : Effect.die(new TypeError("what was started is no instance"))
+  })
+
+const squash = (exit: Exit.Failure<unknown, unknown>): unknown => {
+  const reason = exit.cause.reasons[0]
+  if (reason === undefined) return new Error("no cause")
+  return reason._tag === "Fail" ? reason.error : reason._tag === "Die" ? reason.defect : new Error("interrupted")
+}
