@@ -241,10 +241,9 @@ export class Connection {
     // Nothing is sent from here on, though the loop hasn't seen the wish yet.
     if (this.state === "open") this.#set("closing")
     else if (this.state !== "connecting" && this.state !== "closing") {
-      if (this.stopReason !== "plugin") {
-        const revision = this.#options.authority.revision()
-        this.#beneath = { reason: this.stopReason, dueAt: this.#redial.dueAt, revision }
-      }
+      const revision = this.#options.authority.revision()
+      // A second close lies upon what the first one lies upon.
+      this.#beneath ??= { reason: this.stopReason, dueAt: this.#redial.dueAt, revision }
       this.#stopped("plugin", null)
     }
     this.#parking.wake()
@@ -392,6 +391,7 @@ export class Connection {
     const waitsUntil = beneath?.reason === null && this.#isPluginsWish ? beneath.dueAt : null
     const decision = this.#decide({ kind: "requested", openForMs: null }, false)
     this.stopReason = null
+    this.#beneath = null
     // Whether it is granted is asked anew, and said.
     if (decision.state === "stopped" && decision.reason === "grant") return true
     // What waited before the plugin closed it goes on waiting.

@@ -55,7 +55,8 @@ const BOTH = [OutputCommand.close(GATEWAY, { epoch: "any" }), ...LIFT]
 const WISHES = new Map([
   ["lift", LIFT],
   ["home", HOME],
-  ["both", BOTH]
+  ["both", BOTH],
+  ["twice", [...BOTH, ...BOTH]]
 ])
 
 const resume = (sequence: number) => `ws://127.0.0.1:7700/resume/${sequence}`
@@ -327,10 +328,10 @@ describe("websocket_reconnect", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
-  it.effect("lifts no more than the plugin's own close where it closes first, and shortens no Retry-After by it", () =>
+  it.effect.each(["both", "twice"])("shortens no Retry-After by closing first: %s", (wish) =>
     Effect.gen(function* () {
       const { fake, host, remote } = yield* start
-      remote.sendText(say(OutputCommand.setTimer("both", { afterMs: 10_000, everyMs: 10_000 })))
+      remote.sendText(say(OutputCommand.setTimer(wish, { afterMs: 10_000, everyMs: 10_000 })))
       yield* host.idle
       yield* fake.answer(GATEWAY, { kind: "refuse", status: 503, retryAfterMs: 3_600_000 })
       remote.breakOff()
