@@ -120,11 +120,12 @@ export class PluginInstance {
       woken: () => this.#dispatcher?.wake()
     })
     // Whoever waits for this one waits for the one before it, too.
-    if (predecessor !== undefined)
+    if (predecessor !== undefined && this.ghosts.isWaiting) {
       predecessor.#ended.push(() => {
         this.#parking.wake()
         this.#tellEnded()
       })
+    }
   }
 
   /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
@@ -353,11 +354,11 @@ export class PluginInstance {
 
   /** Releases what an instance acquired; false if that doesn't end, and the service is given up. */
   #released(resources: Scope.Closeable): Effect.Effect<boolean> {
-    return Effect.map(Lifetime.release(resources), (problem) => this.#hasEnded(problem))
+    return Effect.map(Lifetime.release(resources), (problem) => this.#endedWell(problem))
   }
 
   /** Reports what went wrong at an end; false where it is none. */
-  #hasEnded(problem: DispatchFailed | DispatchTimeout | Fiber.Fiber<unknown, unknown> | undefined): boolean {
+  #endedWell(problem: DispatchFailed | DispatchTimeout | Fiber.Fiber<unknown, unknown> | undefined): boolean {
     if (Fiber.isFiber(problem)) this.#unstoppable(problem)
     else if (problem !== undefined) this.record.fail(problem)
     return !Fiber.isFiber(problem)
@@ -458,7 +459,7 @@ export class PluginInstance {
         this.#unstoppable(runner)
         return false
       }
-      return dispatcher.end !== "stopped" || this.#hasEnded(yield* Lifetime.stop(instance, this.#patience))
+      return dispatcher.end !== "stopped" || this.#endedWell(yield* Lifetime.stop(instance, this.#patience))
     })
   }
 

@@ -301,6 +301,20 @@ describe("PluginHost.apply", () => {
       assert.strictEqual(row.lifecycle, "failed")
       assert.strictEqual(row.lastError?.tag, "InstanceUnstoppable")
       assert.lengthOf(a.life.starts, 1)
+      // Rule 3: however often that is done.
+      const cycles = (count: number) =>
+        Effect.gen(function* () {
+          for (let cycle = 0; cycle < count; cycle++) {
+            yield* host.apply({ enabled: [] })
+            yield* settled
+            yield* host.apply({ enabled: [enable(a.pkg)] })
+            yield* settled
+          }
+          return heapUsed()
+        })
+      const before = yield* cycles(100)
+      assert.isBelow((yield* cycles(300)) - before, 1_000_000)
+      assert.lengthOf(a.life.starts, 1)
     }).pipe(Effect.provide(onFake({ plugins: [a.pkg] })))
   })
 

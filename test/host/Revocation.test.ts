@@ -7,9 +7,9 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { GrantStore, PluginHost, type PluginRuntime } from "mooring"
+import { GrantStore, OutputCommand, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
-import { onFake, rowOf, settled } from "../support/host.ts"
+import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
@@ -44,6 +44,43 @@ describe("a grant that is withdrawn", () => {
       assert.deepInclude(yield* connection, { state: "open", rejectedText: 0, enqueuedText: 1 })
       assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["PermissionMissing"], 1)
     }).pipe(Effect.provide(onFake({ plugins: [counting] })))
+  )
+
+  it.effect(
+    "rule 1: ends a connection whose server doesn't answer within half a second, deaf and dumb till then",
+    () => {
+      const pkg = plugin({
+        handlers: {
+          gateway: {
+            websocket_text: (event) => Effect.as(Effect.sleep(400), { commands: [OutputCommand.send(event, "late")] })
+          }
+        }
+      })
+      return Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const grants = yield* GrantStore.GrantEditor
+        const remote = yield* fake.remote(GATEWAY)
+        remote.ignoreClose()
+        remote.sendText("handled")
+        remote.sendText("waits")
+        yield* settled
+        yield* grants.set(REF, { ...granted, websocket: [] })
+        yield* settled
+        remote.sendText("too late")
+        assert.deepInclude(yield* connection, { state: "closing", queueDepth: 0, rejectedText: 1 })
+        yield* TestClock.adjust(499)
+        yield* settled
+        assert.isTrue(remote.isOpen)
+        yield* TestClock.adjust(1)
+        yield* settled
+        assert.isFalse(remote.isOpen)
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "grant" })
+        const row = yield* rowOf(REF)
+        assert.strictEqual(row.outputCommandResults[0]?.error?.tag, "CommandUngranted")
+        assert.deepStrictEqual(remote.sent, [])
+        assert.isUndefined(accountingProblem(row))
+      }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+    }
   )
 
   it.effect("rule 1: and given again at once closes the connection also where only the target was withdrawn", () =>

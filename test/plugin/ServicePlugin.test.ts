@@ -87,6 +87,7 @@ it.effect("rule 11: what a plugin's own check says of a configured value is mask
     config: Schema.Struct({ room: Schema.String.check(check) }),
     handlers: {}
   })
+  const quiet = ServicePlugin.make({ ...declared, handlers: {} })
   return Effect.gen(function* () {
     const host = yield* PluginHost.PluginHost
     yield* host.idle
@@ -94,6 +95,12 @@ it.effect("rule 11: what a plugin's own check says of a configured value is mask
     assert.strictEqual(row.lastError?.tag, "ManifestInvalid")
     assert.include(row.lastError?.message, "there is no room ***")
     assert.notInclude(JSON.stringify(row), "secret-room")
+    // Nor later, when something else is configured.
+    for (const version of [1, 2, 3]) {
+      yield* host.apply({ enabled: [enable(pkg, { surfaces: ["service"], config: { version } })], plugins: [quiet] })
+      yield* host.idle
+      assert.notInclude(JSON.stringify(yield* rowOf(REF)), "secret-room")
+    }
   }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { config: { room: "secret-room" } })] })))
 })
 

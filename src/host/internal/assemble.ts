@@ -126,6 +126,8 @@ const mask = ({ instance: { record }, redaction }: Row): void => {
   if (record.reportedStatus !== null) {
     record.reportedStatus = JSON.stringify(redaction.json(JSON.parse(record.reportedStatus) as Schema.Json))
   }
+  const { lastError } = record
+  if (lastError?.isForeign === true) record.lastError = { ...lastError, message: redaction.foreign(lastError.message) }
   record.results.mask(redaction.foreign)
   for (const { connection } of record.slots) {
     const { lastClose } = connection

@@ -60,7 +60,8 @@ export const make = (
       Assemble.leavePlaces(key, instance.record.slots, shared)
       const ended = Effect.sync(() => {
         leaving.delete(entry)
-        if (instance.ghosts.areAbout) haunting.set(ref, instance)
+        // Nothing has run beside what haunts it already.
+        if (instance.ghosts.areAbout && haunting.get(ref)?.ghosts.areAbout !== true) haunting.set(ref, instance)
         shared.changed()
       })
       // The host doesn't close before it has ended, either.
@@ -90,14 +91,14 @@ export const make = (
     const apply = (enabled: ReadonlyArray<Enablement>) =>
       Effect.gen(function* () {
         const unique = onlyFirst(enabled)
-        problems = unique.problems
-        appliedAt = shared.clock.currentTimeMillisUnsafe()
         const before = entries
         const plan = unique.enabled.map((enablement) => {
           const wanted = Assemble.want(enablement, known)
           const entry = before.get(wanted.ref)
           return { wanted, entry, isSame: entry !== undefined && Assemble.isSame(entry.row.wanted, wanted) }
         })
+        problems = unique.problems
+        appliedAt = shared.clock.currentTimeMillisUnsafe()
         const staying = new Set(plan.map(({ wanted }) => wanted.ref))
         entries = new Map([...before].filter(([ref]) => staying.has(ref)))
         for (const [ref, entry] of before) if (!staying.has(ref)) yield* leave(entry)
