@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 import { Timestamp } from "../diagnostics/Diagnostic.ts"
 import * as Wire from "../internal/wire.ts"
-import { HOST_EVENT_KINDS } from "../manifest/Manifest.ts"
+import { DeliveredKind } from "../manifest/Manifest.ts"
 import { CommandOutcome } from "./CommandOutcome.ts"
 import type { AnyEvent } from "./IngressEvent.ts"
 
@@ -47,13 +47,6 @@ const wire = <Kind extends Schema.Codec<string>, Payload extends Schema.Top>(kin
     frame: Schema.Int,
     droppedBefore: Schema.Int
   })
-
-/** The kinds that an embedding application delivers: any but the host's own. */
-const DeliveredKind = Schema.String.check(
-  Schema.isPattern(new RegExp(`^(?!(?:${HOST_EVENT_KINDS.join("|")})$)[a-z][a-z0-9_]{0,127}$`, "u"), {
-    expected: "a kind of the application's own"
-  })
-)
 
 /**
  * The schema of an event on the wire.

@@ -36,6 +36,21 @@ export const wholeNumber = (minimum: number, maximum: number) => {
   )
 }
 
+const utf8 = new TextEncoder()
+
+/** A text of so many bytes of UTF-8; one with half a surrogate pair has none. */
+export const boundedText = (minimum: number, maximum: number) => {
+  const expected = `a text of ${minimum} to ${maximum} bytes of UTF-8`
+  return Schema.String.check(
+    // As JSON Schema can say it; the bytes are counted below.
+    Schema.isBetweenLength(minimum, maximum, { expected }),
+    Schema.makeFilter((value: string) => value.isWellFormed() && utf8.encode(value).length <= maximum, {
+      expected,
+      toJsonSchema: () => [{}, true]
+    })
+  )
+}
+
 /**
  * One thing that is wrong with a value that somebody wrote: where, and what
  * was expected. Never a piece of the value itself.

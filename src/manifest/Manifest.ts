@@ -17,34 +17,44 @@ import { PackageId, Version } from "./PluginRef.ts"
 import { WebSocketTarget } from "./WebSocketTarget.ts"
 
 /**
- * The kinds of events that the host makes itself. Others come from an
- * embedding application's `deliver`.
- *
- * @category constants
- * @since 0.1.0
- */
-export const HOST_EVENT_KINDS = [
-  "websocket_open",
-  "websocket_text",
-  "websocket_close",
-  "websocket_error",
-  "timer",
-  "command_result"
-] as const
-
-/**
- * Whether events of a kind are made by the host alone.
+ * Whether events of a kind are, or may some day be, made by the host alone:
+ * whatever begins with `websocket_` or `host_`, timers and command results.
  *
  * @category predicates
  * @since 0.1.0
  */
-export const isHostKind = (kind: string): boolean => HOST_EVENT_KINDS.some((own) => own === kind)
+export const isHostKind = (kind: string): boolean => HOST_KIND.test(kind)
+
+const HOST_KIND = /^(?:websocket_|host_|(?:timer|command_result)$)/
+
+/**
+ * The kinds of events that an embedding application may deliver: any but those
+ * of {@link isHostKind}.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const DeliveredKind = Schema.String.check(
+  Schema.isPattern(/^(?!websocket_|host_|(?:timer|command_result)$)[a-z][a-z0-9_]{0,127}$/u, {
+    expected: "a kind of the application's own"
+  })
+)
 
 const EventKind = Schema.String.check(
   Schema.isPattern(/^[a-z][a-z0-9_]{0,127}$/u, { expected: "an event kind of lower case letters, digits and '_'" })
 )
 
 const Text = Schema.String.check(Schema.isMaxLength(4096, { expected: "at most 4096 characters" }))
+
+/** A close code from 1000 to 4999, but only from these ranges, both ends included. */
+const closeCode = (expected: string, ...ranges: ReadonlyArray<readonly [minimum: number, maximum: number]>) =>
+  Schema.Int.check(
+    Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected }),
+    Schema.makeFilter((code: number) => ranges.some(([minimum, maximum]) => code >= minimum && code <= maximum), {
+      expected,
+      toJsonSchema: () => ({ anyOf: ranges.map(([minimum, maximum]) => ({ minimum, maximum })) })
+    })
+  )
 
 /**
  * A close code that the host may send: 1000, 1001 or 3000 to 4999 (RFC 6455,
@@ -53,24 +63,35 @@ const Text = Schema.String.check(Schema.isMaxLength(4096, { expected: "at most 4
  * @category schemas
  * @since 0.1.0
  */
-export const HostCloseCode = Schema.Int.check(
-  Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected: "1000, 1001 or 3000 to 4999" }),
-  Schema.makeFilter((code: number) => code <= 1001 || code >= 3000, { expected: "1000, 1001 or 3000 to 4999" })
-)
+export const HostCloseCode = closeCode("1000, 1001 or 3000 to 4999", [1000, 1001], [3000, 4999])
 
 /**
- * A close code that a server may send.
+ * A close code that may stand in a server's close frame: 1000 to 4999 without
+ * those that never go over the wire (RFC 6455, section 7.4.1).
  *
  * @category schemas
  * @since 0.1.0
  */
-export const PeerCloseCode = Schema.Int.check(
-  Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected: "a close code from 1000 to 4999" })
+export const PeerCloseCode = closeCode(
+  "a close code from 1000 to 4999, and not 1004, 1005, 1006 or 1015",
+  [1000, 1003],
+  [1007, 1014],
+  [1016, 4999]
 )
+
+const atMost = (count: number) => Schema.isMaxLength(count, { expected: `at most ${count} of them` })
+
+/** How a text begins that overtakes others, compared byte for byte. */
+const Beginning = Wire.boundedText(1, 64)
+
+/** An exact text and what the host answers it with at once, without an event. */
+const AutoReply = Schema.Struct({ text: Wire.boundedText(0, 1024), reply: Wire.boundedText(0, 1024) })
 
 /**
  * An ingress: where events come from and which kinds the plugin takes. Without
- * `eventKinds` it takes all but `command_result`.
+ * `eventKinds` it takes all but `command_result` and `websocket_binary`.
+ * `urgent` are the beginnings of texts that overtake, `autoReplies` the exact
+ * texts that the host itself answers.
  *
  * @category schemas
  * @since 0.1.0
@@ -80,6 +101,8 @@ export const Ingress = Wire.struct({
   description: Schema.optionalKey(Text),
   eventKinds: Schema.optionalKey(Schema.Array(EventKind)),
   sources: Schema.Array(Schema.String).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  urgent: Schema.optionalKey(Schema.Array(Beginning).check(atMost(8))),
+  autoReplies: Schema.optionalKey(Schema.Array(AutoReply).check(atMost(8))),
   stopCodes: Schema.optionalKey(Schema.Array(PeerCloseCode)),
   closeCode: Schema.optionalKey(HostCloseCode),
   inputSchema: Schema.optionalKey(Schema.Json)
@@ -174,9 +197,13 @@ const repeatedNames = (input: unknown): ReadonlyArray<Wire.Problem> => [
     "ingresses",
     listOf(input, "ingresses").map((ingress) => ownOf(ingress, "name"))
   ),
-  ...listOf(input, "ingresses").flatMap((ingress, index) =>
-    repeats(`ingresses[${index}].sources`, listOf(ingress, "sources").map(identity))
-  )
+  ...listOf(input, "ingresses").flatMap((ingress, index) => [
+    ...repeats(`ingresses[${index}].sources`, listOf(ingress, "sources").map(identity)),
+    ...repeats(
+      `ingresses[${index}].auto_replies`,
+      listOf(ingress, "auto_replies").map((reply) => ownOf(reply, "text"))
+    )
+  ])
 ]
 
 const ownOf = (value: unknown, key: string): unknown =>
@@ -198,12 +225,15 @@ const identity = (source: unknown): unknown => (typeof source === "string" ? wit
  */
 export const withoutPrefix = (source: string): string => source.replace(/^websocket:/, "")
 
-const repeats = (path: string, names: ReadonlyArray<unknown>): ReadonlyArray<Wire.Problem> =>
-  names.flatMap((name, index) =>
-    name !== undefined && names.indexOf(name) < index
-      ? [{ path: `${path}[${index}]`, message: "Expected a name that occurs once" }]
-      : []
-  )
+const repeats = (path: string, names: ReadonlyArray<unknown>): ReadonlyArray<Wire.Problem> => {
+  const seen = new Set<unknown>()
+  return names.flatMap((name, index) => {
+    if (name === undefined) return []
+    if (seen.has(name)) return [{ path: `${path}[${index}]`, message: "Expected a name that occurs once" }]
+    seen.add(name)
+    return []
+  })
+}
 
 /**
  * The fields and surfaces that the package declares and this host doesn't
@@ -228,4 +258,7 @@ export const notServed = (manifest: Manifest): ReadonlyArray<string> => [
  * @since 0.1.0
  */
 export const takes = (ingress: Ingress, kind: string): boolean =>
-  kind === "timer" || (ingress.eventKinds === undefined ? kind !== "command_result" : ingress.eventKinds.includes(kind))
+  kind === "timer" || (ingress.eventKinds === undefined ? !ASKED_FOR.includes(kind) : ingress.eventKinds.includes(kind))
+
+/** What an ingress is handed only where it names it. */
+const ASKED_FOR: ReadonlyArray<string> = ["command_result", "websocket_binary"]

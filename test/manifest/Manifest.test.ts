@@ -28,6 +28,8 @@ const EXAMPLE = {
       description: "Messages of the gateway.",
       event_kinds: ["websocket_open", "websocket_text", "websocket_close", "websocket_error"],
       sources: ["websocket:ws://127.0.0.1:7700/gateway"],
+      urgent: ["ping", '{"op":11'],
+      auto_replies: [{ text: "ping", reply: "pong" }],
       stop_codes: [4004],
       close_code: 1001,
       input_schema: { type: "object" }
@@ -48,12 +50,26 @@ const problemsOf = (input: unknown): ReadonlyMap<string, string> => {
 
 const pathsOf = (input: unknown): ReadonlyArray<string> => [...problemsOf(input).keys()].toSorted()
 
-const withCode = (code: unknown) => pathsOf({ ...EXAMPLE, ingresses: [{ name: "g", close_code: code }] })
+const KINDS = [
+  "websocket_open",
+  "websocket_text",
+  "websocket_binary",
+  "websocket_close",
+  "websocket_error",
+  "timer",
+  "command_result",
+  "custom"
+]
+
+const withIngress = (fields: { readonly [key: string]: unknown }) =>
+  pathsOf({ ...EXAMPLE, ingresses: [{ name: "g", ...fields }] })
+
+const many = (count: number) => Array.from({ length: count }, (_, index) => ({ text: `a${index}`, reply: "" }))
 
 const taken = (event_kinds?: ReadonlyArray<string>): ReadonlyArray<string> => {
   const ingresses = [{ name: "g", ...(event_kinds === undefined ? {} : { event_kinds }) }]
   const decoded = Result.getOrThrow(Manifest.decode({ ...EXAMPLE, ingresses })).ingresses
-  return [...Manifest.HOST_EVENT_KINDS, "custom"].filter((kind) => decoded.every((each) => Manifest.takes(each, kind)))
+  return KINDS.filter((kind) => decoded.every((each) => Manifest.takes(each, kind)))
 }
 
 const once = <A>(items: ReadonlyArray<A>, nameOf: (item: A) => string) => [
@@ -63,6 +79,7 @@ const once = <A>(items: ReadonlyArray<A>, nameOf: (item: A) => string) => [
 const namesOnce = (manifest: Manifest.Manifest): Manifest.Manifest => {
   const ingresses = manifest.ingresses.map((each) => ({
     ...each,
+    ...(each.autoReplies === undefined ? {} : { autoReplies: once(each.autoReplies, ({ text }) => text) }),
     sources: once(each.sources, (source) => source.replace(/^websocket:/, ""))
   }))
   return {
@@ -84,6 +101,8 @@ describe("Manifest", () => {
         description: "Messages of the gateway.",
         eventKinds: ["websocket_open", "websocket_text", "websocket_close", "websocket_error"],
         sources: ["websocket:ws://127.0.0.1:7700/gateway"],
+        urgent: ["ping", '{"op":11'],
+        autoReplies: [{ text: "ping", reply: "pong" }],
         stopCodes: [4004],
         closeCode: 1001,
         inputSchema: { type: "object" }
@@ -262,17 +281,114 @@ describe("Manifest", () => {
   })
 
   it("takes as closing codes only those that a host may send", () => {
-    for (const code of [1000, 1001, 3000, 4999]) assert.deepStrictEqual(withCode(code), [])
-    for (const code of [0, 999, 1002, 1005, 1006, 1015, 2999, 5000, 1000.5, "1000"]) {
-      assert.deepStrictEqual(withCode(code), ["ingresses[0].close_code"])
+    for (const code of [1000, 1001, 3000, 4999]) assert.deepStrictEqual(withIngress({ close_code: code }), [])
+    for (const code of [0, 999, 1002, 1005, 1006, 1015, 2999, 5000, 1000.5, "1000", null, NaN]) {
+      assert.deepStrictEqual(withIngress({ close_code: code }), ["ingresses[0].close_code"], String(code))
     }
   })
 
-  it("hands an ingress every kind but command_result unless it lists kinds, and timers always", () => {
+  it("takes as codes to stop at only those that a server's close frame can have", () => {
+    for (const code of [1000, 1003, 1007, 1014, 1016, 2999, 3000, 4999]) {
+      assert.deepStrictEqual(withIngress({ stop_codes: [code] }), [], String(code))
+    }
+    for (const code of [0, 999, 1004, 1005, 1006, 1015, 5000, 1000.5, "1000", null]) {
+      assert.deepStrictEqual(withIngress({ stop_codes: [code] }), ["ingresses[0].stop_codes[0]"], String(code))
+    }
+  })
+
+  it("hands an ingress every kind but command_result and websocket_binary unless it lists kinds, and timers always", () => {
     const all = ["websocket_open", "websocket_text", "websocket_close", "websocket_error", "timer", "custom"]
     assert.deepStrictEqual(taken(), all)
     assert.deepStrictEqual(taken([]), ["timer"])
-    assert.deepStrictEqual(taken(["command_result", "custom"]), ["timer", "command_result", "custom"])
+    assert.deepStrictEqual(taken(["command_result", "websocket_binary", "custom"]), [
+      "websocket_binary",
+      "timer",
+      "command_result",
+      "custom"
+    ])
+  })
+
+  it("leaves to the application the kinds that the host neither makes nor might make some day", () => {
+    const own = ["websocket_open", "websocket_", "websocket_x", "host_response", "host_", "timer", "command_result"]
+    const applications = [
+      "order_placed",
+      "websocket",
+      "host",
+      "websockets_x",
+      "timers",
+      "a_timer",
+      "command_result_2",
+      "a"
+    ]
+    const isDelivered = Schema.is(Manifest.DeliveredKind)
+    for (const kind of own) {
+      assert.isTrue(Manifest.isHostKind(kind), kind)
+      assert.isFalse(isDelivered(kind), kind)
+    }
+    for (const kind of applications) {
+      assert.isFalse(Manifest.isHostKind(kind), kind)
+      assert.isTrue(isDelivered(kind), kind)
+    }
+    for (const kind of ["", "Order", "1a", "_a", "a b", "a-b", "a\n", "a".repeat(129)])
+      assert.isFalse(isDelivered(kind), kind)
+  })
+
+  it("bounds the beginnings of urgent texts in bytes of UTF-8, and how many there are", () => {
+    const long = ["é".repeat(32), "a".repeat(64), "\u{1f600}".repeat(16), "€".repeat(21)]
+    assert.deepStrictEqual(withIngress({ urgent: [...long, "\u0000", " ", "a", "a"] }), [])
+    assert.deepStrictEqual(withIngress({ urgent: [] }), [])
+    for (const beginning of [
+      "",
+      "é".repeat(33),
+      "a".repeat(65),
+      "\u{1f600}".repeat(17),
+      "€".repeat(22),
+      "\ud800",
+      "\udc00a",
+      1,
+      null
+    ]) {
+      assert.deepStrictEqual(withIngress({ urgent: ["a", beginning] }), ["ingresses[0].urgent[1]"], String(beginning))
+    }
+    assert.deepStrictEqual(withIngress({ urgent: Array.from({ length: 9 }, (_, index) => `a${index}`) }), [
+      "ingresses[0].urgent"
+    ])
+    assert.deepStrictEqual(withIngress({ urgent: "ping" }), ["ingresses[0].urgent"])
+  })
+
+  it("bounds the texts that the host answers and their answers in bytes of UTF-8, and how many there are", () => {
+    const most = "é".repeat(512)
+    assert.deepStrictEqual(
+      withIngress({
+        auto_replies: [
+          { text: most, reply: most },
+          { text: "", reply: "" }
+        ]
+      }),
+      []
+    )
+    for (const [reply, path] of [
+      [{ text: `${most}a`, reply: "" }, ".text"],
+      [{ text: "a", reply: `${most}a` }, ".reply"],
+      [{ text: "\ud800", reply: "" }, ".text"],
+      [{ text: "a" }, ".reply"],
+      [{ text: "a", reply: null }, ".reply"],
+      [{ text: "a", reply: "", extra: 1 }, ".extra"],
+      ["a", ""]
+    ] as const) {
+      assert.deepStrictEqual(withIngress({ auto_replies: [reply] }), [`ingresses[0].auto_replies[0]${path}`])
+    }
+    assert.deepStrictEqual(withIngress({ auto_replies: many(8) }), [])
+    assert.deepStrictEqual(withIngress({ auto_replies: many(9) }), ["ingresses[0].auto_replies"])
+  })
+
+  it("refuses two answers to one text", () => {
+    const auto_replies = [
+      { text: "a", reply: "1" },
+      { text: "b", reply: "1" },
+      { text: "a", reply: "2" }
+    ]
+    assert.deepStrictEqual(withIngress({ auto_replies }), ["ingresses[0].auto_replies[2]"])
   })
 
   const encode = Schema.encodeSync(Manifest.Manifest)
