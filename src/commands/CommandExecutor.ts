@@ -60,7 +60,8 @@ export interface Options<D extends Destination> {
   readonly record: (result: Recorded, event: AnyEvent) => void
   /** A status, as JSON text. */
   readonly reported: (status: string) => void
-  readonly rejected: (error: CommandError, url: string) => void
+  /** Also with the id of the source that the command meant, where it is known. */
+  readonly rejected: (error: CommandError, sourceId: string | null) => void
 }
 
 type Addressed = { readonly url: string; readonly ingressName?: string; readonly epoch?: number | "any" }
@@ -117,7 +118,13 @@ export class CommandExecutor<D extends Destination> {
     }
     const status = outcome._tag === "CommandUnsupported" ? "unsupported" : "rejected"
     record({ ...result, status, error: { tag: outcome._tag, message: outcome.message } }, event)
-    rejected(outcome, "url" in outcome ? outcome.url : "")
+    rejected(outcome, Result.isSuccess(command) ? this.#sourceIdOf(event, command.success.payload) : null)
+  }
+
+  #sourceIdOf(event: AnyEvent, payload: OutputCommand.OutputCommand["payload"]): string | null {
+    if (!("url" in payload) || typeof payload.url !== "string") return null
+    const found = this.#find(event, { ...payload, url: payload.url })
+    return "_tag" in found ? null : found.connection.source.id
   }
 
   #checked(event: AnyEvent, dispatch: number, command: OutputCommand.OutputCommand): Done | CommandError {

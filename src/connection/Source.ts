@@ -5,6 +5,8 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import * as Sha256 from "../internal/sha256.ts"
+import type { Problem } from "../internal/wire.ts"
 import { reconnectDefaults, type Enablement, type ReconnectSettings } from "../manifest/Enablement.ts"
 import { withoutPrefix, type Manifest } from "../manifest/Manifest.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
@@ -14,6 +16,8 @@ import * as SocketUrl from "../manifest/SocketUrl.ts"
  * @since 0.1.0
  */
 export interface Source {
+  /** What names it where its URL is too long or may not be shown: no two sources of a plugin have the same. */
+  readonly id: string
   readonly ingress: string
   /** As written, without the `websocket:` prefix. */
   readonly url: string
@@ -28,6 +32,31 @@ export interface Source {
 }
 
 const GOING_AWAY = 1001
+const ID_DIGITS = 8
+
+const utf8 = new TextEncoder()
+
+/**
+ * The id of a source: the first 8 hexadecimal digits of the SHA-256 of its
+ * ingress, a zero byte and its URL as written, without the `websocket:` prefix.
+ *
+ * @category getters
+ * @since 0.2.0
+ */
+export const idOf = (ingress: string, url: string): string =>
+  Sha256.hex(utf8.encode(`${ingress}\0${url}`)).slice(0, ID_DIGITS)
+
+/**
+ * Whether a source is meant by a name, which is its id or its URL in any
+ * spelling, with the prefix `websocket:` or without.
+ *
+ * @category predicates
+ * @since 0.2.0
+ */
+export const isNamed = (name: string): ((source: Source) => boolean) => {
+  const canonical = Result.getOrUndefined(SocketUrl.parse(withoutPrefix(name)))?.canonical
+  return (source) => source.id === name || (canonical !== undefined && source.canonical === canonical)
+}
 
 /**
  * The sources of an enabled plugin: the manifest's, unless the operator
@@ -44,6 +73,7 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">)
     return [...new Set(urls)].map((url) => {
       const parsed = SocketUrl.parse(url)
       return {
+        id: idOf(ingress.name, url),
         ingress: ingress.name,
         url,
         display: SocketUrl.display(url),
@@ -55,3 +85,27 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">)
       }
     })
   })
+
+/**
+ * The sources that can't be told apart because an earlier one has their id: as
+ * good as impossible by chance (16 sources: 3 in 100 million), and easy to do
+ * on purpose. None of them may be there, or an id would name two.
+ *
+ * @category checks
+ * @since 0.2.0
+ */
+export const problems = (sources: ReadonlyArray<Source>): ReadonlyArray<Problem> => {
+  const ids = new Set<string>()
+  return sources.flatMap(({ id, ingress }) => {
+    if (!ids.has(id)) {
+      ids.add(id)
+      return []
+    }
+    return [
+      {
+        path: `sources.${ingress}`,
+        message: `Expected sources with different ids, ${id} is one before it: write its URL another way`
+      }
+    ]
+  })
+}

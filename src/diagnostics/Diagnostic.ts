@@ -54,8 +54,8 @@ export type Severity = typeof Severity.Type
 export const Timestamp = Schema.String.annotate({ format: "date-time" })
 
 /**
- * The schema of a diagnostic. `count` says how often it came within the second
- * after `at`.
+ * The schema of a diagnostic. `sourceId` is there where it belongs to a source,
+ * `count` says how often it came within the second after `at`.
  *
  * @category schemas
  * @since 0.1.0
@@ -65,6 +65,7 @@ export const Diagnostic = Wire.struct({
   stage: Stage,
   tag: Schema.String,
   severity: Severity,
+  sourceId: Schema.optionalKey(Schema.String),
   message: Schema.String,
   error: Schema.StructWithRest(Schema.Struct({ _tag: Schema.String }), [Schema.Record(Schema.String, Schema.Json)]),
   count: Schema.Int
@@ -88,12 +89,12 @@ export interface Reportable {
 }
 
 /**
- * An encoded error without its time and count.
+ * An encoded error without its time, source and count.
  *
  * @category models
  * @since 0.1.0
  */
-export type Encoded = Omit<Diagnostic, "at" | "count">
+export type Encoded = Omit<Diagnostic, "at" | "sourceId" | "count">
 
 /**
  * Fields that hold text of a server or a plugin, in whichever error they

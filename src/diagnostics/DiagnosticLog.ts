@@ -14,6 +14,7 @@ const REPEAT_WITHIN_MS = 1000
 
 interface Record {
   readonly key: string
+  readonly sourceId: string | null
   readonly at: number
   readonly encoded: Encoded
   count: number
@@ -25,15 +26,15 @@ interface Record {
  * **Details**
  *
  * `report` takes the error or a function that makes it; the function isn't
- * called for a repeat. `connection` names the source that a diagnostic belongs
- * to, `""` for none.
+ * called for a repeat. `sourceId` names the source that a diagnostic belongs to,
+ * null for none.
  *
  * @category models
  * @since 0.1.0
  */
 export interface DiagnosticLog<E extends Reportable> {
-  readonly report: (tag: E["_tag"], connection: string, make: () => E) => void
-  readonly add: (error: E, connection?: string) => void
+  readonly report: (tag: E["_tag"], sourceId: string | null, make: () => E) => void
+  readonly add: (error: E, sourceId?: string | null) => void
   /** The records kept, the oldest first. */
   readonly entries: () => ReadonlyArray<Diagnostic>
   /** How often each tag was ever reported. */
@@ -57,16 +58,16 @@ export const make = <E extends Reportable>(options: {
   const latest = new Map<string, Record>()
   const counts = new Map<string, number>()
 
-  const report = (tag: E["_tag"], connection: string, makeError: () => E): void => {
+  const report = (tag: E["_tag"], sourceId: string | null, makeError: () => E): void => {
     counts.set(tag, (counts.get(tag) ?? 0) + 1)
-    const key = `${tag} ${connection}`
+    const key = `${tag} ${sourceId ?? ""}`
     const at = options.now()
     const last = latest.get(key)
     if (last !== undefined && at >= last.at && at - last.at < REPEAT_WITHIN_MS) {
       last.count++
       return
     }
-    const record: Record = { key, at, encoded: options.encode(makeError()), count: 1 }
+    const record: Record = { key, sourceId, at, encoded: options.encode(makeError()), count: 1 }
     records.push(record)
     latest.set(key, record)
     if (records.length > options.capacity) {
@@ -78,9 +79,14 @@ export const make = <E extends Reportable>(options: {
 
   return {
     report,
-    add: (error, connection = "") => report(error._tag, connection, () => error),
+    add: (error, sourceId = null) => report(error._tag, sourceId, () => error),
     entries: () =>
-      records.map((record) => ({ ...record.encoded, at: new Date(record.at).toISOString(), count: record.count })),
+      records.map(({ at, count, encoded, sourceId }) => ({
+        ...encoded,
+        ...(sourceId === null ? {} : { sourceId }),
+        at: new Date(at).toISOString(),
+        count
+      })),
     counts: () => Object.fromEntries(counts)
   }
 }

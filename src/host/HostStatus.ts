@@ -21,6 +21,7 @@ const LastError = Schema.NullOr(Schema.Struct({ tag: Schema.String, message: Sch
  * @since 0.1.0
  */
 export const ConnectionStatus = Wire.struct({
+  id: Schema.String,
   url: Schema.String,
   ingressName: Schema.String,
   state: Schema.Literals(["connecting", "open", "closing", "closed", "waiting", "stopped"]),

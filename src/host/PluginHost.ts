@@ -18,6 +18,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DialLimiter from "../connection/DialLimiter.ts"
+import * as Source from "../connection/Source.ts"
 import { SourceUrl } from "../connection/SourceUrl.ts"
 import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import type { GrantError } from "../grants/GrantError.ts"
@@ -28,8 +29,6 @@ import type { IngressError } from "../ingress/IngressError.ts"
 import { VERSION } from "../internal/version.ts"
 import { Limits } from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
-import { withoutPrefix } from "../manifest/Manifest.ts"
-import * as SocketUrl from "../manifest/SocketUrl.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import type { HostStatus } from "./HostStatus.ts"
 import type * as Assemble from "./internal/assemble.ts"
@@ -54,7 +53,7 @@ export class PluginUnknown extends Schema.TaggedError<PluginUnknown>("mooring/ho
 }
 
 /**
- * The plugin has no source of this URL.
+ * The plugin has no source of this id or URL.
  *
  * @category errors
  * @since 0.1.0
@@ -63,7 +62,7 @@ export class SourceUnknown extends Schema.TaggedError<SourceUnknown>("mooring/ho
   pluginRef: Schema.String
 }) {
   override get message(): string {
-    return `${this.pluginRef} has no source of this URL`
+    return `${this.pluginRef} has no source of this id or URL`
   }
 }
 
@@ -95,8 +94,11 @@ export class PluginHost extends Context.Service<
     readonly stop: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
     /** Ends the instance that runs in order and starts another, also where the plugin was stopped or has failed. */
     readonly restart: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
-    /** Closes a source's connections and dials anew at once, whatever they were stopped for but a missing grant or a limit. */
-    readonly reconnect: (pluginRef: string, url: string) => Effect.Effect<void, PluginUnknown | SourceUnknown>
+    /**
+     * Closes a source's connection and dials anew at once, whatever it was stopped for but a missing grant or a limit.
+     * `source` is the source's id, or its URL: then it is every source of that URL.
+     */
+    readonly reconnect: (pluginRef: string, source: string) => Effect.Effect<void, PluginUnknown | SourceUnknown>
     /**
      * Hands a plugin an event of the application's own: of a kind that its ingress lists, with any JSON as payload.
      * Succeeds with the event's correlation id once it is enqueued; a queue that is full drops its oldest.
@@ -195,11 +197,11 @@ export const make = Effect.fnUntraced(function* (
       return row === undefined ? Effect.fail(new PluginUnknown({ pluginRef })) : Effect.succeed(row)
     })
 
-  const reconnect = Effect.fnUntraced(function* (pluginRef: string, url: string) {
+  const reconnect = Effect.fnUntraced(function* (pluginRef: string, named: string) {
     const { instance } = yield* rowOf(pluginRef)
-    const canonical = Result.getOrUndefined(SocketUrl.parse(withoutPrefix(url)))?.canonical
-    const meant = instance.record.slots.filter(({ connection: { source } }) => source.canonical === canonical)
-    if (canonical === undefined || meant.length === 0) return yield* new SourceUnknown({ pluginRef })
+    const isMeant = Source.isNamed(named)
+    const meant = instance.record.slots.filter(({ connection }) => isMeant(connection.source))
+    if (meant.length === 0) return yield* new SourceUnknown({ pluginRef })
     for (const { connection } of meant) connection.redialNow()
   })
 

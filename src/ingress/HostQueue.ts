@@ -31,7 +31,7 @@ export interface Options {
   readonly hostBytes: HostBytes
   readonly turns: Turns<EventQueue>
   readonly now: () => number
-  readonly overflowed: (source: string, make: () => QueueOverflow) => void
+  readonly overflowed: (make: () => QueueOverflow) => void
 }
 
 // What a result takes at most, nearly: three ids of at most 128 characters, and a message.
@@ -53,7 +53,7 @@ class Numbering {
   originOf(ingressName: string): Origin {
     let origin = this.#origins.get(ingressName)
     if (origin === undefined) {
-      origin = { key: this.#key, source: this.#source, url: null, ingressName }
+      origin = { key: this.#key, source: this.#source, id: null, url: null, ingressName }
       this.#origins.set(ingressName, origin)
     }
     return origin
@@ -206,13 +206,11 @@ export class HostQueue implements EventQueue {
 
   #evicted(event: CommandResult | Delivered): void {
     const { accounting, limits, overflowed } = this.#options
-    const { source } = event
     accounting.evicted++
     overflowed(
-      source,
       () =>
         new QueueOverflow({
-          url: source,
+          url: event.source,
           capacity: limits.ingressQueueCapacity,
           capacityBytes: limits.ingressQueueBytes
         })

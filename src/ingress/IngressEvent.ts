@@ -23,7 +23,8 @@ export interface Origin {
   readonly key: string
   /** With its prefix: `websocket:ws://127.0.0.1:7700/gateway`, or `host:timer`, `host:command_result`, `host:deliver`. */
   readonly source: string
-  /** The source's URL as written; null where the host itself is the source. */
+  /** The source's id and its URL as written; both null where the host itself is the source. */
+  readonly id: string | null
   readonly url: string | null
   readonly ingressName: string
 }
@@ -35,6 +36,7 @@ export interface Origin {
  * @since 0.1.0
  */
 export interface SourceOrigin extends Origin {
+  readonly id: string
   readonly url: string
 }
 
@@ -67,6 +69,11 @@ abstract class Base<O extends Origin = SourceOrigin> {
   /** The source's URL as written. */
   get url(): O["url"] {
     return this.origin.url
+  }
+
+  /** The short name of the source, which its status and diagnostics have too. */
+  get sourceId(): O["id"] {
+    return this.origin.id
   }
 
   /** The source, with its prefix. */

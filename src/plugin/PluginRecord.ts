@@ -123,7 +123,7 @@ export class PluginRecord {
       hostBytes,
       turns: this.turns,
       now: this.now,
-      overflowed: (source, make) => log.report("QueueOverflow", source, make)
+      overflowed: (make) => log.report("QueueOverflow", null, make)
     })
     this.timers = new Timers({
       limit: limits.timersPerPlugin,
@@ -153,7 +153,7 @@ export class PluginRecord {
             now: this.now,
             record: (result, event) => this.#record(result, event),
             reported: (status) => this.report(status),
-            rejected: (error, url) => log.add(error, url)
+            rejected: (error, sourceId) => log.add(error, sourceId)
           })
   }
 

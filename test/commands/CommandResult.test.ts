@@ -4,7 +4,7 @@ import * as Schema from "effect/Schema"
 import { CommandResult } from "mooring"
 import { int } from "../support/arbitraries.ts"
 
-const origin = { key: "run-0-0", source: "websocket:ws://h/", url: "ws://h/", ingressName: "gateway" }
+const origin = { key: "run-0-0", source: "websocket:ws://h/", id: "1b2c3d4e", url: "ws://h/", ingressName: "gateway" }
 
 const recorded = (index: number, change: Partial<CommandResult.Recorded> = {}): CommandResult.Recorded => ({
   origin,

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import { Enablement, Manifest } from "mooring"
@@ -12,6 +13,8 @@ const sourcesOf = (sources: unknown = {}): Enablement.Enablement =>
   Result.getOrThrow(
     Enablement.decode({ id: "project:a", version: "1.0.0", digest: `sha256:${"0".repeat(64)}`, sources })
   )
+
+const digest = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 8)
 
 const URLS = ["ws://h/1?q=1", "wss://H:443/2"]
 
@@ -38,6 +41,7 @@ describe("Source", () => {
       sourcesOf()
     )
     assert.deepStrictEqual(source, {
+      id: Source.idOf("g", "ws://h/1?token=SECRET123"),
       ingress: "g",
       url: "ws://h/1?token=SECRET123",
       display: "ws://h/1",
@@ -102,6 +106,47 @@ describe("Source", () => {
     const [source] = Source.all(manifestOf([{ name: "g", sources: ["ws://u:SECRET123@h/"] }]), sourcesOf())
     assert.isNull(source?.canonical)
     assert.notInclude(source?.display, "SECRET123")
+  })
+
+  it("has the first 8 digits of the SHA-256 of ingress, zero byte and URL as written as its id", () => {
+    const manifest = manifestOf([
+      { name: "g", sources: ["websocket:ws://h/1", "WS://h:80/2"] },
+      { name: "k", sources: ["ws://h/1"] }
+    ])
+    assert.deepStrictEqual(
+      Source.all(manifest, sourcesOf()).map(({ id }) => id),
+      [digest("g\0ws://h/1"), digest("g\0WS://h:80/2"), digest("k\0ws://h/1")]
+    )
+  })
+
+  it("finds sources of the same id: all but the first are problems", () => {
+    // Found by trying; as an ingress's name is hashed, too, they collide in `g` only.
+    const urls = ["ws://h/18281", "ws://h/other", "ws://h/70010"]
+    const of = (name: string) => Source.all(manifestOf([{ name, sources: urls }]), sourcesOf())
+    const [first, , last] = of("g")
+    assert.strictEqual(first?.id, "2b2ea755")
+    assert.strictEqual(last?.id, "2b2ea755")
+    assert.deepStrictEqual(
+      Source.problems(of("g")).map(({ path }) => path),
+      ["sources.g"]
+    )
+    assert.deepStrictEqual(Source.problems(of("k")), [])
+    assert.deepStrictEqual(Source.problems([]), [])
+  })
+
+  it("is named by its id, or by its URL in any spelling", () => {
+    const sources = Source.all(
+      manifestOf([{ name: "g", sources: ["ws://h/1?a", "wss://h/1?a", "ws://h h/"] }]),
+      sourcesOf()
+    )
+    const named = (name: string) => sources.filter(Source.isNamed(name)).map(({ url }) => url)
+    assert.deepStrictEqual(named(Source.idOf("g", "ws://h/1?a")), ["ws://h/1?a"])
+    assert.deepStrictEqual(named("websocket:WS://H:80/1?a"), ["ws://h/1?a"])
+    assert.deepStrictEqual(named(Source.idOf("g", "ws://h h/")), ["ws://h h/"])
+    // One that has no canonical form is no other one that has none.
+    for (const unknown of ["", "ws://h/1", "ws://h h/", "ws://other host/", "null"]) {
+      assert.deepStrictEqual(named(unknown), [], unknown)
+    }
   })
 
   it("is not confused by an ingress whose name is one of JavaScript's own", () => {

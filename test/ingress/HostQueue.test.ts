@@ -27,7 +27,7 @@ const fixture = (capacity: number, bytes: number, hostBytes = 1_000_000_000) => 
     hostBytes: host,
     turns: new Turns(() => {}),
     now: () => 0,
-    overflowed: (source, make) => overflows.push(`${source} ${make()._tag}`)
+    overflowed: (make) => overflows.push(`${make().url} ${make()._tag}`)
   })
   return { queue, accounting, overflows, host }
 }
@@ -88,7 +88,7 @@ describe("HostQueue", () => {
           assert.strictEqual(event?.sequence, wanted?.sequence)
           if (event === undefined || wanted === undefined) return
           assert.strictEqual(event.droppedBefore, wanted.sequence - (handed.get(wanted.source) ?? 0) - 1)
-          assert.deepInclude(event, { epoch: 0, frame: 0, ingressName: wanted.ingress, url: null })
+          assert.deepInclude(event, { epoch: 0, frame: 0, ingressName: wanted.ingress, url: null, sourceId: null })
           handed.set(wanted.source, wanted.sequence)
           expected.taken++
         }

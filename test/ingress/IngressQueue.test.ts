@@ -30,7 +30,7 @@ const fixture = (options: {
     const modes: Array<ReadMode> = []
     const reports = { overflows: 0, readied: 0 }
     const queue = yield* IngressQueue.make({
-      origin: { key: "k", source: "websocket:ws://h/", url: "ws://h/", ingressName: "gateway" },
+      origin: { key: "k", source: "websocket:ws://h/", id: "1b2c3d4e", url: "ws://h/", ingressName: "gateway" },
       display: "ws://h/",
       takes: (kind) => options.kinds?.includes(kind) ?? true,
       limits: {

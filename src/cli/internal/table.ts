@@ -4,7 +4,19 @@
  */
 import type { ConnectionStatus, HostStatus, PluginStatus } from "../../host/HostStatus.ts"
 
-const HEADINGS = ["PLUGIN", "SERVICE", "SOURCE", "STATE", "EPOCH", "RECEIVED", "WAITING", "DROPPED", "SENT", "NOTE"]
+const HEADINGS = [
+  "PLUGIN",
+  "SERVICE",
+  "ID",
+  "SOURCE",
+  "STATE",
+  "EPOCH",
+  "RECEIVED",
+  "WAITING",
+  "DROPPED",
+  "SENT",
+  "NOTE"
+]
 
 /** The lines of the table, each at most `width` columns. */
 export const table = (status: HostStatus, width: number): ReadonlyArray<string> => {
@@ -17,7 +29,7 @@ export const table = (status: HostStatus, width: number): ReadonlyArray<string> 
   )
 }
 
-const NUMBERS: ReadonlySet<number> = new Set([4, 5, 6, 7, 8])
+const NUMBERS: ReadonlySet<number> = new Set([5, 6, 7, 8, 9])
 
 const pad = (cell: string, column: number, widths: ReadonlyArray<number>): string => {
   const width = widths[column] ?? 0
@@ -27,7 +39,7 @@ const pad = (cell: string, column: number, widths: ReadonlyArray<number>): strin
 const rowsOf = (plugin: PluginStatus): ReadonlyArray<ReadonlyArray<string>> => {
   const own = [plugin.pluginRef, plugin.lifecycle]
   const [first, ...rest] = plugin.websocketConnections
-  if (first === undefined) return [[...own, "", "", "", "", "", "", "", plugin.lastError?.message ?? ""]]
+  if (first === undefined) return [[...own, "", "", "", "", "", "", "", "", plugin.lastError?.message ?? ""]]
   return [
     [...own, ...connection(first, plugin.lastError?.message ?? reported(plugin))],
     ...rest.map((other) => ["", "", ...connection(other, "")])
@@ -35,6 +47,7 @@ const rowsOf = (plugin: PluginStatus): ReadonlyArray<ReadonlyArray<string>> => {
 }
 
 const connection = (row: ConnectionStatus, note: string): ReadonlyArray<string> => [
+  row.id,
   row.url,
   row.stopReason === null ? row.state : `${row.state} (${row.stopReason})`,
   String(row.epoch),

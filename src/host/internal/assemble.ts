@@ -168,7 +168,10 @@ const find = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): P
   if (exact === undefined) {
     return new DigestMismatch({ enabled: enablement.digest, actual: versioned[0]?.digest ?? "" })
   }
-  const problems = strangers(enablement, exact.manifest)
+  const problems = [
+    ...strangers(enablement, exact.manifest),
+    ...Source.problems(Source.all(exact.manifest, enablement))
+  ]
   return problems.length === 0 ? exact : new ManifestInvalid({ subject: "enablement", problems })
 }
 
@@ -264,7 +267,7 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
     const { log, record } = of
     const key = `${of.key}-${record.nextSource()}`
     const queue = yield* IngressQueue.make({
-      origin: { key, source: `websocket:${source.url}`, url: source.url, ingressName: source.ingress },
+      origin: { key, source: `websocket:${source.url}`, id: source.id, url: source.url, ingressName: source.ingress },
       display: source.display,
       takes: (kind) => record.takes(source.ingress, kind),
       limits,
@@ -273,7 +276,7 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
       turns: record.turns,
       now: () => clock.currentTimeMillisUnsafe(),
       monotonic: monotonic(clock),
-      overflowed: (make) => log.report("QueueOverflow", source.display, make),
+      overflowed: (make) => log.report("QueueOverflow", source.id, make),
       paused: () => record.ticker.wake(),
       readied: () => slot.connection.wake(),
       epochBegan: () => record.epochBegan(slot),
@@ -298,7 +301,7 @@ const connectionOptions = (
   dials,
   limits,
   refused,
-  report: (tag, make) => log.report(tag, source.display, make),
+  report: (tag, make) => log.report(tag, source.id, make),
   changed,
   turnNow,
   activity

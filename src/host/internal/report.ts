@@ -84,6 +84,7 @@ const connection = (
   redaction: Redaction,
   serviceRests: boolean
 ): ConnectionStatus => ({
+  id: live.source.id,
   url: redaction.own(live.source.display),
   ingressName: live.source.ingress,
   state: live.state,
