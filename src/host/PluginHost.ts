@@ -27,7 +27,7 @@ import type { GrantStore } from "../grants/GrantStore.ts"
 import type { Delivery } from "../ingress/Delivery.ts"
 import type { IngressError } from "../ingress/IngressError.ts"
 import { VERSION } from "../internal/version.ts"
-import { Limits } from "../limits/Limits.ts"
+import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import type { HostStatus } from "./HostStatus.ts"
@@ -131,20 +131,22 @@ export class PluginHost extends Context.Service<
 export interface Options {
   readonly plugins: ReadonlyArray<PluginPackage>
   readonly enabled: ReadonlyArray<Enablement>
+  /** Those that differ from the defaults. */
+  readonly limits?: Partial<Limits.Values>
 }
 
 /**
- * Starts a host in the scope.
+ * Starts a host in the scope; fails for limits that can't be.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = Effect.fnUntraced(function* (
   options: Options
-): Effect.fn.Return<PluginHost["Service"], never, Scope.Scope | WebSocketClient | Grants.Grants> {
+): Effect.fn.Return<PluginHost["Service"], Limits.LimitsInvalid, Scope.Scope | WebSocketClient | Grants.Grants> {
   const clock = yield* Clock.clockWith(Effect.succeed)
   const random = yield* Random.Random
-  const limits = yield* Limits
+  const limits = yield* Effect.fromResult(Limits.make(options.limits ?? {}))
   const changed = yield* PubSub.sliding<void>({ capacity: 1, replay: 1 })
   const idle = new IdleSignal()
   const lag = yield* lagProbe(clock)
@@ -232,7 +234,7 @@ export const make = Effect.fnUntraced(function* (
  * @category layers
  * @since 0.1.0
  */
-export const layer = (options: Options): Layer.Layer<PluginHost, never, WebSocketClient | GrantStore> =>
+export const layer = (options: Options): Layer.Layer<PluginHost, Limits.LimitsInvalid, WebSocketClient | GrantStore> =>
   Layer.effect(PluginHost, make(options)).pipe(Layer.provide(Grants.layer))
 
 /** Distinguishes this run of the host from every other: correlation ids begin with it. */

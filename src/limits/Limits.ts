@@ -3,16 +3,16 @@
  * is bounded by a number that stands here.
  *
  * Defaults are those of the table in `docs/limits.md`. A host that needs others
- * provides `Limits.layer({ ... })`; a value out of its range fails the layer
- * with every problem listed.
+ * is given them as its option `limits`; values out of their range, and pairs
+ * that can't work together, are refused with every problem listed.
  *
  * @since 0.1.0
  */
-import * as Context from "effect/Context"
+import * as Config from "effect/Config"
 import * as Effect from "effect/Effect"
-import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Str from "effect/String"
 import * as Wire from "../internal/wire.ts"
 
 const range = (minimum: number, maximum: number, initial: number) =>
@@ -22,18 +22,7 @@ const DAY = 86_400_000
 const KIB = 1024
 const MIB = 1024 * KIB
 
-/**
- * The schema of the limits: camelCase in TypeScript, snake_case in a host file.
- *
- * **Details**
- *
- * Names that end in `Bytes` are bytes of UTF-8, names that end in `Ms` are
- * milliseconds, all others are counts. A missing key takes its default.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const LimitsSchema = Wire.struct({
+const fields = {
   ingressQueueCapacity: range(1, 1_000_000, 1024),
   ingressQueueBytes: range(KIB, 1024 * MIB, 8 * MIB),
   hostQueueBytes: range(KIB, 64 * 1024 * MIB, 256 * MIB),
@@ -41,20 +30,30 @@ export const LimitsSchema = Wire.struct({
   dispatchDeadlineMs: range(1, DAY, 1000),
   startDeadlineMs: range(1, DAY, 5000),
   maxMessageBytes: range(1, 256 * MIB, MIB),
+  maxMessageFragments: range(1, 16_777_216, 65_536),
+  requestsAtOnce: range(1, 100_000, 64),
+  requestsAtOncePerPlugin: range(1, 100_000, 4),
+  requestsWaitingPerPlugin: range(1, 100_000, 32),
+  requestBodyBytes: range(0, 256 * MIB, 64 * KIB),
+  responseBodyBytes: range(0, 256 * MIB, 256 * KIB),
+  requestDeadlineMs: range(1, DAY, 15_000),
   controlFramesPerSecond: range(1, 1_000_000, 100),
   openDeadlineMs: range(1, DAY, 10_000),
   closeGraceMs: range(0, DAY, 5000),
   pingIntervalMs: range(0, DAY, 30_000),
   pongDeadlineMs: range(1, DAY, 10_000),
+  retryAfterMs: range(0, DAY, 3_600_000),
   sendBufferBytes: range(KIB, 1024 * MIB, MIB),
   sendStallMs: range(1, DAY, 30_000),
   sandboxMemoryBytes: range(MIB, 4096 * MIB, 16 * MIB),
-  sandboxStackBytes: range(16 * KIB, 16 * MIB, 256 * KIB),
+  sandboxStackBytes: range(16 * KIB, 512 * KIB, 256 * KIB),
   connectionsPerPlugin: range(1, 100_000, 16),
   connectionsPerHost: range(1, 1_000_000, 10_000),
   dialsAtOnce: range(1, 100_000, 64),
   dialsAtOncePerPlugin: range(1, 100_000, 4),
   dialsPerSecond: range(1, 100_000, 100),
+  lookupsAtOnce: range(1, 100_000, 16),
+  lookupsAtOncePerPlugin: range(1, 100_000, 2),
   commandsPerOutput: range(1, 10_000, 16),
   commandPayloadBytes: range(KIB, 16 * MIB, 72 * KIB),
   sendTextBytes: range(1, 16 * MIB, 64 * KIB),
@@ -62,7 +61,7 @@ export const LimitsSchema = Wire.struct({
   stateBytes: range(0, 16 * MIB, 16 * KIB),
   reportedStatusBytes: range(0, MIB, 4 * KIB),
   timersPerPlugin: range(0, 10_000, 8),
-  diagnosticsKept: range(1, 100_000, 256),
+  diagnosticsKept: range(256, 100_000, 256),
   commandResultsKept: range(1, 10_000, 32),
   restarts: range(0, 1000, 5),
   restartWindowMs: range(1000, DAY, 60_000),
@@ -70,7 +69,21 @@ export const LimitsSchema = Wire.struct({
   failedRetryMs: range(0, 7 * DAY, 300_000),
   sandboxWorkers: range(0, 1024, 0),
   soloWorkers: range(0, 1024, 4)
-}).annotate({ identifier: "Limits" })
+}
+
+/**
+ * The schema of the limits: camelCase in TypeScript, snake_case in a host file.
+ *
+ * **Details**
+ *
+ * Names that end in `Bytes` are bytes, names that end in `Ms` are milliseconds,
+ * all others are counts. A missing key takes its default. Pairs that can't work
+ * together are not its business but that of {@link make} and {@link decode}.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const LimitsSchema = Wire.struct(fields).annotate({ identifier: "Limits" })
 
 /**
  * @category models
@@ -87,8 +100,8 @@ export type Values = typeof LimitsSchema.Type
 export const defaults: Values = Schema.decodeUnknownSync(LimitsSchema)({})
 
 /**
- * Limits were given that are out of their range or unknown; `problems` lists
- * all of them.
+ * Limits were given that are out of their range, unknown, or can't work
+ * together; `problems` lists all of them.
  *
  * @category errors
  * @since 0.1.0
@@ -101,19 +114,50 @@ export class LimitsInvalid extends Schema.TaggedError<LimitsInvalid>("mooring/li
   }
 }
 
-/**
- * The limits in force. Without a layer they are the {@link defaults}.
- *
- * @category references
- * @since 0.1.0
- */
-export const Limits: Context.Reference<Values> = Context.Reference("mooring/limits/Limits", {
-  defaultValue: () => defaults
-})
+// What a command's payload holds beside its text: a URL of at most 8,192 characters.
+const BESIDE_TEXT_BYTES = 8192
 
-const invalid = (problems: ReadonlyArray<Wire.Problem>) => new LimitsInvalid({ problems })
-const decodeWire = Wire.decoder(LimitsSchema)
-const decodeValues = Wire.decoder(Schema.toType(LimitsSchema))
+type Key = keyof Values
+type NameOf = (key: Key) => string
+
+/** Pairs of which one has to have room for the other, and what is expected where it hasn't. */
+const pairs: ReadonlyArray<{
+  readonly key: Key
+  readonly within: Key
+  readonly needs: (value: number) => number
+  readonly expected: (within: string) => string
+}> = [
+  ...(["ingressQueueBytes", "hostQueueBytes"] as const).map((within) => ({
+    key: "maxMessageBytes" as const,
+    within,
+    needs: (bytes: number) => 2 * bytes,
+    expected: (name: string) => `at most half of ${name}`
+  })),
+  {
+    key: "sendTextBytes",
+    within: "commandPayloadBytes",
+    needs: (bytes) => bytes + BESIDE_TEXT_BYTES,
+    expected: (name) => `at most ${name} less ${BESIDE_TEXT_BYTES}`
+  },
+  { key: "sendTextBytes", within: "sendBufferBytes", needs: (bytes) => bytes, expected: (name) => `at most ${name}` },
+  { key: "commandPayloadBytes", within: "outputBytes", needs: (bytes) => bytes, expected: (name) => `at most ${name}` }
+]
+
+const fitting = (values: Values, nameOf: NameOf): Result.Result<Values, LimitsInvalid> => {
+  const problems = pairs
+    .filter(({ key, needs, within }) => needs(values[key]) > values[within])
+    .map(({ expected, key, within }) => ({ path: nameOf(key), message: `Expected ${expected(nameOf(within))}` }))
+  return problems.length === 0 ? Result.succeed(values) : Result.fail(new LimitsInvalid({ problems }))
+}
+
+const decoding = <I>(schema: Schema.Codec<Values, I>, nameOf: NameOf) => {
+  const decodeValues = Wire.decoder(schema)
+  return (input: unknown): Result.Result<Values, LimitsInvalid> =>
+    Result.flatMap(
+      Result.mapError(decodeValues(input), (problems) => new LimitsInvalid({ problems })),
+      (values) => fitting(values, nameOf)
+    )
+}
 
 /**
  * Decodes limits in their wire form, for example the `[limits]` table of a
@@ -122,14 +166,36 @@ const decodeValues = Wire.decoder(Schema.toType(LimitsSchema))
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (input: unknown): Result.Result<Values, LimitsInvalid> =>
-  Result.mapError(decodeWire(input), invalid)
+export const decode: (input: unknown) => Result.Result<Values, LimitsInvalid> = decoding(LimitsSchema, Str.camelToSnake)
+
+const Camel = Schema.Struct(fields)
 
 /**
- * Provides limits that differ from the defaults in the given keys.
+ * The defaults but for the given limits, by their TypeScript names.
  *
- * @category layers
- * @since 0.1.0
+ * @category constructors
+ * @since 0.2.0
  */
-export const layer = (options: Partial<Values>): Layer.Layer<never, LimitsInvalid> =>
-  Layer.effect(Limits, Effect.fromResult(Result.mapError(decodeValues({ ...defaults, ...options }), invalid)))
+export const make: (options: Partial<Values>) => Result.Result<Values, LimitsInvalid> = decoding(Camel, (key) => key)
+
+/**
+ * Limits from configuration, by their TypeScript names; what isn't there takes
+ * its default.
+ *
+ * **Example** (Limits from variables like `MOORING_RESTARTS`)
+ *
+ * ```ts
+ * import { Config, Effect, Layer } from "effect"
+ * import { Limits, PluginHost, type PluginRuntime } from "mooring"
+ *
+ * declare const plugins: ReadonlyArray<PluginRuntime.PluginPackage>
+ *
+ * export const host = Layer.unwrap(
+ *   Effect.map(Config.nested(Limits.config, "mooring"), (limits) => PluginHost.layer({ plugins, enabled: [], limits }))
+ * )
+ * ```
+ *
+ * @category config
+ * @since 0.2.0
+ */
+export const config: Config.Config<Values> = Config.schema(Camel).pipe(Config.withDefault(defaults))

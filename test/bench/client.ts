@@ -9,7 +9,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Socket from "effect/socket/Socket"
 import { WebSocket } from "ws"
-import { Enablement, GrantStore, Limits, OutputCommand, PluginHost, ServicePlugin } from "mooring"
+import { Enablement, GrantStore, OutputCommand, PluginHost, ServicePlugin } from "mooring"
 import { WsClient } from "mooring/node"
 
 const [mode = "", port = "", total = "0", connections = "1"] = process.argv.slice(2)
@@ -80,11 +80,11 @@ const hosted = (plugins: ReadonlyArray<Hosted>): void => {
       })
     )
   )
-  const host = PluginHost.layer({ plugins: packages, enabled }).pipe(
-    Layer.provide(GrantStore.layer(enabled)),
-    Layer.provide(WsClient.layer),
-    Layer.provide(Limits.layer({ connectionsPerPlugin: 10_000, dialsPerSecond: 10_000 }))
-  )
+  const host = PluginHost.layer({
+    plugins: packages,
+    enabled,
+    limits: { connectionsPerPlugin: 10_000, dialsPerSecond: 10_000 }
+  }).pipe(Layer.provide(GrantStore.layer(enabled)), Layer.provide(WsClient.layer))
   const program = Effect.gen(function* () {
     const { status } = yield* PluginHost.PluginHost
     yield* Effect.callback<void>((resume) => {

@@ -110,8 +110,10 @@ const send = (url: string, text: string, more: object = {}) => ({
 // ---------------------------------------------------------------------------------------------------------------------
 
 const SEND_TEXT_BYTES = 64
-const PAYLOAD_BYTES = 1024
+const PAYLOAD_BYTES = SEND_TEXT_BYTES + 8192
 const LIMITS = { sendTextBytes: SEND_TEXT_BYTES, commandPayloadBytes: PAYLOAD_BYTES, outputBytes: 1_048_576 }
+
+const SMALL_OUTPUT = { outputBytes: 16_384, commandPayloadBytes: 16_384, sendTextBytes: 8192 }
 
 const URLS = {
   own: OWN,
@@ -512,10 +514,10 @@ describe("the commands of an answer", () => {
         send(OWN, "a".repeat(500)),
         send(OWN, "a".repeat(501)),
         send(url, "é".repeat(250)),
-        bytes(1024),
-        bytes(1025)
+        bytes(8692),
+        bytes(8693)
       ])
-    return talking(answer, { sendTextBytes: 500, commandPayloadBytes: 1024 }, ({ own: remote }) =>
+    return talking(answer, { sendTextBytes: 500, commandPayloadBytes: 8692 }, ({ own: remote }) =>
       Effect.gen(function* () {
         const row = yield* answered(remote)
         assert.deepStrictEqual(tagsOf(row.outputCommandResults), [
@@ -533,16 +535,16 @@ describe("the commands of an answer", () => {
     let size = 0
     const answer: Answer = (event) =>
       Exit.succeed([OutputCommand.send(event, "first"), send(OWN, "a".repeat(size)), OutputCommand.send(event, "last")])
-    return talking(answer, { outputBytes: 2048 }, ({ own: remote }) =>
+    return talking(answer, SMALL_OUTPUT, ({ own: remote }) =>
       Effect.gen(function* () {
-        size = 2048
+        size = 16_384
         const row = yield* answered(remote)
         assert.deepStrictEqual(row.outputCommandResults, [])
         assert.deepStrictEqual(remote.sent, [])
         assert.strictEqual(row.lastError?.tag, "OutputTooLarge")
         assert.strictEqual(row.dispatchCounters.failed, 1)
         assert.strictEqual(row.dispatchCounters.dispatched, 0)
-        size = 1024
+        size = 8000
         const after = yield* answered(remote)
         assert.deepStrictEqual(tagsOf(after.outputCommandResults), ["executed", "executed", "executed"])
         assert.strictEqual(remote.sent.length, 3)
@@ -550,7 +552,7 @@ describe("the commands of an answer", () => {
     )
   })
 
-  const much = "b".repeat(4096)
+  const much = "b".repeat(20_000)
   it.effect.each([
     ["the text", send(OWN, much)],
     ["the URL", send(`${OWN}?${much}`, "a")],
@@ -563,7 +565,7 @@ describe("the commands of an answer", () => {
   ])("make the dispatch failed when the whole output is too large because of %s", ([, command]) =>
     talking(
       () => Exit.succeed([command]),
-      { outputBytes: 2048 },
+      SMALL_OUTPUT,
       ({ own: remote }) =>
         Effect.gen(function* () {
           const row = yield* answered(remote)
@@ -989,7 +991,7 @@ describe("what is sent", () => {
     const texts = ["a".repeat(600), "b".repeat(424), "c", "d".repeat(600)]
     return talking(
       () => Exit.succeed([send(OWN, texts.shift() ?? "")]),
-      { sendBufferBytes: 1024 },
+      { sendBufferBytes: 1024, sendTextBytes: 1024 },
       ({ own: remote }) =>
         Effect.gen(function* () {
           remote.stopDraining()
@@ -1012,13 +1014,18 @@ describe("what is sent", () => {
 
   it.effect("is bounded in bytes of UTF-8, not in characters", () =>
     talking(
-      () => Exit.succeed([send(OWN, "é".repeat(513)), send(OWN, "é".repeat(512)), send(OWN, "x")]),
-      { sendBufferBytes: 1024 },
+      () => Exit.succeed(["é".repeat(256), "é".repeat(257), "é".repeat(256), "x"].map((text) => send(OWN, text))),
+      { sendBufferBytes: 1024, sendTextBytes: 1024 },
       ({ own: remote }) =>
         Effect.gen(function* () {
           remote.stopDraining()
           const row = yield* answered(remote)
-          assert.deepStrictEqual(tagsOf(row.outputCommandResults), ["SendBufferFull", "executed", "SendBufferFull"])
+          assert.deepStrictEqual(tagsOf(row.outputCommandResults), [
+            "executed",
+            "SendBufferFull",
+            "executed",
+            "SendBufferFull"
+          ])
         })
     )
   )
@@ -1064,7 +1071,7 @@ describe("what is sent", () => {
           send(RATED, "c"),
           send(RATED, "d".repeat(100))
         ]),
-      { sendBufferBytes: 1024 },
+      { sendBufferBytes: 1024, sendTextBytes: 1024 },
       ({ own: remote, rated }) =>
         Effect.gen(function* () {
           rated.stopDraining()

@@ -261,7 +261,7 @@ describe("PluginHost.deliver", () => {
           const row = yield* rowOf(REF)
           assert.isUndefined(accountingProblem(row, "may slide"))
           assert.isAtMost(row.queueDepth, 4)
-          assert.isAtMost(row.queueBytes, 1024)
+          assert.isAtMost(row.queueBytes, 4096)
         }
         yield* TestClock.adjust(900)
         yield* settled
@@ -269,7 +269,12 @@ describe("PluginHost.deliver", () => {
         assert.isUndefined(accountingProblem(row, "may slide"))
         assert.strictEqual(row.dispatchCounters.evicted + seen.length, sizes.length + 1)
       }).pipe(
-        Effect.provide(onFake({ plugins: [desk()], limits: { ingressQueueCapacity: 4, ingressQueueBytes: 1024 } }))
+        Effect.provide(
+          onFake({
+            plugins: [desk()],
+            limits: { ingressQueueCapacity: 4, ingressQueueBytes: 4096, maxMessageBytes: 2048 }
+          })
+        )
       ),
     { arbitrary: { runs: 50 } }
   )

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import { type Enablement, GrantStore, Limits, OutputCommand, PluginHost, ServicePlugin } from "mooring"
+import { type Enablement, GrantStore, type Limits, OutputCommand, PluginHost, ServicePlugin } from "mooring"
 import { WsClient } from "mooring/node"
 import type { WebSocket } from "ws"
 import { accountingProblem, rowOf } from "../support/host.ts"
@@ -21,9 +21,9 @@ const live = (
   enabled: ReadonlyArray<Enablement.Enablement>,
   limits: Partial<Limits.Values> = {}
 ) =>
-  PluginHost.layer({ plugins, enabled }).pipe(
+  PluginHost.layer({ plugins, enabled, limits }).pipe(
     Layer.provideMerge(GrantStore.layerMutable(enabled)),
-    Layer.provide([WsClient.layer, Limits.layer(limits)])
+    Layer.provide(WsClient.layer)
   )
 
 describe("a grant that is narrowed while its socket is open", () => {

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Config from "effect/Config"
+import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Limits } from "mooring"
+import { GrantStore, Limits, PluginHost } from "mooring"
+import { FakeWebSocket } from "mooring/testing"
 
 /** The table of CONTRACT.md. */
 const TABLE = {
@@ -14,11 +17,19 @@ const TABLE = {
   dispatch_deadline_ms: 1000,
   start_deadline_ms: 5000,
   max_message_bytes: 1048576,
+  max_message_fragments: 65536,
+  requests_at_once: 64,
+  requests_at_once_per_plugin: 4,
+  requests_waiting_per_plugin: 32,
+  request_body_bytes: 65536,
+  response_body_bytes: 262144,
+  request_deadline_ms: 15000,
   control_frames_per_second: 100,
   open_deadline_ms: 10000,
   close_grace_ms: 5000,
   ping_interval_ms: 30000,
   pong_deadline_ms: 10000,
+  retry_after_ms: 3600000,
   send_buffer_bytes: 1048576,
   send_stall_ms: 30000,
   sandbox_memory_bytes: 16777216,
@@ -28,6 +39,8 @@ const TABLE = {
   dials_at_once: 64,
   dials_at_once_per_plugin: 4,
   dials_per_second: 100,
+  lookups_at_once: 16,
+  lookups_at_once_per_plugin: 2,
   commands_per_output: 16,
   command_payload_bytes: 73728,
   send_text_bytes: 65536,
@@ -53,6 +66,14 @@ const problemsOf = (input: unknown) => {
   return Result.isSuccess(decoded) ? [] : decoded.failure.problems
 }
 
+/** Without a look at pairs. */
+const isInRange = (input: unknown) => Result.isSuccess(Schema.decodeUnknownResult(Limits.LimitsSchema)(input))
+
+const read = (env: Record<string, string>) =>
+  Config.nested(Limits.config, "mooring")
+    .parse(ConfigProvider.constantCase(ConfigProvider.fromEnv({ env })))
+    .pipe(Effect.result)
+
 describe("Limits", () => {
   it("has the defaults of the contract's table, and no other keys", () => {
     assert.deepStrictEqual<unknown>(Schema.encodeSync(Limits.LimitsSchema)(Limits.defaults), TABLE)
@@ -71,8 +92,7 @@ describe("Limits", () => {
     const [, minimum, maximum] = /from (\d+) to (\d+)/.exec(problem?.message ?? "") ?? []
     const [low, high] = [Number(minimum), Number(maximum)]
     assert.isAtMost(low, Limits.defaults[Object.keys(Limits.defaults)[KEYS.indexOf(key)] as keyof Limits.Values])
-    assert.deepStrictEqual(problemsOf({ [key]: low }), [])
-    assert.deepStrictEqual(problemsOf({ [key]: high }), [])
+    for (const end of [low, high]) assert.isTrue(isInRange({ [key]: end }), String(end))
     for (const value of [
       low - 1,
       high + 1,
@@ -109,29 +129,68 @@ describe("Limits", () => {
     for (const input of [null, undefined, 1, "x", []]) assert.strictEqual(problemsOf(input).length, 1)
   })
 
-  it.effect("are the defaults where nobody provides any", () =>
+  it.each([
+    [{ max_message_bytes: 4_194_304 }, []],
+    [{ max_message_bytes: 4_194_305 }, ["max_message_bytes: Expected at most half of ingress_queue_bytes"]],
+    [
+      { max_message_bytes: 5000, ingress_queue_bytes: 10_000, host_queue_bytes: 9999 },
+      ["max_message_bytes: Expected at most half of host_queue_bytes"]
+    ],
+    [{ send_text_bytes: 65_537 }, ["send_text_bytes: Expected at most command_payload_bytes less 8192"]],
+    [{ send_text_bytes: 1024, send_buffer_bytes: 1024 }, []],
+    [{ send_text_bytes: 1025, send_buffer_bytes: 1024 }, ["send_text_bytes: Expected at most send_buffer_bytes"]],
+    [{ output_bytes: 73_728 }, []],
+    [{ output_bytes: 73_727 }, ["command_payload_bytes: Expected at most output_bytes"]],
+    [
+      { send_text_bytes: 70_000, send_buffer_bytes: 66_000, output_bytes: 70_000 },
+      [
+        "send_text_bytes: Expected at most command_payload_bytes less 8192",
+        "send_text_bytes: Expected at most send_buffer_bytes",
+        "command_payload_bytes: Expected at most output_bytes"
+      ]
+    ]
+  ])("refuse pairs that can't work together: %o", (input, expected) =>
+    assert.deepStrictEqual(
+      problemsOf(input).map(({ message, path }) => `${path}: ${message}`),
+      expected
+    )
+  )
+
+  it("are made of those that differ, by their TypeScript names", () => {
+    assert.deepStrictEqual(Result.getOrThrow(Limits.make({ restarts: 1 })), { ...Limits.defaults, restarts: 1 })
+    const made = Limits.make({ sendTextBytes: 65_537 })
+    const problems = Result.isFailure(made) ? made.failure.problems : []
+    assert.deepStrictEqual(problems, [
+      { path: "sendTextBytes", message: "Expected at most commandPayloadBytes less 8192" }
+    ])
+  })
+
+  it.effect("fail the host's layer with every problem", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* Limits.Limits, Limits.defaults)
+      const limits = { restarts: -1, timersPerPlugin: 0.5, unknown: 1 }
+      const layer = PluginHost.layer({ plugins: [], enabled: [], limits }).pipe(
+        Layer.provide([GrantStore.layer([]), FakeWebSocket.layer])
+      )
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+      assert.strictEqual(error._tag, "LimitsInvalid")
+      const paths = error.problems.map(({ path }) => path)
+      assert.deepStrictEqual(paths.toSorted(), ["restarts", "timersPerPlugin", "unknown"])
+      assert.include(error.message, "restarts")
     })
   )
 
-  it.effect("are provided by a layer that says only what differs", () =>
+  it.effect("are read from configuration, where the rest takes its defaults", () =>
     Effect.gen(function* () {
-      assert.deepStrictEqual(yield* Limits.Limits, { ...Limits.defaults, restarts: 1 })
-    }).pipe(Effect.provide(Limits.layer({ restarts: 1 })))
-  )
-
-  it.effect("fail their layer with every problem", () =>
-    Effect.gen(function* () {
-      const options = { restarts: -1, timersPerPlugin: 0.5, unknown: 1 }
-      const error = yield* Effect.flip(Effect.scoped(Layer.build(Limits.layer(options))))
-      assert.strictEqual(error._tag, "LimitsInvalid")
-      assert.deepStrictEqual(error.problems.map(({ path }) => path).toSorted(), [
-        "restarts",
-        "timersPerPlugin",
-        "unknown"
-      ])
-      assert.include(error.message, "restarts")
+      const some = { MOORING_RESTARTS: "7", MOORING_INGRESS_QUEUE_CAPACITY: "4096", OTHER: "x" }
+      assert.deepStrictEqual(Result.getOrThrow(yield* read(some)), {
+        ...Limits.defaults,
+        restarts: 7,
+        ingressQueueCapacity: 4096
+      })
+      assert.deepStrictEqual(Result.getOrThrow(yield* read({})), Limits.defaults)
+      for (const wrong of ["-1", "seven", "1.5", " 7 "]) {
+        assert.isTrue(Result.isFailure(yield* read({ MOORING_RESTARTS: wrong })), wrong)
+      }
     })
   )
 })

@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import { type Enablement, GrantStore, Limits, PluginHost, type HostStatus, type PluginRuntime } from "mooring"
+import { type Enablement, GrantStore, type Limits, PluginHost, type HostStatus, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { enable } from "./plugins.ts"
 
@@ -15,10 +15,9 @@ export interface Setup {
 /** A host on the fake network, with grants that can be changed. */
 export const onFake = ({ enabled, limits, plugins }: Setup) => {
   const all = enabled ?? plugins.map((plugin) => enable(plugin))
-  return PluginHost.layer({ plugins, enabled: all }).pipe(
+  return PluginHost.layer({ plugins, enabled: all, limits: limits ?? {} }).pipe(
     Layer.provideMerge(GrantStore.layerMutable(all)),
     Layer.provideMerge(FakeWebSocket.layer),
-    Layer.provideMerge(Limits.layer(limits ?? {})),
     // Half of what full jitter may be, always.
     Layer.provideMerge(Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 }))
   )

@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { GrantStore, type HostStatus, Limits, PluginHost, type PluginRuntime, type WebSocketTarget } from "mooring"
+import { GrantStore, type HostStatus, type Limits, PluginHost, type PluginRuntime, type WebSocketTarget } from "mooring"
 import { WsClient } from "mooring/node"
 import { enable } from "../../support/plugins.ts"
 import { eventually, the } from "../../integration/support/host.ts"
@@ -37,11 +37,14 @@ export const run = ({ config, granted = ["/"], limits, plugin, policy = "backoff
       // With half of it for full jitter, that is 50 ms: long enough for a plugin to answer a close.
       sources: { [the(ingresses[0]).name]: { reconnect: { policy, initial_ms: 100, max_ms: 100, stable_ms: 0 } } }
     })
-    const live = PluginHost.layer({ plugins: [plugin], enabled: [enablement] }).pipe(
+    const live = PluginHost.layer({
+      plugins: [plugin],
+      enabled: [enablement],
+      limits: { closeGraceMs: 500, ...limits }
+    }).pipe(
       Layer.provide([
         GrantStore.layer([enablement]),
         WsClient.layer,
-        Limits.layer({ closeGraceMs: 500, ...limits }),
         Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 })
       ])
     )

@@ -6,7 +6,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
-import { GrantStore, type HostStatus, type IngressEvent, Limits, PluginHost, type ServicePlugin } from "mooring"
+import { GrantStore, type HostStatus, type IngressEvent, type Limits, PluginHost, type ServicePlugin } from "mooring"
 import { WsClient } from "mooring/node"
 import { enable, plugin as packageOf } from "../../support/plugins.ts"
 
@@ -64,11 +64,14 @@ export const runHost = (setup: Setup) =>
       grants: { permissions: pkg.manifest.permissions, websocket: [{ ...target, path_prefixes: ["/"], ...grant }] },
       sources: { gateway: { reconnect } }
     })
-    const live = PluginHost.layer({ plugins: [pkg], enabled: [enablement] }).pipe(
+    const live = PluginHost.layer({
+      plugins: [pkg],
+      enabled: [enablement],
+      limits: { closeGraceMs: 200, ...limits }
+    }).pipe(
       Layer.provide([
         GrantStore.layer([enablement]),
         WsClient.layer,
-        Limits.layer({ closeGraceMs: 200, ...limits }),
         // The middle of every backoff, so that nothing here depends on chance.
         Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 })
       ])
