@@ -4,8 +4,9 @@
  *
  * @since 0.1.0
  */
+import { sha256 } from "@noble/hashes/sha2.js"
+import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
-import * as Sha256 from "../internal/sha256.ts"
 import type { Problem } from "../internal/wire.ts"
 import { reconnectDefaults, type Enablement, type ReconnectSettings } from "../manifest/Enablement.ts"
 import { withoutPrefix, type Manifest } from "../manifest/Manifest.ts"
@@ -44,7 +45,7 @@ const utf8 = new TextEncoder()
  * @since 0.2.0
  */
 export const idOf = (ingress: string, url: string): string =>
-  Sha256.hex(utf8.encode(`${ingress}\0${url}`)).slice(0, ID_DIGITS)
+  bytesToHex(sha256(utf8.encode(`${ingress}\0${url}`))).slice(0, ID_DIGITS)
 
 /**
  * Whether a source is meant by a name, which is its id or its URL in any
