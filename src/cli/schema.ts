@@ -1,6 +1,7 @@
 /**
  * `mooring schema`: the JSON Schemas (draft 2020-12) of what goes over the
- * wire.
+ * wire, closed: what one refuses, the program refuses, and what it accepts,
+ * the program accepts, but for what its `$comment` lists.
  */
 import { Argument, Command } from "effect/cli"
 import * as Schema from "effect/Schema"
@@ -10,21 +11,70 @@ import { Manifest } from "../manifest/Manifest.ts"
 import { OutputWire } from "../plugin/PluginRuntime.ts"
 import { write } from "./internal/output.ts"
 
-/** The document of one of the schemas. */
-export const document = (name: "manifest" | "event" | "output" | "status"): unknown => {
-  const of = { manifest: Manifest, event: IngressEventWire, output: OutputWire, status: HostStatus }
-  const { definitions, schema: root } = Schema.toJsonSchemaDocument(of[name])
-  const text = JSON.stringify({ $schema: "https://json-schema.org/draft/2020-12/schema", ...root, $defs: definitions })
-  return JSON.parse(text.replaceAll("#/definitions/", "#/$defs/"))
+interface Subject {
+  readonly title: string
+  readonly of: Schema.Codec<unknown, unknown>
+  /** What holds beside it and no JSON Schema can say. */
+  readonly beyond: ReadonlyArray<string>
 }
+
+const DEPTH = "values are nested at most so deeply that they can be read"
+const BYTES = "some lengths count bytes of UTF-8"
+
+const SUBJECTS = {
+  manifest: {
+    title: "plugin.toml",
+    of: Manifest,
+    beyond: [
+      "names of services, names of ingresses, sources and auto_replies of one ingress occur once",
+      "hosts, paths and URLs have a canonical form",
+      BYTES
+    ]
+  },
+  event: {
+    title: "What a plugin is handed",
+    of: IngressEventWire,
+    beyond: ["source and payload say the same of the URL", DEPTH]
+  },
+  output: {
+    title: "What a plugin answers",
+    of: OutputWire,
+    beyond: [
+      BYTES,
+      "limits are the operator's to set",
+      "URLs are sources of the plugin, manifest and grant cover them",
+      "source_event_id is the event's"
+    ]
+  },
+  status: { title: "What a host says about itself", of: HostStatus, beyond: [DEPTH] }
+} as const satisfies Record<string, Subject>
+
+/** The names of the documents. */
+export const NAMES = ["manifest", "event", "output", "status"] as const satisfies ReadonlyArray<keyof typeof SUBJECTS>
+
+/** The JSON Schema of the encoded side of a schema, as strict as the program's decoders are. */
+export const closed = ({ beyond, of, title }: Subject) => {
+  const { definitions, schema: root } = Schema.toJsonSchemaDocument(of, {
+    onExcessProperty: "error",
+    generateDescriptions: true
+  })
+  return {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title,
+    $comment: `What also holds: ${beyond.join("; ")}.`,
+    ...root,
+    $defs: definitions
+  }
+}
+
+/** The document of one of the schemas. */
+export const document = (name: (typeof NAMES)[number]) => closed(SUBJECTS[name])
 
 /** The subcommand. */
 export const schema = Command.make(
   "schema",
   {
-    name: Argument.Literals("name", ["manifest", "event", "output", "status"]).pipe(
-      Argument.withDescription("Which schema")
-    )
+    name: Argument.Literals("name", NAMES).pipe(Argument.withDescription("Which schema"))
   },
   ({ name }) => write(process.stdout, `${JSON.stringify(document(name), null, 2)}\n`)
 ).pipe(Command.withDescription("Print the JSON Schema of a document"))

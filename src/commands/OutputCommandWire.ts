@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import { Timestamp } from "../diagnostics/Diagnostic.ts"
 import * as Wire from "../internal/wire.ts"
 import { Name } from "../manifest/Permission.ts"
 
@@ -16,6 +15,14 @@ import { Name } from "../manifest/Permission.ts"
  */
 export const CommandId = Schema.String.check(
   Schema.isPattern(/^[A-Za-z0-9._:-]{1,128}$/u, { expected: "at most 128 letters, digits, '.', '_', ':' and '-'" })
+)
+
+/** A time as a plugin may write it: RFC 3339, with any offset and fraction. */
+const RequestedAt = Schema.String.check(
+  Schema.isPattern(
+    /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])[Tt](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d|60)(?:\.\d+)?(?:[Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/u,
+    { expected: "a time as RFC 3339 writes it" }
+  )
 )
 
 const Epoch = Schema.Union([
@@ -31,13 +38,16 @@ const Millis = (minimum: number) =>
 // RFC 6455, section 5.5.1: a control frame has 125 bytes, two of which are the code.
 const Reason = Schema.String.check(
   Schema.makeFilter((reason: string) => new TextEncoder().encode(reason).length <= 123, {
-    expected: "at most 123 bytes of UTF-8"
+    expected: "at most 123 bytes of UTF-8",
+    toJsonSchema: () => [{ maxLength: 123 }, true]
   })
 )
 
 const CloseCode = Schema.Int.check(
-  Schema.isBetween({ minimum: 1000, maximum: 4999 }, { expected: "1000 or 3000 to 4999" }),
-  Schema.makeFilter((code: number) => code === 1000 || code >= 3000, { expected: "1000 or 3000 to 4999" })
+  Schema.makeFilter((code: number) => code === 1000 || (code >= 3000 && code <= 4999), {
+    expected: "1000 or 3000 to 4999",
+    toJsonSchema: () => ({ anyOf: [{ const: 1000 }, { minimum: 3000, maximum: 4999 }] })
+  })
 )
 
 const connection = {
@@ -95,7 +105,7 @@ const command = <K extends Kind>(kind: K) =>
     commandId: Schema.optionalKey(CommandId),
     correlationId: Schema.optionalKey(CommandId),
     sourceEventId: Schema.optionalKey(CommandId),
-    requestedAt: Schema.optionalKey(Timestamp)
+    requestedAt: Schema.optionalKey(RequestedAt)
   })
 
 /**

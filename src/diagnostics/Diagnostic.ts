@@ -51,7 +51,11 @@ export type Severity = typeof Severity.Type
  * @category schemas
  * @since 0.1.0
  */
-export const Timestamp = Schema.String.annotate({ format: "date-time" })
+export const Timestamp = Schema.String.check(
+  Schema.isPattern(/^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/u, {
+    expected: "a time in UTC with milliseconds, as RFC 3339 writes it"
+  })
+)
 
 /**
  * The schema of a diagnostic. `sourceId` is there where it belongs to a source,

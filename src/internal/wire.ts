@@ -44,7 +44,8 @@ export const boundedText = (minimum: number, maximum: number) => {
   return Schema.String.check(
     // As JSON Schema can say it; the bytes are counted below.
     Schema.isBetweenLength(minimum, maximum, { expected }),
-    Schema.makeFilter((value: string) => value.isWellFormed() && utf8.encode(value).length <= maximum, {
+    Schema.isPattern(/^[^\ud800-\udfff]*$/u, { expected }),
+    Schema.makeFilter((value: string) => utf8.encode(value).length <= maximum, {
       expected,
       toJsonSchema: () => [{}, true]
     })
@@ -77,6 +78,18 @@ export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> =>
     path: formatPath(found.path?.map((segment) => (typeof segment === "object" ? segment.key : segment)) ?? []),
     message: found.message
   }))
+
+/** A text of at most so many characters: code points, which is what JSON Schema counts. */
+export const characters = (maximum: number) =>
+  Schema.String.check(
+    Schema.makeFilter((text: string) => text.length <= maximum || isWithin(text, maximum), {
+      expected: `at most ${maximum} characters`,
+      toJsonSchema: () => ({ maxLength: maximum })
+    })
+  )
+
+const isWithin = (text: string, maximum: number): boolean =>
+  text.length <= 2 * maximum && Array.from(text).length <= maximum
 
 /** How untrusted values are decoded: everything wrong at once, unknown keys included. */
 export const strict = { errors: "all", onExcessProperty: "error" } as const

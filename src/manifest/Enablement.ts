@@ -57,12 +57,19 @@ const FromOutside = Schema.Union([Schema.Struct({ env: Schema.String }), Schema.
 
 // What the upgrade itself consists of (RFC 6455, section 4.1, and RFC 9110, section 7.6.1) is not the operator's to set.
 const RESERVED_HEADERS =
-  /^(?:host|connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|te|trailer|keep-alive|proxy-.*)$/i
+  "(?:host|connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|te|trailer|keep-alive|proxy-.*)$"
+
+/** JSON Schema has no flag for this. */
+const inAnyCase = (pattern: string) => pattern.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
+
+const HeaderName = Schema.String.check(
+  Schema.isPattern(new RegExp(`^(?!${inAnyCase(RESERVED_HEADERS)})[!#$%&'*+.^_\`|~0-9A-Za-z-]+$`, "u"), {
+    expected: "a header name that is not part of the upgrade itself"
+  })
+)
 
 const Headers = Schema.Record(
-  Schema.String.check(
-    Schema.makeFilter((name: string) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name) && !RESERVED_HEADERS.test(name))
-  ),
+  HeaderName,
   Schema.String.check(Schema.isPattern(/^[\t\x20-\x7e]*$/u, { expected: "a header value of printable ASCII" }))
 ).annotate({ messageUnexpectedKey: "Expected a header name that is not part of the upgrade itself" })
 

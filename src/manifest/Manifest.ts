@@ -44,7 +44,7 @@ const EventKind = Schema.String.check(
   Schema.isPattern(/^[a-z][a-z0-9_]{0,127}$/u, { expected: "an event kind of lower case letters, digits and '_'" })
 )
 
-const Text = Schema.String.check(Schema.isMaxLength(4096, { expected: "at most 4096 characters" }))
+const Text = Wire.characters(4096)
 
 /** A close code from 1000 to 4999, but only from these ranges, both ends included. */
 const closeCode = (expected: string, ...ranges: ReadonlyArray<readonly [minimum: number, maximum: number]>) =>

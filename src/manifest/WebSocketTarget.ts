@@ -22,7 +22,10 @@ const PathPrefix = Schema.String.check(
   Schema.makeFilter(
     (prefix: string) =>
       /^\/[\x21-\x7e]*$/.test(prefix) && !/[?#\\]/.test(prefix) && SocketUrl.refusalOfPath(prefix) === undefined,
-    { expected: "a path that starts with '/', without query, escapes of dots or slashes, or dot segments" }
+    {
+      expected: "a path that starts with '/', without query, escapes of dots or slashes, or dot segments",
+      toJsonSchema: () => [{ pattern: "^/" }, true]
+    }
   )
 )
 

@@ -1,0 +1,205 @@
+/**
+ * The printed JSON Schemas against the decoders, by a validator that knows
+ * nothing of Effect.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { closed, document } from "../../src/cli/schema.ts"
+import * as OutputCommand from "../../src/commands/OutputCommand.ts"
+import { OutputCommandWire } from "../../src/commands/OutputCommandWire.ts"
+import { HostStatus } from "../../src/host/HostStatus.ts"
+import { IngressEventWire } from "../../src/ingress/IngressEventWire.ts"
+import * as Wire from "../../src/internal/wire.ts"
+import * as Enablement from "../../src/manifest/Enablement.ts"
+import * as Manifest from "../../src/manifest/Manifest.ts"
+import { OutputWire } from "../../src/plugin/PluginRuntime.ts"
+import * as Documents from "./support/documents.ts"
+import { fullest } from "./support/fullest.ts"
+import { mutation, mutations } from "./support/mutations.ts"
+
+type Json = Schema.Json
+
+interface Subject {
+  readonly of: Schema.Codec<unknown, Json>
+  readonly schema: ReturnType<typeof document>
+  readonly byHand: ReadonlyArray<Json>
+  readonly decode: (input: unknown) => Result.Result<unknown, ReadonlyArray<Wire.Problem>>
+}
+
+const problemsOf = <A>(decoded: Result.Result<A, { readonly problems: ReadonlyArray<Wire.Problem> }>) =>
+  Result.mapError(decoded, ({ problems }) => problems)
+
+const SUBJECTS = {
+  manifest: {
+    of: Manifest.Manifest,
+    schema: document("manifest"),
+    byHand: [Documents.manifest],
+    decode: (input) => problemsOf(Manifest.decode(input))
+  },
+  enablement: {
+    of: Enablement.Enablement,
+    schema: closed({ title: "", of: Enablement.Enablement, beyond: [] }),
+    byHand: [Documents.enablement],
+    decode: (input) => problemsOf(Enablement.decode(input))
+  },
+  event: { of: IngressEventWire, schema: document("event"), byHand: [], decode: Wire.decoder(IngressEventWire) },
+  output: { of: OutputWire, schema: document("output"), byHand: [Documents.output], decode: Wire.decoder(OutputWire) },
+  command: {
+    of: OutputCommandWire,
+    schema: closed({ title: "", of: OutputCommandWire, beyond: [] }),
+    byHand: [],
+    decode: (input) => problemsOf(OutputCommand.decode(input))
+  },
+  status: { of: HostStatus, schema: document("status"), byHand: [], decode: Wire.decoder(HostStatus) }
+} as const satisfies Record<string, Subject>
+
+interface Exception {
+  readonly of: "manifest" | "output" | "event" | "status"
+  readonly comment: string
+  /** What the decoder says. */
+  readonly message: RegExp
+  readonly document: Json
+}
+
+const { ingresses, services, websocket } = Documents.manifest
+const [ingress] = ingresses
+const [target] = websocket
+
+/** What no JSON Schema can say; each `$comment` lists it. */
+const EXCEPTIONS: ReadonlyArray<Exception> = [
+  {
+    of: "manifest",
+    comment: "names of services, names of ingresses, sources and auto_replies of one ingress occur once",
+    message: /^Expected a name that occurs once$/,
+    document: { ...Documents.manifest, services: [...services, ...services] }
+  },
+  {
+    of: "manifest",
+    comment: "names of services, names of ingresses, sources and auto_replies of one ingress occur once",
+    message: /^Expected a name that occurs once$/,
+    document: { ...Documents.manifest, ingresses: [...ingresses, { ...ingress, sources: [] }] }
+  },
+  {
+    of: "manifest",
+    comment: "names of services, names of ingresses, sources and auto_replies of one ingress occur once",
+    message: /^Expected a name that occurs once$/,
+    document: { ...Documents.manifest, ingresses: [{ ...ingress, sources: ["ws://a/b", "websocket:ws://a/b"] }] }
+  },
+  {
+    of: "manifest",
+    comment: "hosts, paths and URLs have a canonical form",
+    message: /^Expected a host name, an address literal, '\*\.' with at least two labels behind it, or '\*'$/,
+    document: { ...Documents.manifest, websocket: [{ ...target, host: "256.0.0.1" }] }
+  },
+  {
+    of: "manifest",
+    comment: "hosts, paths and URLs have a canonical form",
+    message: /^Expected a path that starts with '\/'/,
+    document: { ...Documents.manifest, websocket: [{ ...target, path_prefixes: ["/a/../b"] }] }
+  },
+  {
+    of: "manifest",
+    comment: "some lengths count bytes of UTF-8",
+    message: /^Expected a text of \d+ to \d+ bytes of UTF-8$/,
+    document: { ...Documents.manifest, ingresses: [{ ...ingress, urgent: ["\u00e4".repeat(33)] }] }
+  },
+  {
+    of: "manifest",
+    comment: "names of services, names of ingresses, sources and auto_replies of one ingress occur once",
+    message: /^Expected a name that occurs once$/,
+    document: {
+      ...Documents.manifest,
+      ingresses: [
+        {
+          ...ingress,
+          auto_replies: [
+            { text: "ping", reply: "pong" },
+            { text: "ping", reply: "pang" }
+          ]
+        }
+      ]
+    }
+  },
+  {
+    of: "output",
+    comment: "some lengths count bytes of UTF-8",
+    message: /^Expected at most 123 bytes of UTF-8$/,
+    document: {
+      output_commands: [{ kind: "websocket_close", payload: { url: "ws://a/b", reason: "\u00e4".repeat(62) } }]
+    }
+  }
+]
+
+const isException = ({ message }: Wire.Problem) => EXCEPTIONS.some((exception) => exception.message.test(message))
+
+const validator = (schema: object): ValidateFunction =>
+  new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)
+
+/** Why the two don't agree about a document; undefined where they do, or where they may not. */
+const disagreement = ({ decode }: Subject, validate: ValidateFunction, input: Json): string | undefined => {
+  const decoded = decode(input)
+  const valid = validate(input)
+  if (valid === Result.isSuccess(decoded)) return undefined
+  if (Result.isSuccess(decoded)) {
+    return `refused by the schema alone: ${JSON.stringify(validate.errors)} ${JSON.stringify(input)}`
+  }
+  return decoded.failure.every(isException)
+    ? undefined
+    : `refused by the program alone: ${JSON.stringify(decoded.failure)}`
+}
+
+const random = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 }))
+
+describe("mooring schema", () => {
+  for (const [name, subject] of Object.entries<Subject>(SUBJECTS)) {
+    const validate = validator(subject.schema)
+    const documents = [...fullest({ ...subject.schema }), ...subject.byHand]
+
+    it(`accepts ${name} documents with everything that there is`, () => {
+      for (const whole of documents) {
+        assert.isTrue(validate(whole), `${JSON.stringify(validate.errors)} ${JSON.stringify(whole)}`)
+        assert.isUndefined(disagreement(subject, validate, whole))
+      }
+    })
+
+    it(`refuses of ${name} documents with one mutation what the program refuses, and nothing else`, () => {
+      const found = new Set<string>()
+      for (const whole of documents) {
+        for (const mutated of mutations(whole)) {
+          const problem = disagreement(subject, validate, mutated)
+          if (problem !== undefined) found.add(problem.slice(0, 400))
+        }
+      }
+      assert.deepStrictEqual([...found], [])
+    })
+
+    it.effect.prop(
+      `agrees with the program about ${name} documents of any content, as they are and with some mutations`,
+      { value: subject.of, choices: Schema.Array(random).check(Schema.isMaxLength(3)) },
+      ({ choices, value }) =>
+        Effect.gen(function* () {
+          let input: Json = yield* Schema.encodeEffect(subject.of)(value)
+          assert.isUndefined(disagreement(subject, validate, input))
+          for (const choice of choices) {
+            input = mutation(input, choice)
+            assert.isUndefined(disagreement(subject, validate, input))
+          }
+        }),
+      { arbitrary: { runs: 50 } }
+    )
+  }
+
+  for (const [index, { comment, document: input, message, of }] of EXCEPTIONS.entries()) {
+    it(`accepts, as the comment of ${of} tells, what the program refuses (${index}): ${comment}`, () => {
+      const decoded = (SUBJECTS as { readonly [name in typeof of]: Subject })[of].decode(input)
+      assert.include(document(of).$comment, comment)
+      assert.isTrue(validator(document(of))(input))
+      const [problem, ...others] = Result.isFailure(decoded) ? decoded.failure : []
+      assert.match(problem?.message ?? "", message)
+      assert.deepStrictEqual(others, [])
+    })
+  }
+})
