@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
-import { HostCloseCode, PeerCloseCode } from "./Manifest.ts"
+import { HostCloseCode, PeerCloseCode, type Manifest } from "./Manifest.ts"
 import { ManifestInvalid } from "./ManifestError.ts"
 import { Name, Permission } from "./Permission.ts"
 import * as PluginRef from "./PluginRef.ts"
@@ -167,3 +167,42 @@ const decodeEnablement = Wire.decoder(Enablement)
  */
 export const decode = (input: unknown): Result.Result<Enablement, ManifestInvalid> =>
   Result.mapError(decodeEnablement(input), (problems) => new ManifestInvalid({ subject: "enablement", problems }))
+
+/**
+ * Enables a package with everything granted that its manifest asks for: for
+ * code of one's own, which is trusted anyway, and for tests. What is not the
+ * manifest's to ask for stays denied, unless it is said here.
+ *
+ * **Gotchas**
+ *
+ * Whatever the package's next version asks for is granted, too. For the code of
+ * others write down what it may do.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const trusting = (
+  { digest, manifest }: { readonly manifest: Manifest; readonly digest: string },
+  options: {
+    readonly instance?: string
+    /** Handed to the plugin; `{}` unless given. */
+    readonly config?: Schema.Json
+    /** Whether names may resolve to loopback, private or unique-local addresses; false unless given. */
+    readonly privateAddresses?: boolean
+  } = {}
+): Enablement => ({
+  id: `project:${manifest.id}`,
+  ...(options.instance === undefined ? {} : { instance: options.instance }),
+  version: manifest.version,
+  digest,
+  config: options.config ?? {},
+  secrets: {},
+  grants: {
+    permissions: manifest.permissions,
+    websocket: manifest.websocket.map((target) => ({
+      ...target,
+      ...(options.privateAddresses === true ? { privateAddresses: true } : {})
+    }))
+  },
+  sources: {}
+})

@@ -3,5 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Arbitraries from "./Arbitraries.ts"
 export * as FakeWebSocket from "./FakeWebSocket.ts"
 export * as Remote from "./Remote.ts"
+export * as TestHost from "./TestHost.ts"
