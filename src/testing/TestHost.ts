@@ -2,10 +2,20 @@
  * A host for tests in one layer: on the fake network, with every plugin granted
  * what it asks for unless the test says what is enabled.
  *
+ * A host closes its sockets in order, which may take time, and once a test has
+ * failed nobody is left to move its clock: it would hang until it times out,
+ * and its message be lost. So where a test host is closed because of a failure,
+ * virtual time passes by itself until that is done.
+ *
  * @since 0.2.0
  */
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import type * as TestClock from "effect/testing/TestClock"
 import type { WebSocketClient } from "../connection/WebSocketClient.ts"
 import * as GrantStore from "../grants/GrantStore.ts"
 import * as PluginHost from "../host/PluginHost.ts"
@@ -71,7 +81,7 @@ export const layer = ({
   LimitsInvalid
 > => {
   const enabled = options.enabled ?? options.plugins.map((plugin) => Enablement.trusting(plugin))
-  return PluginHost.layer({ ...options, enabled }).pipe(
+  return failingFast(PluginHost.layer({ ...options, enabled })).pipe(
     Layer.provideMerge(GrantStore.layerMutable(enabled)),
     Layer.provide(answering(answers)),
     Layer.provideMerge(FakeWebSocket.layer)
@@ -83,4 +93,47 @@ const answering = (answers: NonNullable<Options["answers"]>) =>
     FakeWebSocket.FakeWebSocket.use((fake) =>
       Effect.forEach(Object.entries(answers), ([url, answer]) => fake.answer(url, answer), { discard: true })
     )
+  )
+
+const STEP = "1 second"
+
+const isTestClock = (clock: Clock.Clock): clock is TestClock.TestClock => "adjust" in clock
+
+/** Moves virtual time, a step in each turn of the event loop, until it is interrupted. */
+const passing = (clock: TestClock.TestClock): Effect.Effect<never> => {
+  const turn = Effect.callback<void>((resume) => {
+    const immediate = setImmediate(() => resume(Effect.void))
+    return Effect.sync(() => clearImmediate(immediate))
+  })
+  return Effect.forever(Effect.andThen(turn, clock.adjust(STEP)))
+}
+
+/**
+ * Lets virtual time pass while what a layer holds is released, if that is
+ * because of a failure. For hosts that are put together another way; on a clock
+ * that isn't virtual it does nothing.
+ *
+ * @category combinators
+ * @since 0.2.0
+ */
+export const failingFast = <A, E, R>(self: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.fromBuildMemo((memoMap, scope) =>
+    Effect.gen(function* () {
+      const clock = yield* Clock.clockWith(Effect.succeed)
+      let passes: Fiber.Fiber<never> | undefined
+      // Finalizers run backwards: time passes from before the layer's own to after them.
+      yield* Scope.addFinalizer(
+        scope,
+        Effect.suspend(() => (passes === undefined ? Effect.void : Fiber.interrupt(passes)))
+      )
+      const context = yield* Layer.buildWithMemoMap(self, memoMap, scope)
+      yield* Scope.addFinalizerExit(scope, (exit) =>
+        Exit.isSuccess(exit) || !isTestClock(clock)
+          ? Effect.void
+          : Effect.map(Effect.forkDetach(passing(clock)), (fiber) => {
+              passes = fiber
+            })
+      )
+      return context
+    })
   )

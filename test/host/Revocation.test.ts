@@ -8,7 +8,7 @@ import * as Queue from "effect/Queue"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { GrantStore, OutputCommand, PluginHost, type PluginRuntime } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
@@ -21,7 +21,7 @@ const connection = Effect.map(rowOf(REF), (row) => row.websocketConnections[0])
 
 /** A host on the fake network whose grants come from this store. */
 const withStore = (plugins: ReadonlyArray<PluginRuntime.PluginPackage>, store: GrantStore.GrantStore["Service"]) =>
-  PluginHost.layer({ plugins, enabled: plugins.map((pkg) => enable(pkg)) }).pipe(
+  TestHost.failingFast(PluginHost.layer({ plugins, enabled: plugins.map((pkg) => enable(pkg)) })).pipe(
     Layer.provide(Layer.succeed(GrantStore.GrantStore, store)),
     Layer.provideMerge(FakeWebSocket.layer)
   )

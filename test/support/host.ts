@@ -2,8 +2,8 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
-import { type Enablement, GrantStore, type Limits, PluginHost, type HostStatus, type PluginRuntime } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { type Enablement, type Limits, PluginHost, type HostStatus, type PluginRuntime } from "mooring"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { enable } from "./plugins.ts"
 
 export interface Setup {
@@ -13,15 +13,11 @@ export interface Setup {
 }
 
 /** A host on the fake network, with grants that can be changed. */
-export const onFake = ({ enabled, limits, plugins }: Setup) => {
-  const all = enabled ?? plugins.map((plugin) => enable(plugin))
-  return PluginHost.layer({ plugins, enabled: all, limits: limits ?? {} }).pipe(
-    Layer.provideMerge(GrantStore.layerMutable(all)),
-    Layer.provideMerge(FakeWebSocket.layer),
+export const onFake = ({ enabled, limits, plugins }: Setup) =>
+  TestHost.layer({ plugins, enabled: enabled ?? plugins.map((pkg) => enable(pkg)), limits: limits ?? {} }).pipe(
     // Half of what full jitter may be, always.
     Layer.provideMerge(Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 }))
   )
-}
 
 /** Lets everything run that is ready, where `idle` would wait for a handler that sleeps. */
 export const settled = Effect.forEach(Array.from({ length: 12 }), () => Effect.yieldNow, { discard: true })

@@ -1,6 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import * as Scope from "effect/Scope"
+import { TestClock } from "effect/testing"
 import { Enablement, GrantStore, OutputCommand, PluginHost } from "mooring"
 import { Arbitraries, FakeWebSocket, TestHost } from "mooring/testing"
 import { accountingProblem, opened, rowOf } from "../support/host.ts"
@@ -89,5 +94,50 @@ describe("TestHost", () => {
       Effect.provide(TestHost.layer({ plugins: [echo] })),
       Effect.map((remote) => assert.isFalse(remote.isOpen))
     )
+  )
+})
+
+const stubborn = plugin({ handlers: { gateway: { websocket_text: () => Effect.uninterruptible(Effect.never) } } })
+const live = TestHost.layer({ plugins: [stubborn], limits: { closeGraceMs: 60_000 } })
+
+/** All that can hold up the end: a server that answers no close, a handler that can't be stopped. */
+const heldUp = Effect.gen(function* () {
+  const fake = yield* FakeWebSocket.FakeWebSocket
+  const remote = yield* fake.remote(GATEWAY)
+  remote.ignoreClose()
+  remote.sendText("never answered")
+})
+
+const turnOver = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
+describe("a host on the fake network", () => {
+  it.effect("is closed at once after a failure, though nobody moves the clock, and the failure is told", () =>
+    Effect.gen(function* () {
+      const exit = yield* heldUp.pipe(
+        Effect.andThen(Effect.sync(() => assert.strictEqual(1, 2, "the message"))),
+        Effect.provide(live),
+        Effect.exit
+      )
+      assert.isTrue(Exit.isFailure(exit))
+      assert.include(String(exit), "the message")
+      const now = yield* Clock.currentTimeMillis
+      assert.isAtLeast(now, 60_000)
+      // Time stands still again.
+      for (let turn = 0; turn < 5; turn++) yield* turnOver
+      assert.strictEqual(yield* Clock.currentTimeMillis, now)
+    })
+  )
+
+  it.effect("takes the time that the test gives it, where nothing failed", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      yield* Effect.provide(heldUp, yield* Layer.buildWithScope(live, scope))
+      const closing = yield* Effect.forkChild(Scope.close(scope, Exit.void))
+      for (let turn = 0; turn < 5; turn++) yield* turnOver
+      assert.isUndefined(closing.pollUnsafe())
+      assert.strictEqual(yield* Clock.currentTimeMillis, 0)
+      yield* TestClock.adjust("2 minutes")
+      yield* Fiber.join(closing)
+    })
   )
 })
