@@ -8,25 +8,24 @@
  *
  * @since 0.1.0
  */
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import * as SocketUrl from "./SocketUrl.ts"
 
 const Host = Schema.String.check(
-  Schema.makeFilter((host: string) => host === "*" || hostPattern(host) !== undefined, {
-    expected: "a host name, an address literal, '*.' with at least two labels behind it, or '*'"
+  Schema.makeFilter((host: string) => hostMatcher(host) !== undefined, {
+    expected: "a host name, an address literal, '*.' with at least two labels behind it, or '*'",
+    toJsonSchema: () => [{ minLength: 1 }, true]
   })
 )
 
 const PathPrefix = Schema.String.check(
-  Schema.makeFilter(
-    (prefix: string) =>
-      /^\/[\x21-\x7e]*$/.test(prefix) && !/[?#\\]/.test(prefix) && SocketUrl.refusalOfPath(prefix) === undefined,
-    {
-      expected: "a path that starts with '/', without query, escapes of dots or slashes, or dot segments",
-      toJsonSchema: () => [{ pattern: "^/" }, true]
-    }
-  )
+  Schema.makeFilter((prefix: string) => Result.isSuccess(SocketUrl.parsePath(prefix)), {
+    expected: "a path that starts with '/', without query, dot segments, empty segments or escapes that hide either",
+    // Printable ASCII but # ? and the backslash.
+    toJsonSchema: () => [{ pattern: '^/[!"$->@-\\[\\]-~]*$' }, true]
+  })
 )
 
 const Subprotocol = Schema.String.check(
@@ -61,11 +60,12 @@ export const WebSocketTarget = Wire.struct(fields).annotate({ identifier: "WebSo
  */
 export type WebSocketTarget = typeof WebSocketTarget.Type
 
-const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0, { expected: "a whole number above 0" }))
+const PerMinute = Wire.wholeNumber(0, Number.MAX_SAFE_INTEGER)
 
 /**
  * A target that an operator grants. `privateAddresses` says whether a granted
- * *name* may resolve to a loopback, private or unique-local address.
+ * *name* may resolve to a loopback, private or unique-local address; a rate of
+ * 0 is none.
  *
  * @category schemas
  * @since 0.1.0
@@ -73,8 +73,8 @@ const PositiveInt = Schema.Int.check(Schema.isGreaterThan(0, { expected: "a whol
 export const GrantedTarget = Wire.struct({
   ...fields,
   privateAddresses: Schema.optionalKey(Schema.Boolean),
-  sendsPerMinute: Schema.optionalKey(PositiveInt),
-  sendBytesPerMinute: Schema.optionalKey(PositiveInt)
+  sendsPerMinute: Schema.optionalKey(PerMinute),
+  sendBytesPerMinute: Schema.optionalKey(PerMinute)
 }).annotate({ identifier: "GrantedTarget" })
 
 /**
@@ -84,16 +84,30 @@ export const GrantedTarget = Wire.struct({
 export type GrantedTarget = typeof GrantedTarget.Type
 
 /**
+ * Says of URLs whether a target covers them. The target is read once: whoever
+ * asks about many URLs keeps the answer.
+ *
+ * @category predicates
+ * @since 0.2.0
+ */
+export const matcher = (target: WebSocketTarget): ((url: SocketUrl.SocketUrl) => boolean) => {
+  const { port, scheme } = target
+  const isHost = hostMatcher(target.host) ?? nothing
+  const arePaths = target.pathPrefixes.map(pathMatcher)
+  return (url) =>
+    (scheme === "*" || scheme === url.scheme) &&
+    isHost(url) &&
+    (port === "*" || url.port === (port ?? (url.scheme === "ws" ? 80 : 443))) &&
+    arePaths.some((isPath) => isPath(url.path))
+}
+
+/**
  * Whether a target covers a URL.
  *
  * @category predicates
  * @since 0.1.0
  */
-export const matches = (target: WebSocketTarget, url: SocketUrl.SocketUrl): boolean =>
-  (target.scheme === "*" || target.scheme === url.scheme) &&
-  matchesHost(target.host, url) &&
-  matchesPort(target.port, url) &&
-  target.pathPrefixes.some((prefix) => matchesPath(prefix, url.path))
+export const matches = (target: WebSocketTarget, url: SocketUrl.SocketUrl): boolean => matcher(target)(url)
 
 /**
  * Whether a target covers every host, which is reported where it is declared
@@ -104,34 +118,25 @@ export const matches = (target: WebSocketTarget, url: SocketUrl.SocketUrl): bool
  */
 export const isBroad = (target: WebSocketTarget): boolean => target.host === "*"
 
-const matchesHost = (host: string, url: SocketUrl.SocketUrl): boolean => {
-  if (host === "*") return !url.literal
-  const pattern = hostPattern(host)
-  if (pattern === undefined) return false
-  return pattern.wildcard ? !url.literal && url.host.endsWith(`.${pattern.host}`) : url.host === pattern.host
+const nothing = () => false
+
+type HostMatcher = (url: Pick<SocketUrl.SocketUrl, "host" | "literal">) => boolean
+
+/** `undefined` where the text is no pattern. */
+const hostMatcher = (pattern: string): HostMatcher | undefined => {
+  if (pattern === "*") return ({ literal }) => !literal
+  const isWildcard = pattern.startsWith("*.")
+  const parsed = SocketUrl.parseHost(isWildcard ? pattern.slice(2) : pattern)
+  if (Result.isFailure(parsed)) return undefined
+  const { host: name, literal: isLiteral } = parsed.success
+  if (!isWildcard) return ({ host }) => host === name
+  if (isLiteral || !name.includes(".")) return undefined
+  return ({ host, literal }) => !literal && host.endsWith(`.${name}`)
 }
 
-const matchesPort = (port: number | "*" | undefined, url: SocketUrl.SocketUrl): boolean =>
-  port === "*" || url.port === (port ?? (url.scheme === "ws" ? 80 : 443))
-
-const matchesPath = (prefix: string, path: string): boolean => {
-  const whole = prefix.endsWith("/") ? prefix.slice(0, -1) : prefix
-  return path === whole || path.startsWith(`${whole}/`)
-}
-
-const hostPattern = (host: string): { readonly wildcard: boolean; readonly host: string } | undefined => {
-  const wildcard = host.startsWith("*.")
-  const name = canonicalName(wildcard ? host.slice(2) : host)
-  if (name === undefined) return undefined
-  if (wildcard && (SocketUrl.isLiteral(name) || !/^[^.]+(?:\.[^.]+)+$/.test(name))) return undefined
-  return { wildcard, host: name }
-}
-
-/** The canonical form that the WHATWG parser gives a host that stands alone. */
-const canonicalName = (host: string): string | undefined => {
-  if (!/^[^\s/?#@\\*]+$/u.test(host)) return undefined
-  const bare = host.replace(/^\[(.*)\]$/, "$1")
-  const candidate = `ws://${bare.includes(":") ? `[${bare}]` : bare}/`
-  if (!URL.canParse(candidate)) return undefined
-  return SocketUrl.canonicalHost(new URL(candidate).hostname)
+const pathMatcher = (prefix: string): ((path: string) => boolean) => {
+  const parsed = SocketUrl.parsePath(prefix)
+  if (Result.isFailure(parsed)) return nothing
+  const whole = parsed.success.replace(/\/$/, "")
+  return (path) => path === whole || path.startsWith(`${whole}/`)
 }

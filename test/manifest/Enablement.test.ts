@@ -139,7 +139,7 @@ describe("Enablement", () => {
         digest: "md5:0",
         permissions: [{ kind: "ingress" }],
         websocket: [
-          { scheme: "ws", host: "h", port: 65536, path_prefixes: [], sends_per_minute: 0, send_bytes_per_minute: -1 },
+          { scheme: "ws", host: "h", port: 65536, path_prefixes: [], sends_per_minute: -1, send_bytes_per_minute: 0.5 },
           { private_addresses: "yes" }
         ]
       },

@@ -1,12 +1,22 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { SocketUrl } from "mooring"
+import { isIP } from "node:net"
+import { list, oneOf } from "../support/arbitraries.ts"
 
 const ok = (raw: string): SocketUrl.SocketUrl => {
   const parsed = SocketUrl.parse(raw)
   if (Result.isFailure(parsed)) throw new Error(`${raw} is refused: ${parsed.failure}`)
   return parsed.success
 }
+
+/** What URLs are made of, and what they are not. */
+const PIECES =
+  String.raw`a B 1 0x7f 127 xn--bcher-kva XN-- _ - . . .. : 80 [ ] ::1 ffff: / / / ? ; @ \ # % %2e %3b %41 %c3%a9 " { ^ | * é`.split(
+    " "
+  ) as [string]
 
 const refusals: ReadonlyArray<readonly [what: string, why: RegExp, urls: ReadonlyArray<string>]> = [
   [
@@ -62,19 +72,103 @@ const refusals: ReadonlyArray<readonly [what: string, why: RegExp, urls: Readonl
   ["a fragment", /fragment/, ["ws://h/#", "ws://h/#f", "ws://h/?q#f", "ws://h#f", "ws://h#@g/"]],
   ["a backslash", /backslash/, ["ws://h\\g/", "ws://h/a\\b", "ws://h/a\\..\\b", "ws://h/?q=\\"]],
   [
-    "an escape of a dot, slash, backslash, percent sign or zero byte",
+    "an escape of a dot, slash, backslash, percent sign or control",
     /escaped/,
-    ["2e", "2E", "2f", "2F", "5c", "5C", "25", "00"].flatMap((hex) => [
-      `ws://h/%${hex}`,
-      `ws://h/a/%${hex}${hex}`,
-      `ws://h/a%${hex}b/c?q`,
-      `ws://h/a;%${hex}`
-    ])
+    [
+      ...["2e", "2E", "2f", "2F", "5c", "5C", "25", "00", "09", "0a", "0D", "1f", "7f", "7F"].flatMap((hex) => [
+        `ws://h/%${hex}`,
+        `ws://h/a/%${hex}${hex}`,
+        `ws://h/a%${hex}b/c?q`,
+        `ws://h/a;%${hex}`
+      ]),
+      // What proxies and servers were led astray by: a second decoding, stripped controls.
+      "ws://h/gateway/%252e%252e/admin",
+      "ws://h/gateway/.%2e/admin",
+      "ws://h/gateway/..%2fadmin",
+      "ws://h/gateway/..%5cadmin",
+      "ws://h/gateway/%2e%2e;/admin",
+      "ws://h/gateway/..%0d/admin",
+      "ws://h/gateway/.%0a./admin",
+      "ws://h/gateway/..%09/admin",
+      "ws://h/gateway/..%00/admin",
+      "ws://h/gateway/..%7f/admin",
+      "ws://h/gateway/.%c2%80./admin",
+      "ws://h/gateway/..%C2%9F/admin"
+    ]
+  ],
+  [
+    "an escape of what compatibility turns into a dot, slash, backslash, percent sign or semicolon",
+    /escaped/,
+    [
+      "\uff0e\uff0e",
+      "..\uff0f",
+      "..\uff3c",
+      "\uff052e",
+      "..\uff1b",
+      "..\u037e",
+      "\u2025",
+      "\u2026",
+      "\u2100",
+      "\ufe52"
+    ].map((text) => `ws://h/gateway/${encodeURIComponent(text)}/admin`)
+  ],
+  [
+    "a percent sign without two hexadecimal digits",
+    /percent sign without/,
+    [
+      "ws://h/%",
+      "ws://h/a%",
+      "ws://h/%2",
+      "ws://h/%/a",
+      "ws://h/%g0/",
+      "ws://h/%0g",
+      "ws://h/% 20".replace(" ", "%"),
+      "ws://h/gateway/.%%32%65/admin",
+      "ws://h/gateway/%u002e%u002e/admin",
+      "ws://h/gateway/%%2e",
+      "ws://h/gateway/..%u2215admin"
+    ]
+  ],
+  [
+    "escapes that are no UTF-8",
+    /UTF-8/,
+    [
+      "c0%af",
+      "c0%ae",
+      "C1%9C",
+      "e0%80%ae",
+      "e0%80%af",
+      "f0%80%80%ae",
+      "f8%80%80%80%ae",
+      "80",
+      "ae",
+      "ff",
+      "fe",
+      "c3",
+      "e2%82",
+      "c3%c3%a9",
+      "ed%a0%80",
+      "ed%a0%bc%ed%b8%80",
+      "f4%90%80%80",
+      "e9"
+    ].flatMap((escape) => [`ws://h/gateway/..%${escape}admin`, `ws://h/%${escape}`])
   ],
   [
     "an empty segment other than the last",
     /empty segment/,
-    ["ws://h//", "ws://h//a", "ws://h/a//b", "ws://h/a//", "ws://h///"]
+    [
+      "ws://h//",
+      "ws://h//a",
+      "ws://h/a//b",
+      "ws://h/a//",
+      "ws://h///",
+      "ws://h/;/",
+      "ws://h/;x/",
+      "ws://h/a/;/b",
+      "ws://h/a/;x=1/b",
+      "ws://h/%3b/",
+      "ws://h/a/%3Bx/b"
+    ]
   ],
   [
     "a dot segment",
@@ -91,7 +185,14 @@ const refusals: ReadonlyArray<readonly [what: string, why: RegExp, urls: Readonl
       "ws://h/a/..;/b",
       "ws://h/a/.;x=1/b",
       "ws://h/a/..;x",
-      "ws://h/.;"
+      "ws://h/.;",
+      "ws://h/gateway/..%3b/admin",
+      "ws://h/gateway/..%3Bx/admin",
+      "ws://h/gateway/.%3b",
+      "ws://h/gateway/..;%3b/admin",
+      "ws://h/gateway/..%20/admin",
+      "ws://h/gateway/%20..%20%20;x/admin",
+      "ws://h/gateway/%20."
     ]
   ],
   ["no host", /host/, ["ws://", "ws:///a", "ws:///h/", "ws://?q", "ws:////h/", "wss:////u@h/"]],
@@ -99,7 +200,61 @@ const refusals: ReadonlyArray<readonly [what: string, why: RegExp, urls: Readonl
   [
     "a host that is none",
     /not a URL|host/,
-    ["ws://[::1/", "ws://::1/", "ws://[1.2.3.4]/", "ws://1.2.3.4.5/", "ws://256.1.1.1/"]
+    [
+      "ws://[::1/",
+      "ws://::1/",
+      "ws://[1.2.3.4]/",
+      "ws://1.2.3.4.5/",
+      "ws://256.1.1.1/",
+      "ws://[]/",
+      "ws://[::1]x/",
+      "ws://x[::1]/",
+      "ws://[::1].:80/",
+      "ws://[v1.a]/",
+      "ws://[::1]]/",
+      "ws://h.0x/",
+      "ws://h.09/",
+      "ws://0x100000000/",
+      "ws://1.2.3.08/"
+    ]
+  ],
+  [
+    "a host with a percent-escape",
+    /percent-escape/,
+    [
+      "ws://ex%61mple.com/",
+      "ws://%31%32%37.0.0.1/",
+      "ws://h%2eexample/",
+      "ws://h%00/",
+      "ws://h%2f/",
+      "ws://%/",
+      "ws://h%:80/",
+      "ws://[fe80::1%25eth0]/",
+      "ws://[fe80::1%eth0]/",
+      "ws://%EF%BC%A7o.com/"
+    ]
+  ],
+  [
+    "a host with an empty label",
+    /empty label/,
+    [
+      "ws://127.0.0.1../",
+      "ws://127.0.0.1..:80/",
+      "ws://.example.com/",
+      "ws://a..example.com/",
+      "ws://example.com../",
+      "ws://../",
+      "ws://./",
+      "ws://.:80/",
+      "ws://..",
+      "ws://.127.0.0.1/",
+      "ws://0x7f..1/"
+    ]
+  ],
+  [
+    "a host with what no name has",
+    /no name has/,
+    [..."!$&'()*+,;=~\"<>^`{|}"].flatMap((character) => [`ws://a${character}b/`, `ws://${character}.example.com:80/`])
   ],
   ["more than 8192 characters", /8192/, [`ws://h/${"a".repeat(8200)}`]]
 ]
@@ -145,6 +300,20 @@ describe("SocketUrl", () => {
       "/a.",
       "/a;..",
       "/a;b/c",
+      "/a%3b..",
+      "/a/;x",
+      "/a/%3B",
+      "/a%20b",
+      "/%20",
+      "/%20/a",
+      "/...;/a",
+      "/a%7Cb",
+      "/a|b",
+      "/caf%c3%a9",
+      "/caf%C3%A9/%e2%82%ac/%f0%9f%98%80",
+      "/%3f",
+      "/%23/a",
+      "/%22",
       "/%67",
       "/a%2d",
       "/a@b",
@@ -156,12 +325,22 @@ describe("SocketUrl", () => {
     assert.strictEqual(ok("ws://h").path, "/")
   })
 
+  it("takes a path as it goes over the wire", () => {
+    assert.strictEqual(ok('ws://h/a"<b>^`{c}').path, "/a%22%3Cb%3E%5E%60%7Bc%7D")
+    assert.strictEqual(ok("ws://h/{key}?a={key}").canonical, "ws://h:80/%7Bkey%7D?a={key}")
+    assert.strictEqual(ok("ws://h/{key}?a={key}").display, "ws://h/{key}")
+  })
+
   it.each([
     ["ws://EXAMPLE.Com/", "example.com"],
     ["ws://example.com./", "example.com"],
     ["ws://EXAMPLE.COM.:80/", "example.com"],
     ["ws://XN--BCHER-KVA.example/", "xn--bcher-kva.example"],
-    ["ws://ex%61mple.com/", "example.com"],
+    ["ws://a_b.example/", "a_b.example"],
+    ["ws://-a-.example/", "-a-.example"],
+    ["ws://0/", "0.0.0.0"],
+    ["ws://1.256/", "1.0.1.0"],
+    ["ws://0x.0x.0/", "0.0.0.0"],
     ["ws://[::1]/", "::1"],
     ["ws://[0:0:0:0:0:0:0:1]/", "::1"],
     ["ws://[FE80::0001]/", "fe80::1"],
@@ -172,7 +351,8 @@ describe("SocketUrl", () => {
     ["ws://0x7f000001/", "127.0.0.1"],
     ["ws://0x7F.1/", "127.0.0.1"],
     ["ws://0177.0.0.01/", "127.0.0.1"],
-    ["ws://%31%32%37.0.0.1/", "127.0.0.1"]
+    ["ws://[::127.0.0.1]:8/", "::7f00:1"],
+    ["ws://[1:2:0:0:5:0:0:0]/", "1:2:0:0:5::"]
   ])("gives %s the canonical host %s", (raw, host) => {
     assert.strictEqual(ok(raw).host, host)
     assert.strictEqual(ok(raw).literal, /^[\d.]+$|:/.test(host))
@@ -211,6 +391,83 @@ describe("SocketUrl", () => {
       "wss://www.example.com/a?q=1"
     ]) {
       assert.notStrictEqual(ok(other).canonical, canonical, other)
+    }
+  })
+
+  it("reads a question mark without a query as none", () => {
+    assert.strictEqual(ok("ws://h/a?").canonical, "ws://h:80/a")
+    assert.strictEqual(ok("ws://h?").canonical, ok("ws://h").canonical)
+  })
+
+  const Text = Arbitrary.map(list(oneOf(...PIECES), 1, 8), (parts) => parts.join(""))
+
+  it.effect.prop(
+    "rule 1: gives every URL that it takes a canonical form that parses to itself and is read by others alike",
+    { scheme: oneOf("ws://", "WSS://", "wss://"), rest: Text },
+    ({ rest, scheme }) =>
+      Effect.sync(() => {
+        const parsed = SocketUrl.parse(`${scheme}${rest}`)
+        if (Result.isFailure(parsed)) return
+        const { canonical, host, literal, path, port } = parsed.success
+        const { display: _, raw: __, ...again } = ok(canonical)
+        assert.deepStrictEqual<unknown>(again, { scheme: parsed.success.scheme, host, literal, port, path, canonical })
+        // Its own host, as an address or a name, is one to the system's parser too.
+        assert.strictEqual(literal, isIP(host) !== 0)
+        assert.deepInclude(Result.getOrThrow(SocketUrl.parseHost(host)), { host, literal })
+        assert.deepStrictEqual(SocketUrl.parsePath(path), Result.succeed(path))
+        assert.match(path, /^\/[!-~]*$/)
+        assert.strictEqual(new URL(canonical).pathname, new URL(`${scheme}${rest}`).pathname)
+      }),
+    { arbitrary: { runs: 3000 } }
+  )
+
+  it("parses the hosts of targets as it parses those of URLs", () => {
+    const same = ["example.com", "EXAMPLE.com.", "a_b", "127.1", "0x7f.1", "[::1]", "xn--bcher-kva.example"]
+    for (const host of same) {
+      const { host: canonical, literal } = ok(`ws://${host}/`)
+      assert.deepInclude(Result.getOrThrow(SocketUrl.parseHost(host)), { host: canonical, literal })
+    }
+    assert.deepInclude(Result.getOrThrow(SocketUrl.parseHost("FE80::0:1")), { host: "fe80::1", literal: true })
+    assert.deepInclude(Result.getOrThrow(SocketUrl.parseHost("Bücher.example")), { host: "xn--bcher-kva.example" })
+    assert.deepInclude(Result.getOrThrow(SocketUrl.parseHost("ｅxample。com")), { host: "example.com", literal: false })
+    const refused = [
+      ...String.raw`. a..b .a a.b.. h:80 h/ h/a h? h?a h# u@h h\g * a%62 [::1 ::1] 1.2.3.4.5 [1.2.3.4] ws://h`.split(
+        " "
+      ),
+      ...String.raw`é%41 é/ é:80 é@h é..a é# é[ é\ ①②⑦.0.0.1 １２７.1 é。。a`.split(" "),
+      "",
+      "a b",
+      "é a",
+      "h\n",
+      "é\u0000",
+      "\u00ad",
+      "\ud800"
+    ]
+    for (const host of refused) assert.isTrue(Result.isFailure(SocketUrl.parseHost(host)), JSON.stringify(host))
+  })
+
+  it("parses the prefixes of targets as it parses the paths of URLs", () => {
+    for (const path of ["/", "/a", "/a/", '/a"b', "/<>", "/^", "/`", "/a;b", "/caf%c3%a9"]) {
+      assert.deepStrictEqual(SocketUrl.parsePath(path), Result.succeed(ok(`ws://h${path}`).path), path)
+    }
+    for (const path of [
+      "",
+      "a",
+      "*",
+      "/?",
+      "/a?b",
+      "?",
+      "/#",
+      "//",
+      "/;x/",
+      "/..%3b",
+      "/a%",
+      "/é",
+      "@h/",
+      ":80/",
+      ".evil/"
+    ]) {
+      assert.isTrue(Result.isFailure(SocketUrl.parsePath(path)), path)
     }
   })
 

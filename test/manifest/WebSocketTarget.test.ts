@@ -29,6 +29,40 @@ const check = (table: Table) => {
 const pathOf = (segments: ReadonlyArray<string>, slash: boolean) =>
   segments.length === 0 ? "/" : `/${segments.join("/")}${slash ? "/" : ""}`
 
+const decodings: ReadonlyArray<(path: string) => string> = [
+  (path) => path,
+  // Decoded once more, by a decoder that takes what is no escape as it is, and overlong forms for what they stand for
+  (path) => path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+  (path) => path.replace(/%([2-7][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+  (path) =>
+    path
+      .replace(/%c0%([89ab][0-9a-f])/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16) - 0x80))
+      .replace(/%u00([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16))),
+  // Stripped of controls, escaped or decoded
+  (path) => path.replace(/%(?:[01][0-9a-f]|7f)|[\0-\x1f\x7f-\x9f]/gi, ""),
+  (path) => path.replace(/%(?![0-9a-f]{2})/gi, ""),
+  // Cut off: parameters, what follows a zero byte
+  (path) => path.replace(/;[^/]*/g, ""),
+  (path) => path.replace(/(?:;|%3b)[^/]*/gi, ""),
+  (path) => path.replaceAll("\\", "/"),
+  (path) => path.replace(/\/+/g, "/"),
+  (path) => path.normalize("NFKC"),
+  (path) => path.replace(/(?:%20| )+(?=\/|$)/g, "")
+]
+
+/** The segments that a server arrives at, which resolves dots as RFC 3986, section 5.2.4, says. */
+const resolved = (path: string): ReadonlyArray<string> =>
+  path.split("/").reduce<ReadonlyArray<string>>((before, segment) => {
+    if (segment === "" || segment === ".") return before
+    return segment === ".." ? before.slice(0, -1) : [...before, segment]
+  }, [])
+
+/** What a path that leads astray is made of. */
+const PIECES =
+  String.raw`a . . .. / / ; %3b x %2e %2f %5c % %25 %32 %65 %0d %00 %09 %c0%ae %c0%af %u002e %20 %7f %c2%80 %ef%bc%8e %ef%bc%8f %c3%a9 \ %7C =`.split(
+    " "
+  ) as [string]
+
 describe("WebSocketTarget", () => {
   it("covers its scheme only, or both", () => {
     check([
@@ -42,7 +76,7 @@ describe("WebSocketTarget", () => {
     check([
       [
         { host: "example.com" },
-        ["ws://example.com/", "ws://EXAMPLE.com/", "ws://example.com./", "ws://ex%61mple.com/"],
+        ["ws://example.com/", "ws://EXAMPLE.com/", "ws://example.com./"],
         ["ws://www.example.com/", "ws://example.com.evil.org/", "ws://notexample.com/", "ws://example.co/"]
       ],
       [{ host: "Example.COM." }, ["ws://example.com/"], []],
@@ -129,7 +163,15 @@ describe("WebSocketTarget", () => {
       "256.1.1.1",
       "1.2.3.4.5",
       "[::1",
-      "ws://h"
+      "ws://h",
+      "a..b",
+      ".a",
+      "a%62",
+      "127.0.0.1..",
+      "*.a..b",
+      "*..a.b",
+      "*.a.b..",
+      "*.ａ%62.c"
     ]
     for (const host of hosts) {
       assert.isTrue(Result.isFailure(decode({ scheme: "ws", host, path_prefixes: ["/"] })), JSON.stringify(host))
@@ -208,7 +250,14 @@ describe("WebSocketTarget", () => {
       "/.",
       "/..",
       "/a/../b",
-      "/a/..;x"
+      "/a/..;x",
+      "/;x/",
+      "/a/;/b",
+      "/..%3b",
+      "/%",
+      "/%zz",
+      "/%c0%ae",
+      "/%0d"
     ]
     for (const prefix of [...prefixes, "/%2e", "/%2E%2E/a", "/a%2fb", "/%5c", "/%25", "/%00", "/a\n"]) {
       assert.isTrue(
@@ -221,9 +270,40 @@ describe("WebSocketTarget", () => {
   it("compares with the path as it goes over the wire", () => {
     check([
       [{ path_prefixes: ["/a%22b"] }, ["ws://h/a%22b", 'ws://h/a"b'], ["ws://h/a%2Cb"]],
+      [{ path_prefixes: ['/a"<b>^`{c}'] }, ['ws://h/a"<b>^`{c}', "ws://h/a%22%3Cb%3E^%60%7Bc%7D/x"], ["ws://h/a"]],
+      [{ path_prefixes: ["/%22"] }, ['ws://h/"'], ["ws://h/%2C"]],
       [{ path_prefixes: ["/!$&'()*+,-.:;=@_~"] }, ["ws://h/!$&'()*+,-.:;=@_~/x"], []]
     ])
   })
+
+  it("covers nothing with what got past the schema and is no pattern", () => {
+    const url = Result.getOrThrow(SocketUrl.parse("ws://h/"))
+    assert.isFalse(WebSocketTarget.matches({ scheme: "ws", host: "h h", pathPrefixes: ["/"] }, url))
+    assert.isFalse(WebSocketTarget.matches({ scheme: "ws", host: "h", pathPrefixes: ["", "?", "/?"] }, url))
+    assert.isTrue(WebSocketTarget.matches({ scheme: "ws", host: "h", pathPrefixes: ["", "/"] }, url))
+  })
+
+  const Piece = oneOf(...PIECES)
+
+  it.effect.prop(
+    "rule 1: nothing that it covers is outside of the prefix for a server that reads it in another way",
+    {
+      pieces: list(Piece, 0, 8),
+      ways: list(oneOf(...(decodings.map((_, index) => index) as [number])), 0, 4)
+    },
+    ({ pieces, ways }) =>
+      Effect.sync(() => {
+        const parsed = SocketUrl.parse(`ws://h/gateway/${pieces.join("")}`)
+        if (Result.isFailure(parsed)) return
+        assert.isTrue(WebSocketTarget.matches(target({ path_prefixes: ["/gateway"] }), parsed.success))
+        // The text as it was written, and as it goes over the wire.
+        for (const path of [parsed.success.path, parsed.success.raw.slice("ws://h".length)]) {
+          const read = ways.reduce((text, way) => decodings[way]?.(text) ?? text, path)
+          assert.strictEqual(resolved(read)[0], "gateway", JSON.stringify(read))
+        }
+      }),
+    { arbitrary: { runs: 3000 } }
+  )
 
   const Segment = oneOf(
     "gateway",
