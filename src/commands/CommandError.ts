@@ -133,7 +133,8 @@ export class NotConnected extends Schema.TaggedError<NotConnected>(id("NotConnec
 }
 
 /**
- * The grant allows no further send in this minute.
+ * The grant allows no further send in this minute. It does after `retryAfterMs`,
+ * unless something else is sent first.
  *
  * @category errors
  * @since 0.1.0
@@ -141,7 +142,8 @@ export class NotConnected extends Schema.TaggedError<NotConnected>(id("NotConnec
 export class SendRateLimited extends Schema.TaggedError<SendRateLimited>(id("SendRateLimited"))("SendRateLimited", {
   url: Schema.String,
   per: Schema.Literals(["sends", "bytes"]),
-  limit: Schema.Int
+  limit: Schema.Int,
+  retryAfterMs: Schema.Int
 }) {
   override get message(): string {
     return `${this.url} may be sent ${this.limit} ${this.per === "sends" ? "texts" : "bytes"} a minute`

@@ -8,13 +8,10 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
-import type { Connection } from "../connection/Connection.ts"
 import type { Authority } from "../grants/Grants.ts"
-import type { AnyEvent } from "../ingress/IngressEvent.ts"
+import { correlationId, type Origin } from "../ingress/IngressEvent.ts"
 import type { Values } from "../limits/Limits.ts"
-import * as SocketUrl from "../manifest/SocketUrl.ts"
 import {
-  AmbiguousConnection,
   CommandMalformed,
   CommandTooLarge,
   CommandUngranted,
@@ -27,7 +24,8 @@ import {
   StaleEpoch,
   type CommandError
 } from "./CommandError.ts"
-import type { Recorded } from "./CommandResult.ts"
+import { errorOf, type Recorded } from "./CommandResult.ts"
+import { Destinations, shownOf, type Address, type Addressee } from "./internal/destinations.ts"
 import * as OutputCommand from "./OutputCommand.ts"
 import type { Payloads } from "./OutputCommandWire.ts"
 import { SendRates } from "./SendRate.ts"
@@ -41,8 +39,21 @@ import type { TimerPort } from "./TimerPort.ts"
  * @since 0.1.0
  */
 export interface Destination {
-  readonly connection: Connection
+  readonly connection: Addressee
   readonly epochSince: number
+}
+
+/**
+ * The event that commands answer, as it was before the plugin had it in its
+ * hands. An origin can't be changed.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Answered {
+  readonly origin: Origin
+  readonly sequence: number
+  readonly epoch: number
 }
 
 /**
@@ -53,25 +64,35 @@ export interface Destination {
  */
 export interface Options<D extends Destination> {
   readonly destinations: ReadonlyArray<D>
-  readonly authority: Authority
+  readonly authority: Pick<Authority, "rateOf" | "ingress">
   readonly timers: TimerPort<D>
   readonly limits: Values
   readonly now: () => number
-  readonly record: (result: Recorded, event: AnyEvent) => void
+  readonly record: (result: Recorded) => void
   /** A status, as JSON text. */
   readonly reported: (status: string) => void
-  /** Also with the id of the source that the command meant, where it is known. */
+  /** A command was refused; with the id of the source that it meant, where it is known. */
   readonly rejected: (error: CommandError, sourceId: string | null) => void
 }
 
-type Addressed = { readonly url: string; readonly ingressName?: string; readonly epoch?: number | "any" }
+interface Addressed extends Address {
+  readonly epoch?: number | "any"
+}
+
 type Done = "executed" | "recorded"
 
-// A UTF-16 code unit takes at most 3 bytes of UTF-8, and at most 6 (\uXXXX) in JSON.
-const MOST_BYTES_PER_UNIT = 3
-const MOST_JSON_PER_UNIT = 6
-const ENVELOPE_BYTES = 256
+/** Why a command wasn't executed, and the source that it meant where that is known. */
+interface Refused {
+  readonly error: CommandError
+  readonly sourceId: string | null
+}
+
+const refused = (error: CommandError, sourceId: string | null = null): Refused => ({ error, sourceId })
+
 const NORMAL_CLOSURE = 1000
+
+// A UTF-16 code unit takes at most 3 bytes of UTF-8.
+const MOST_BYTES_PER_UNIT = 3
 
 const utf8 = new TextEncoder()
 
@@ -87,98 +108,112 @@ const bytesOver = (text: string, limit: number): number =>
  */
 export class CommandExecutor<D extends Destination> {
   readonly #options: Options<D>
+  readonly #destinations: Destinations<D>
   readonly #rates = new SendRates()
 
   constructor(options: Options<D>) {
     this.#options = options
+    this.#destinations = new Destinations(options.destinations)
   }
 
   /** Executes the commands that answer an event, in dispatch number `dispatch`. */
-  execute(event: AnyEvent, dispatch: number, commands: ReadonlyArray<unknown>): void {
+  execute(event: Answered, dispatch: number, commands: ReadonlyArray<unknown>): void {
     const { commandsPerOutput } = this.#options.limits
     const tooMany =
       commands.length > commandsPerOutput
         ? new CommandsTooMany({ count: commands.length, limit: commandsPerOutput })
         : undefined
     for (let index = 0; index < commands.length; index++) {
-      this.#one(event, dispatch, index, commands[index], tooMany)
+      const value = commands[index]
+      const command: Result.Result<OutputCommand.OutputCommand, CommandError> =
+        tooMany === undefined ? OutputCommand.decode(value) : Result.fail(tooMany)
+      if (Result.isSuccess(command)) {
+        const content = OutputCommand.content(command.success)
+        const outcome = this.#checked(event, dispatch, command.success)
+        this.#told(event, index, content, outcome)
+      } else this.#told(event, index, OutputCommand.salvage(value), refused(command.failure))
     }
   }
 
-  #one(event: AnyEvent, dispatch: number, index: number, value: unknown, tooMany: CommandsTooMany | undefined) {
+  /** The one result of a command. */
+  #told(
+    { origin, sequence }: Answered,
+    index: number,
+    { ids, kind }: OutputCommand.Salvaged,
+    outcome: Done | Refused
+  ): void {
     const { now, record, rejected } = this.#options
-    const command: Result.Result<OutputCommand.OutputCommand, CommandError> =
-      tooMany === undefined ? OutputCommand.decode(value) : Result.fail(tooMany)
-    const { ids, kind } = Result.isSuccess(command) ? command.success : OutputCommand.salvage(value)
-    const outcome = Result.isSuccess(command) ? this.#checked(event, dispatch, command.success) : command.failure
-    const result = { origin: event.origin, sequence: event.sequence, index, ids, kind, at: now() }
+    const result = { origin, sequence, index, ids, kind, at: now() }
     if (typeof outcome === "string") {
-      record({ ...result, status: outcome, error: null }, event)
+      record({ ...result, status: outcome, error: null })
       return
     }
-    const status = outcome._tag === "CommandUnsupported" ? "unsupported" : "rejected"
-    record({ ...result, status, error: { tag: outcome._tag, message: outcome.message } }, event)
-    rejected(outcome, Result.isSuccess(command) ? this.#sourceIdOf(event, command.success.payload) : null)
+    const { error, sourceId } = outcome
+    const status = error._tag === "CommandUnsupported" ? "unsupported" : "rejected"
+    record({ ...result, status, error: errorOf(error) })
+    rejected(error, sourceId)
   }
 
-  #sourceIdOf(event: AnyEvent, payload: OutputCommand.OutputCommand["payload"]): string | null {
-    if (!("url" in payload) || typeof payload.url !== "string") return null
-    const found = this.#find(event, { ...payload, url: payload.url })
-    return "_tag" in found ? null : found.connection.source.id
-  }
-
-  #checked(event: AnyEvent, dispatch: number, command: OutputCommand.OutputCommand): Done | CommandError {
-    const { sourceEventId } = command.ids
-    if (sourceEventId !== undefined && sourceEventId !== event.correlationId) {
+  #checked(event: Answered, dispatch: number, command: OutputCommand.OutputCommand): Done | Refused {
+    const content = OutputCommand.content(command)
+    const { sourceEventId } = content.ids
+    if (sourceEventId !== undefined && sourceEventId !== correlationId(event.origin, event.sequence)) {
       const message = "Expected the correlation_id of the event that is answered"
-      return new CommandMalformed({ problems: [{ path: "source_event_id", message }] })
+      return refused(new CommandMalformed({ problems: [{ path: "source_event_id", message }] }))
     }
     const tooLarge = this.#tooLarge(command)
-    if (tooLarge !== undefined) return tooLarge
-    if (OutputCommand.isOfKind(command, "websocket_send")) return this.#send(event, dispatch, command.payload)
-    if (OutputCommand.isOfKind(command, "websocket_close")) return this.#close(event, dispatch, command.payload)
-    if (OutputCommand.isOfKind(command, "websocket_reconnect")) return this.#reconnect(event, dispatch, command.payload)
-    if (OutputCommand.isOfKind(command, "timer_set")) return this.#setTimer(event, dispatch, command.payload)
-    if (OutputCommand.isOfKind(command, "timer_clear")) {
-      this.#options.timers.clear(command.payload.name)
-      return "executed"
+    if (tooLarge !== undefined) return refused(tooLarge)
+    switch (content.kind) {
+      case "websocket_send":
+        return this.#send(event, dispatch, content.payload)
+      case "websocket_close":
+        return this.#close(event, dispatch, content.payload)
+      case "websocket_reconnect":
+        return this.#reconnect(event, dispatch, content.payload)
+      case "timer_set":
+        return this.#setTimer(event, dispatch, content.payload)
+      case "timer_clear":
+        this.#options.timers.clear(content.payload.name)
+        return "executed"
+      case "diagnostic_status_update":
+        return this.#report(content.payload)
+      case "host_request_dispatch":
+        return refused(new CommandUnsupported({ kind: content.kind }))
     }
-    if (OutputCommand.isOfKind(command, "diagnostic_status_update")) return this.#report(command.payload)
-    return new CommandUnsupported({ kind: command.kind })
   }
 
   #tooLarge(command: OutputCommand.OutputCommand): CommandTooLarge | undefined {
     const { commandPayloadBytes, sendTextBytes } = this.#options.limits
-    if (OutputCommand.isOfKind(command, "websocket_send")) {
-      const { text, url } = command.payload
-      const bytes = bytesOver(text, sendTextBytes)
+    const content = OutputCommand.content(command)
+    if (content.kind === "websocket_send") {
+      const bytes = bytesOver(content.payload.text, sendTextBytes)
       if (bytes > sendTextBytes) return new CommandTooLarge({ what: "text", bytes, limit: sendTextBytes })
-      if ((text.length + url.length) * MOST_JSON_PER_UNIT + ENVELOPE_BYTES <= commandPayloadBytes) return undefined
     }
-    const bytes = utf8.encode(JSON.stringify(command.payload)).length
+    const bytes = OutputCommand.payloadBytes(command, commandPayloadBytes)
     if (bytes <= commandPayloadBytes) return undefined
     return new CommandTooLarge({ what: "payload", bytes, limit: commandPayloadBytes })
   }
 
-  #send(event: AnyEvent, dispatch: number, payload: Payloads["websocket_send"]): Done | CommandError {
+  #send(event: Answered, dispatch: number, payload: Payloads["websocket_send"]): Done | Refused {
     const destination = this.#destination(event, dispatch, payload)
-    if ("_tag" in destination) return destination
+    if ("error" in destination) return destination
     const { connection } = destination
-    const url = connection.source.display
-    if (connection.state !== "open") return new NotConnected({ url, state: connection.state })
+    const { display: url, id } = connection.source
+    const { state } = connection
+    if (state !== "open") return refused(new NotConnected({ url, state }), id)
     const target = connection.target === null ? undefined : this.#options.authority.rateOf(connection.target.url)
     const bytes = target === undefined ? 0 : utf8.encode(payload.text).length
     const now = this.#options.now()
     const over = target === undefined ? undefined : this.#rates.over(target, bytes, now)
-    if (over !== undefined) return new SendRateLimited({ url, ...over })
+    if (over !== undefined) return refused(new SendRateLimited({ url, ...over }), id)
     const full = this.#overBuffer(connection, payload.text)
-    if (full !== undefined) return full
+    if (full !== undefined) return refused(full, id)
     if (target !== undefined) this.#rates.take(target, bytes, now)
     connection.send(payload.text)
     return "executed"
   }
 
-  #overBuffer(connection: Connection, text: string): SendBufferFull | undefined {
+  #overBuffer(connection: Addressee, text: string): SendBufferFull | undefined {
     const { sendBufferBytes } = this.#options.limits
     const bufferedBytes = connection.bufferedBytes
     const bytes = bytesOver(text, sendBufferBytes - bufferedBytes)
@@ -186,114 +221,85 @@ export class CommandExecutor<D extends Destination> {
     return new SendBufferFull({ url: connection.source.display, bufferedBytes, limit: sendBufferBytes })
   }
 
-  #close(event: AnyEvent, dispatch: number, payload: Payloads["websocket_close"]): Done | CommandError {
+  #close(event: Answered, dispatch: number, payload: Payloads["websocket_close"]): Done | Refused {
     const destination = this.#destination(event, dispatch, payload)
-    if ("_tag" in destination) return destination
+    if ("error" in destination) return destination
     destination.connection.close(payload.code ?? NORMAL_CLOSURE, payload.reason ?? "")
     return "executed"
   }
 
-  #reconnect(event: AnyEvent, dispatch: number, payload: Payloads["websocket_reconnect"]): Done | CommandError {
+  #reconnect(event: Answered, dispatch: number, payload: Payloads["websocket_reconnect"]): Done | Refused {
     const { dialUrl } = payload
-    const found = this.#find(event, payload)
-    if ("_tag" in found) return found
+    const found = this.#destinations.find(event.origin, payload)
+    if ("_tag" in found) return refused(found)
     const { connection } = found
-    const url = connection.source.display
+    const { closeCode, display, id } = connection.source
     // What counts is what will be dialled, not what was.
-    if (!connection.mayDial(dialUrl)) return new CommandUngranted({ url: shownOf(dialUrl) ?? url, problem: "no grant" })
-    const stale = this.#stale(event, dispatch, payload, found)
-    if (stale !== undefined) return stale
-    const denial = connection.denial(dialUrl)
-    if (denial !== undefined) return new ReconnectDenied({ url, stopReason: denial })
-    connection.reconnect(payload.code ?? connection.source.closeCode, dialUrl)
+    if (!connection.mayDial(dialUrl)) {
+      const url = typeof dialUrl === "string" ? shownOf(dialUrl) : display
+      return refused(new CommandUngranted({ url, problem: "no grant" }), id)
+    }
+    const stale = stalenessOf(event, dispatch, payload, found)
+    if (stale !== undefined) return refused(stale, id)
+    const stopReason = connection.denial(dialUrl)
+    if (stopReason !== undefined) return refused(new ReconnectDenied({ url: display, stopReason }), id)
+    connection.reconnect(payload.code ?? closeCode, dialUrl)
     return "executed"
   }
 
-  #setTimer(event: AnyEvent, dispatch: number, payload: Payloads["timer_set"]): Done | CommandError {
-    const { timers } = this.#options
+  #setTimer(event: Answered, dispatch: number, payload: Payloads["timer_set"]): Done | Refused {
     const { url } = payload
     if (url !== undefined) {
       const destination = this.#destination(event, dispatch, { url })
-      if ("_tag" in destination) return destination
-      return timers.set(payload, { destination, ingressName: destination.connection.source.ingress }) ?? "executed"
+      if ("error" in destination) return destination
+      return this.#timer(payload, destination, destination.connection.source.ingress)
     }
-    const { ingressName } = event
+    const { ingressName, source } = event.origin
     if (Result.isFailure(this.#options.authority.ingress(ingressName))) {
-      return new CommandUngranted({ url: event.source.split("?", 1)[0] ?? "", problem: "no grant" })
+      return refused(new CommandUngranted({ url: source.split("?", 1)[0] ?? "", problem: "no grant" }))
     }
-    return timers.set(payload, { destination: undefined, ingressName }) ?? "executed"
+    return this.#timer(payload, undefined, ingressName)
   }
 
-  #report(payload: Payloads["diagnostic_status_update"]): Done | CommandError {
-    const { message, status = null } = payload
+  #timer(payload: Payloads["timer_set"], destination: D | undefined, ingressName: string): Done | Refused {
+    const limit = this.#options.timers.set(payload, { destination, ingressName })
+    return limit === undefined ? "executed" : refused(limit, destination?.connection.source.id)
+  }
+
+  #report({ message, status = null }: Payloads["diagnostic_status_update"]): Done | Refused {
     const report = JSON.stringify(message === undefined ? status : { message, status })
     const limit = this.#options.limits.reportedStatusBytes
     const bytes = bytesOver(report, limit)
-    if (bytes > limit) return new CommandTooLarge({ what: "status", bytes, limit })
+    if (bytes > limit) return refused(new CommandTooLarge({ what: "status", bytes, limit }))
     this.#options.reported(report)
     return "recorded"
   }
 
   /** The connection that a command means, if it may have it and it is at the right epoch. */
-  #destination(event: AnyEvent, dispatch: number, to: Addressed): D | CommandError {
-    const found = this.#find(event, to)
-    if ("_tag" in found) return found
+  #destination(event: Answered, dispatch: number, to: Addressed): D | Refused {
+    const found = this.#destinations.find(event.origin, to)
+    if ("_tag" in found) return refused(found)
     const { connection } = found
-    if (!connection.covered) return new CommandUngranted({ url: connection.source.display, problem: "no grant" })
-    return this.#stale(event, dispatch, to, found) ?? found
-  }
-
-  /** Why a command comes too late, or too early, for the epoch of its connection. */
-  #stale(
-    event: AnyEvent,
-    dispatch: number,
-    to: Addressed,
-    { connection, epochSince }: Destination
-  ): StaleEpoch | undefined {
-    if (to.epoch === "any") return undefined
-    const url = connection.source.display
-    const own = isFrom(event, connection)
-    const expected = to.epoch ?? (own ? event.epoch : connection.epoch)
-    if (expected !== connection.epoch) return new StaleEpoch({ url, expected, actual: connection.epoch })
-    if (to.epoch === undefined && !own && epochSince === dispatch) {
-      return new StaleEpoch({ url, expected: connection.epoch - 1, actual: connection.epoch })
-    }
-    return undefined
-  }
-
-  #find(event: AnyEvent, to: Addressed): D | CommandError {
-    const { destinations } = this.#options
-    const own = destinations.find(({ connection }) => isFrom(event, connection))
-    const isOwn = own !== undefined && (to.ingressName ?? event.ingressName) === event.ingressName
-    if (isOwn && to.url === event.url) return own
-    const parsed = SocketUrl.parse(to.url)
-    const canonical = Result.isSuccess(parsed) ? parsed.success.canonical : undefined
-    const found = destinations.filter(
-      ({ connection: { source } }) =>
-        source.canonical === canonical && (to.ingressName === undefined || source.ingress === to.ingressName)
-    )
-    const [first] = found
-    if (first === undefined) {
-      return new CommandUngranted({ url: shownOf(to.url) ?? "", problem: "no source" })
-    }
-    // One that isn't granted isn't meant.
-    const granted = found.filter(({ connection }) => connection.covered)
-    if (granted.length <= 1) return granted[0] ?? first
-    if (own !== undefined && granted.includes(own)) return own
-    const ingresses = granted.map(({ connection }) => connection.source.ingress)
-    return new AmbiguousConnection({ url: first.connection.source.display, ingresses })
+    const { display: url, id } = connection.source
+    if (!connection.covered) return refused(new CommandUngranted({ url, problem: "no grant" }), id)
+    const stale = stalenessOf(event, dispatch, to, found)
+    return stale === undefined ? found : refused(stale, id)
   }
 }
 
-/** What may be shown of a URL that is a text of the plugin's: where it leads to, and no more of it. */
-const shownOf = (url: string | null | undefined): string | undefined => {
-  if (typeof url !== "string") return undefined
-  const parsed = SocketUrl.parse(url)
-  return Result.isSuccess(parsed) ? originOf(parsed.success) : "what is not a URL"
+/** Why a command comes too late, or too early, for the epoch of its connection. */
+const stalenessOf = (
+  { epoch, origin }: Answered,
+  dispatch: number,
+  to: Addressed,
+  { connection, epochSince }: Destination
+): StaleEpoch | undefined => {
+  if (to.epoch === "any") return undefined
+  const { display: url, id } = connection.source
+  const isOwn = id === origin.id
+  const actual = connection.epoch
+  const expected = to.epoch ?? (isOwn ? epoch : actual)
+  if (expected !== actual) return new StaleEpoch({ url, expected, actual })
+  const beganSince = to.epoch === undefined && !isOwn && epochSince >= dispatch
+  return beganSince ? new StaleEpoch({ url, expected: actual - 1, actual }) : undefined
 }
-
-const originOf = ({ host, port, scheme }: SocketUrl.SocketUrl): string =>
-  `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`
-
-const isFrom = (event: AnyEvent, connection: Connection): boolean =>
-  connection.source.url === event.url && connection.source.ingress === event.ingressName

@@ -5,6 +5,7 @@
  */
 import type { CommandOutcome, Status } from "../ingress/CommandOutcome.ts"
 import { correlationId, type Origin } from "../ingress/IngressEvent.ts"
+import type { CommandError } from "./CommandError.ts"
 import type { Ids } from "./OutputCommand.ts"
 
 export { CommandOutcome as CommandResult, Status } from "../ingress/CommandOutcome.ts"
@@ -25,13 +26,26 @@ export interface Recorded {
   readonly ids: Ids
   readonly kind: string | null
   readonly status: typeof Status.Type
-  readonly error: { readonly tag: string; readonly message: string } | null
+  readonly error: NonNullable<CommandOutcome["error"]> | null
   /** Unix milliseconds. */
   readonly at: number
 }
 
 /**
- * The result for readers.
+ * An error as a result carries it: with how long to wait, where that is known.
+ *
+ * @category conversions
+ * @since 0.2.0
+ */
+export const errorOf = (error: CommandError): NonNullable<CommandOutcome["error"]> => ({
+  tag: error._tag,
+  message: error.message,
+  ...("retryAfterMs" in error ? { retryAfterMs: error.retryAfterMs } : {})
+})
+
+/**
+ * The result for readers. It is a value of its own for each.
+ *
  *
  * @category conversions
  * @since 0.1.0
@@ -44,7 +58,7 @@ export const fromRecorded = (recorded: Recorded): CommandOutcome => {
     sourceEventId: event,
     kind: recorded.kind,
     status: recorded.status,
-    ...(recorded.error === null ? {} : { error: recorded.error }),
+    ...(recorded.error === null ? {} : { error: { ...recorded.error } }),
     recordedAt: new Date(recorded.at).toISOString()
   }
 }

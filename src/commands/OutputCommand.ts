@@ -11,7 +11,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import { CommandMalformed } from "./CommandError.ts"
-import { byKind, CommandId, FIELDS, type Kind, type OutputCommandWire, type Payloads } from "./OutputCommandWire.ts"
+import { byKind, CommandId, FIELDS, type Kind, OutputCommandWire, type Payloads } from "./OutputCommandWire.ts"
 
 /**
  * Ids that a plugin may give a command. The host fills in what is missing.
@@ -27,30 +27,51 @@ export interface Ids {
 
 const NO_IDS: Ids = {}
 
-let make: <K extends Kind>(kind: K, payload: Payloads[K], ids: Ids) => OutputCommand<K>
+/**
+ * What a checked command says: a kind, its payload and ids, which belong to
+ * the host alone.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export type Content = {
+  readonly [K in Kind]: { readonly kind: K; readonly payload: Payloads[K]; readonly ids: Ids }
+}[Kind]
+
+let make: (content: Content) => OutputCommand
 let isChecked: (value: unknown) => value is OutputCommand
+let contentOf: (command: OutputCommand) => Content
 
 /**
- * A command whose form was checked.
+ * A command whose form was checked. Nobody can change it any more: its getters
+ * give copies.
  *
  * @category models
  * @since 0.1.0
  */
-export class OutputCommand<out K extends Kind = Kind> {
-  readonly kind: K
-  readonly payload: Payloads[K]
-  readonly ids: Ids
-  readonly #checked = true
+export class OutputCommand {
+  readonly #content: Content
 
-  private constructor(kind: K, payload: Payloads[K], ids: Ids) {
-    this.kind = kind
-    this.payload = payload
-    this.ids = ids
+  private constructor(content: Content) {
+    this.#content = content
   }
 
   static {
-    make = (kind, payload, ids) => new OutputCommand(kind, payload, ids)
-    isChecked = (value): value is OutputCommand => typeof value === "object" && value !== null && #checked in value
+    make = (content) => new OutputCommand(content)
+    isChecked = (value): value is OutputCommand => typeof value === "object" && value !== null && #content in value
+    contentOf = (command) => command.#content
+  }
+
+  get kind(): Kind {
+    return this.#content.kind
+  }
+
+  get payload(): Payloads[Kind] {
+    return structuredClone(this.#content.payload)
+  }
+
+  get ids(): Ids {
+    return { ...this.#content.ids }
   }
 }
 
@@ -63,13 +84,12 @@ export class OutputCommand<out K extends Kind = Kind> {
 export const isOutputCommand = (value: unknown): value is OutputCommand => isChecked(value)
 
 /**
- * Whether a command is of a kind.
+ * What a checked command says, as the host holds it: for reading.
  *
- * @category predicates
- * @since 0.1.0
+ * @category getters
+ * @since 0.2.0
  */
-export const isOfKind = <K extends Kind>(value: OutputCommand, kind: K): value is OutputCommand<K> =>
-  value.kind === kind
+export const content = (command: OutputCommand): Content => contentOf(command)
 
 /**
  * What a constructor makes: a checked command, or one in its wire form that
@@ -115,6 +135,9 @@ const address = (to: To, options: Options | undefined) => {
   }
 }
 
+// A name of an ingress that isn't one is found nowhere, like any that doesn't exist.
+const isText = (value: unknown): value is string => typeof value === "string" && value.isWellFormed()
+
 /**
  * Sends a text over a connection: `executed` once it was handed to the open
  * socket.
@@ -123,11 +146,11 @@ const address = (to: To, options: Options | undefined) => {
  * @since 0.1.0
  */
 export const send = (to: To, text: string, options?: Options): Command => {
-  // The common case needs no schema: any string will do, and the host looks for the URL among the sources.
-  if (options === undefined && typeof to === "object" && typeof text === "string") {
+  // The common case needs no schema: the host looks for the URL among the sources, whatever it says.
+  if (options === undefined && typeof to === "object" && isText(text)) {
     const { ingressName, url } = to
-    if (typeof url === "string" && typeof ingressName === "string") {
-      return make("websocket_send", { url, ingressName, text }, NO_IDS)
+    if (isText(url) && isText(ingressName)) {
+      return make({ kind: "websocket_send", payload: { url, ingressName, text }, ids: NO_IDS })
     }
   }
   return { kind: "websocket_send", payload: { ...address(to, options), text }, ...envelope(options) }
@@ -230,7 +253,59 @@ export const reportStatus = (
   ids?: Ids
 ): Command => ({ kind: "diagnostic_status_update", payload: report, ...envelope(ids) })
 
-const Kinds = Schema.Struct({ kind: Schema.Literals(Object.keys(byKind) as ReadonlyArray<Kind>) })
+/**
+ * A checked command in its wire form.
+ *
+ * @category encoding
+ * @since 0.2.0
+ */
+export const encode = (command: OutputCommand): typeof OutputCommandWire.Encoded => {
+  const { ids, kind, payload } = contentOf(command)
+  return encodeWire({ kind, payload, ...ids } as typeof OutputCommandWire.Type)
+}
+
+const encodeWire = Schema.encodeSync(OutputCommandWire)
+
+// A UTF-16 code unit takes at most 3 bytes of UTF-8, and at most 6 (\uXXXX) in JSON.
+const MOST_BYTES_PER_UNIT = 3
+const MOST_JSON_PER_UNIT = 6
+const ENVELOPE_BYTES = 256
+
+/**
+ * At most how many bytes a command takes as JSON; infinite where only counting
+ * tells.
+ *
+ * @category getters
+ * @since 0.2.0
+ */
+export const mostJsonBytes = (command: OutputCommand): number => {
+  const { ids, kind, payload } = contentOf(command)
+  if (kind !== "websocket_send" || ids !== NO_IDS) return Number.POSITIVE_INFINITY
+  return ENVELOPE_BYTES + (payload.text.length + payload.url.length) * MOST_JSON_PER_UNIT
+}
+
+/**
+ * The bytes of a payload: of a text that is sent those that it stands for, of
+ * everything else those of its JSON. At least 0, and exact where it is over the
+ * limit.
+ *
+ * @category getters
+ * @since 0.2.0
+ */
+export const payloadBytes = (command: OutputCommand, limit: number): number => {
+  const { kind, payload } = contentOf(command)
+  if (kind !== "websocket_send") return utf8.encode(JSON.stringify(encode(command).payload)).length
+  const most = ENVELOPE_BYTES + payload.text.length * MOST_BYTES_PER_UNIT + payload.url.length * MOST_JSON_PER_UNIT
+  if (most <= limit) return 0
+  const { text } = payload
+  const around = { ...encode(command).payload, text: "" }
+  return utf8.encode(JSON.stringify(around)).length + utf8.encode(text).length
+}
+
+const utf8 = new TextEncoder()
+
+const AnyKind = Schema.Literals(Object.keys(byKind) as ReadonlyArray<Kind>)
+const Kinds = Schema.Struct({ kind: AnyKind })
 
 /**
  * Checks a command that came from a plugin: one made by a constructor as it
@@ -255,11 +330,16 @@ const decodeWire = (value: unknown): Result.Result<OutputCommand, CommandMalform
   return Result.mapBoth(Schema.decodeUnknownResult(byKind[kind.success.kind], Wire.strict)(value), {
     onFailure: malformed,
     onSuccess: ({ commandId, correlationId, payload, sourceEventId, ...rest }) =>
-      make(rest.kind, payload, {
-        ...(commandId === undefined ? {} : { commandId }),
-        ...(correlationId === undefined ? {} : { correlationId }),
-        ...(sourceEventId === undefined ? {} : { sourceEventId })
-      })
+      // The kind and its payload belong together, which the union of the schemas says and this spread can't.
+      make({
+        kind: rest.kind,
+        payload,
+        ids: {
+          ...(commandId === undefined ? {} : { commandId }),
+          ...(correlationId === undefined ? {} : { correlationId }),
+          ...(sourceEventId === undefined ? {} : { sourceEventId })
+        }
+      } as Content)
   })
 }
 
@@ -275,6 +355,19 @@ const malformed = (error: Schema.SchemaError): CommandMalformed =>
   })
 
 const KnownId = Schema.is(CommandId)
+const KnownKind = Schema.is(AnyKind)
+
+/**
+ * What a result says of its command: an unusable kind is null, unusable ids are
+ * absent.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Salvaged {
+  readonly kind: Kind | null
+  readonly ids: Ids
+}
 
 /**
  * What can be used of a command whose form is wrong: its ids and its kind, each
@@ -283,8 +376,8 @@ const KnownId = Schema.is(CommandId)
  * @category decoding
  * @since 0.1.0
  */
-export const salvage = (value: unknown): { readonly kind: string | null; readonly ids: Ids } => {
-  if (isChecked(value)) return { kind: value.kind, ids: value.ids }
+export const salvage = (value: unknown): Salvaged => {
+  if (isChecked(value)) return contentOf(value)
   const own = (key: string): unknown => {
     try {
       return typeof value === "object" && value !== null
@@ -298,7 +391,7 @@ export const salvage = (value: unknown): { readonly kind: string | null; readonl
   const commandId = own("command_id")
   const correlationId = own("correlation_id")
   return {
-    kind: typeof kind === "string" && Object.hasOwn(byKind, kind) ? kind : null,
+    kind: KnownKind(kind) ? kind : null,
     ids: {
       ...(KnownId(commandId) ? { commandId } : {}),
       ...(KnownId(correlationId) ? { correlationId } : {})

@@ -25,6 +25,11 @@ const RequestedAt = Schema.String.check(
   )
 )
 
+// Half a surrogate pair has no encoding in UTF-8: what goes out instead is another text than the plugin's.
+const Text = Schema.String.check(
+  Schema.isPattern(/^[^\ud800-\udfff]*$/u, { expected: "a text without half a surrogate pair" })
+)
+
 const Epoch = Schema.Union([
   Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "a whole number from 0" })),
   Schema.Literal("any")
@@ -36,7 +41,7 @@ const Millis = (minimum: number) =>
   )
 
 // RFC 6455, section 5.5.1: a control frame has 125 bytes, two of which are the code.
-const Reason = Schema.String.check(
+const Reason = Text.check(
   Schema.makeFilter((reason: string) => new TextEncoder().encode(reason).length <= 123, {
     expected: "at most 123 bytes of UTF-8",
     toJsonSchema: () => [{ maxLength: 123 }, true]
@@ -51,13 +56,13 @@ const CloseCode = Schema.Int.check(
 )
 
 const connection = {
-  url: Schema.String,
+  url: Text,
   ingressName: Schema.optionalKey(Name),
   epoch: Schema.optionalKey(Epoch)
 }
 
 const payloads = {
-  websocket_send: Wire.struct({ ...connection, text: Schema.String }),
+  websocket_send: Wire.struct({ ...connection, text: Text }),
   websocket_close: Wire.struct({
     ...connection,
     code: Schema.optionalKey(CloseCode),
@@ -66,20 +71,20 @@ const payloads = {
   websocket_reconnect: Wire.struct({
     ...connection,
     code: Schema.optionalKey(CloseCode),
-    dialUrl: Schema.optionalKey(Schema.NullOr(Schema.String))
+    dialUrl: Schema.optionalKey(Schema.NullOr(Text))
   }),
   timer_set: Wire.struct({
     name: CommandId,
     afterMs: Millis(100),
     everyMs: Schema.optionalKey(Millis(1000)),
-    url: Schema.optionalKey(Schema.String)
+    url: Schema.optionalKey(Text)
   }),
   timer_clear: Schema.Struct({ name: CommandId }),
   diagnostic_status_update: Schema.Struct({
-    message: Schema.optionalKey(Schema.String),
+    message: Schema.optionalKey(Text),
     status: Schema.optionalKey(Schema.Json)
   }),
-  host_request_dispatch: Schema.StructWithRest(Schema.Struct({ method: Schema.String, url: Schema.String }), [
+  host_request_dispatch: Schema.StructWithRest(Schema.Struct({ method: Text, url: Text }), [
     Schema.Record(Schema.String, Schema.Json)
   ])
 }

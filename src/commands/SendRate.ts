@@ -26,6 +26,11 @@ class Bucket {
     return this.#tokens >= amount
   }
 
+  /** Milliseconds until there is so much, or as much as there can be. */
+  untilHas(amount: number): number {
+    return Math.max(1, Math.ceil(((Math.min(amount, this.limit) - this.#tokens) * MINUTE_MS) / this.limit))
+  }
+
   take(amount: number): void {
     this.#tokens -= amount
   }
@@ -37,6 +42,24 @@ interface Buckets {
 }
 
 /**
+ * What there is too little of, and how long until there is enough of it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Over {
+  readonly per: "sends" | "bytes"
+  readonly limit: number
+  readonly retryAfterMs: number
+}
+
+const overOf = (per: Over["per"], bucket: Bucket, amount: number): Over => ({
+  per,
+  limit: bucket.limit,
+  retryAfterMs: bucket.untilHas(amount)
+})
+
+/**
  * The rates of the granted targets of one plugin.
  *
  * @category models
@@ -46,14 +69,10 @@ export class SendRates {
   readonly #targets = new Map<string, Buckets>()
 
   /** What there is too little of for one more text of so many bytes, if anything. */
-  over(
-    target: GrantedTarget,
-    bytes: number,
-    now: number
-  ): { readonly per: "sends" | "bytes"; readonly limit: number } | undefined {
+  over(target: GrantedTarget, bytes: number, now: number): Over | undefined {
     const { bytes: ofBytes, sends } = this.#buckets(target, now)
-    if (sends !== undefined && !sends.has(1, now)) return { per: "sends", limit: sends.limit }
-    if (ofBytes !== undefined && !ofBytes.has(bytes, now)) return { per: "bytes", limit: ofBytes.limit }
+    if (sends !== undefined && !sends.has(1, now)) return overOf("sends", sends, 1)
+    if (ofBytes !== undefined && !ofBytes.has(bytes, now)) return overOf("bytes", ofBytes, bytes)
     return undefined
   }
 

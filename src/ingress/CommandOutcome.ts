@@ -16,7 +16,7 @@ export const Status = Schema.Literals(["executed", "recorded", "rejected", "unsu
 
 /**
  * The schema of a result. `error` is there when the command was not executed
- * or recorded.
+ * or recorded, with milliseconds to wait where a rate was used up.
  *
  * @category schemas
  * @since 0.1.0
@@ -27,7 +27,9 @@ export const CommandOutcome = Wire.struct({
   sourceEventId: Schema.String,
   kind: Schema.NullOr(Schema.String),
   status: Status,
-  error: Schema.optionalKey(Schema.Struct({ tag: Schema.String, message: Schema.String })),
+  error: Schema.optionalKey(
+    Wire.struct({ tag: Schema.String, message: Schema.String, retryAfterMs: Schema.optionalKey(Schema.Int) })
+  ),
   recordedAt: Timestamp
 }).annotate({ identifier: "CommandResult" })
 

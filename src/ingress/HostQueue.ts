@@ -34,6 +34,14 @@ export interface Options {
   readonly overflowed: (make: () => QueueOverflow) => void
 }
 
+/**
+ * The source of the results of commands.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const RESULTS_SOURCE = "host:command_result"
+
 // What a result takes at most, nearly: three ids of at most 128 characters, and a message.
 const RESULT_BYTES = 1024
 
@@ -53,7 +61,8 @@ class Numbering {
   originOf(ingressName: string): Origin {
     let origin = this.#origins.get(ingressName)
     if (origin === undefined) {
-      origin = { key: this.#key, source: this.#source, id: null, url: null, ingressName }
+      // Every event of it shares it, and none of their handlers may change it for the others.
+      origin = Object.freeze({ key: this.#key, source: this.#source, id: null, url: null, ingressName })
       this.#origins.set(ingressName, origin)
     }
     return origin
@@ -83,7 +92,7 @@ export class HostQueue implements EventQueue {
     this.#options = options
     this.#numberings = {
       timer: new Numbering(`${options.key}-t`, "host:timer"),
-      result: new Numbering(`${options.key}-r`, "host:command_result"),
+      result: new Numbering(`${options.key}-r`, RESULTS_SOURCE),
       deliver: new Numbering(`${options.key}-d`, "host:deliver")
     }
   }

@@ -16,13 +16,15 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { Answered } from "../commands/CommandExecutor.ts"
 import type { Accounting } from "../ingress/Accounting.ts"
-import type { AnyEvent } from "../ingress/IngressEvent.ts"
+import type { AnyEvent, Origin } from "../ingress/IngressEvent.ts"
 import type { EventQueue, Turns } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
 import * as Output from "./internal/output.ts"
+import * as Promises from "./internal/promises.ts"
 import {
   DispatchFailed,
   DispatchTimeout,
@@ -54,8 +56,8 @@ export interface Options {
   readonly limits: Values
   readonly clock: Clock.Clock
   readonly activity: Parking.Activity
-  /** An event was answered: its commands, status and state, and about when, in Unix milliseconds. */
-  readonly answered: (event: AnyEvent, output: Output.Checked, at: number) => void
+  /** An event was answered: its commands, status and state, and about when, in Unix milliseconds. For reading now. */
+  readonly answered: (event: Answered, output: Output.Checked, at: number) => void
   readonly failed: (error: DispatchError | RuntimeError) => void
   /** The plugin was asked for its status: JSON text. */
   readonly reported: (status: string) => void
@@ -73,6 +75,8 @@ const MOST_BETWEEN_LOOKS = 16
 // How often a plugin is asked for its status, at the most.
 const STATUS_EVERY_MS = 10_000
 
+const NOWHERE: Origin = { key: "", source: "", id: null, url: null, ingressName: "" }
+
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
@@ -88,6 +92,8 @@ export class Dispatcher {
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** What the plugin's code is busy with: an event, or its status. */
   #current: AnyEvent | "status" | undefined = undefined
+  /** That event, as it was before the handler had it in its hands. */
+  readonly #answered: { origin: Origin; sequence: number; epoch: number } = { origin: NOWHERE, sequence: 0, epoch: 0 }
   /** When that began to run as an effect, in milliseconds of a clock that is never set. */
   #startedAt: number | undefined = undefined
   /** When the plugin may be asked for its status again. */
@@ -199,16 +205,13 @@ export class Dispatcher {
         const effect = this.#call(instance, event)
         if (Exit.isExit(effect)) {
           this.#settle(event, effect)
-        } else if (!Effect.isEffect(effect)) {
-          // A handler that isn't written in TypeScript may return anything.
-          this.#settle(event, Exit.die(new TypeError("the handler returned no effect")))
         } else {
           this.#watchFrom(this.#monotonic())
           const begun = this.#now
           return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
             this.#now = clock.currentTimeMillisUnsafe()
             if (this.#isLate(this.#now - begun)) this.#timedOut(this.#options.limits.dispatchDeadlineMs)
-            else this.#settle(event, exit)
+            this.#settle(event, exit)
             return loop
           })
         }
@@ -228,20 +231,21 @@ export class Dispatcher {
       return Effect.map(Effect.exit(restore(status)), (exit) => {
         const { dispatchDeadlineMs } = this.#options.limits
         if (this.#monotonic() - now >= dispatchDeadlineMs) this.#timedOut(dispatchDeadlineMs)
-        else this.#told(exit)
+        this.#told(exit)
       })
     })
   }
 
   #told(exit: Exit.Exit<unknown, unknown>): void {
-    if (this.#decide() === undefined) return
+    if (this.#decide() === undefined) return Promises.abandonExit(exit)
     const { failed, limits, reported } = this.#options
     if (Exit.isFailure(exit)) {
+      Promises.abandonExit(exit)
       if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
       else failed(new DispatchFailed({ during: "status", cause: Cause.squash(exit.cause) }))
       return
     }
-    const text = Output.json("status", exit.value ?? null, limits.reportedStatusBytes)
+    const text = Output.json("status", exit.value, limits.reportedStatusBytes)
     if (Result.isFailure(text)) failed(text.failure)
     else if (text.success !== undefined) reported(text.success)
   }
@@ -260,23 +264,28 @@ export class Dispatcher {
     } while (event === undefined)
     accounting.inFlight++
     this.#current = event
+    this.#answered.origin = event.origin
+    this.#answered.sequence = event.sequence
+    this.#answered.epoch = event.epoch
     begun()
     return event
   }
 
   #call(instance: Instance, event: AnyEvent): Effect.Effect<unknown, unknown> {
     try {
-      return instance.handle(event)
+      // A handler that isn't written in TypeScript may return anything.
+      return Promises.effectOf(instance.handle(event))
     } catch (defect) {
       return Exit.die(defect)
     }
   }
 
   #settle(event: AnyEvent, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.#current !== event) return
+    if (this.#current !== event) return Promises.abandonExit(exit)
     this.#decide()
     const { accounting, answered, failed, limits } = this.#options
     if (Exit.isFailure(exit)) {
+      Promises.abandonExit(exit)
       accounting.failed++
       if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
       else failed(refused(Cause.squash(exit.cause)))
@@ -294,7 +303,7 @@ export class Dispatcher {
       return
     }
     accounting.dispatched++
-    answered(event, output.success, this.#now)
+    answered(this.#answered, output.success, this.#now)
   }
 
   /** Takes what the plugin is busy with out of its hands; undefined if it is busy with nothing. */
@@ -358,8 +367,17 @@ export class Dispatcher {
 }
 
 /** A typed failure of a handler. A runtime may find out itself that the answer has the wrong form. */
-const refused = (cause: unknown): DispatchError =>
-  isOutputInvalid(cause) ? cause : new DispatchFailed({ during: "event", cause })
+const refused = (cause: unknown): DispatchError => {
+  try {
+    if (isOutputInvalid(cause)) {
+      // A plugin may hold on to its error: what is kept is made anew.
+      return new OutputInvalid({ problems: cause.problems.map(({ message, path }) => ({ message, path })) })
+    }
+  } catch {
+    // It can't be looked at, so it is no error of ours.
+  }
+  return new DispatchFailed({ during: "event", cause })
+}
 
 const isOutputInvalid = Schema.is(OutputInvalid)
 

@@ -31,6 +31,7 @@ import { unavailable } from "./internal/availability.ts"
 import { outlives } from "./internal/deadline.ts"
 import { Ghosts } from "./internal/ghosts.ts"
 import * as Lifetime from "./internal/lifetime.ts"
+import { effectOf } from "./internal/promises.ts"
 import { InstanceUnstoppable, type DispatchFailed, type DispatchTimeout } from "./PluginError.ts"
 import { PluginRecord, type PluginDiagnostic } from "./PluginRecord.ts"
 import type { Instance, StartReason } from "./PluginRuntime.ts"
@@ -328,7 +329,9 @@ export class PluginInstance {
   #start({ config, runtime }: Setup): Effect.Effect<Instance | undefined, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
-      const starting = Effect.suspend(() => runtime.start({ config, reason: this.#reason, state }))
+      const starting = Effect.flatMap(Lifetime.configOf(config), (copy) =>
+        effectOf(runtime.start({ config: copy, reason: this.#reason, state }))
+      )
       const started = yield* Lifetime.start(starting, this.#patience, () => this.#isWanted)
       if (started === Lifetime.UNWANTED) return this.#backToReady()
       if (Fiber.isFiber(started)) return this.#unstoppable(started)

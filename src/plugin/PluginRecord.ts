@@ -8,16 +8,15 @@
 import type * as Clock from "effect/Clock"
 import * as Result from "effect/Result"
 import type { CommandError } from "../commands/CommandError.ts"
-import { CommandExecutor } from "../commands/CommandExecutor.ts"
+import { CommandExecutor, type Answered } from "../commands/CommandExecutor.ts"
 import { fromRecorded, Results, type Recorded } from "../commands/CommandResult.ts"
 import type { Reported } from "../connection/Connection.ts"
 import type { DiagnosticLog } from "../diagnostics/DiagnosticLog.ts"
 import type { GrantError } from "../grants/GrantError.ts"
 import type { Authority } from "../grants/Grants.ts"
 import * as Accounting from "../ingress/Accounting.ts"
-import { HostQueue } from "../ingress/HostQueue.ts"
+import { HostQueue, RESULTS_SOURCE } from "../ingress/HostQueue.ts"
 import type { IngressError } from "../ingress/IngressError.ts"
-import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import { Turns, type EventQueue } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import type { Values } from "../limits/Limits.ts"
@@ -151,7 +150,7 @@ export class PluginRecord {
             timers: this.timers,
             limits,
             now: this.now,
-            record: (result, event) => this.#record(result, event),
+            record: (result) => this.#record(result),
             reported: (status) => this.report(status),
             rejected: (error, sourceId) => log.add(error, sourceId)
           })
@@ -174,7 +173,7 @@ export class PluginRecord {
   }
 
   /** An event was answered, at about this time. */
-  answered(event: AnyEvent, output: Checked, at: number): void {
+  answered(event: Answered, output: Checked, at: number): void {
     this.lastDispatchAt = at
     if (output.state !== undefined) this.state = output.state
     if (output.status !== undefined) this.report(output.status)
@@ -213,11 +212,11 @@ export class PluginRecord {
     for (const { queue } of this.slots) queue.discard()
   }
 
-  #record(result: Recorded, event: AnyEvent): void {
+  #record(result: Recorded): void {
     this.results.add(result)
+    const { ingressName, source } = result.origin
     // Results of what answers a result would feed themselves.
-    if (this.#wantResults.size === 0 || event.kind === "command_result") return
-    const { ingressName } = event
+    if (this.#wantResults.size === 0 || source === RESULTS_SOURCE) return
     if (!this.#wantResults.has(ingressName) || this.#authority === undefined) return
     if (Result.isSuccess(this.#authority.ingress(ingressName))) {
       this.hostQueue.result(ingressName, () => fromRecorded(result))

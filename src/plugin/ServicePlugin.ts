@@ -21,6 +21,7 @@ import * as Manifest from "../manifest/Manifest.ts"
 import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { DIGEST_WITHOUT_FILES } from "../manifest/PluginRef.ts"
 import type { WebSocketTarget } from "../manifest/WebSocketTarget.ts"
+import * as Promises from "./internal/promises.ts"
 import { OutputInvalid } from "./PluginError.ts"
 import type { Instance, Output, PluginPackage, Start as RawStart } from "./PluginRuntime.ts"
 
@@ -164,11 +165,60 @@ export interface Options<Ingresses extends Declarations, Config = Schema.Json, S
  */
 export const make = <const Ingresses extends Declarations, Config = Schema.Json, State = Schema.Json, R = never>(
   options: Options<Ingresses, Config, State, R>
-): PluginPackage => ({
-  manifest: Result.getOrThrow(Manifest.decode(declaration(options))),
-  digest: options.digest ?? DIGEST_WITHOUT_FILES,
-  runtime: { start: (start) => started(options, start) }
-})
+): PluginPackage => {
+  const problems = mistakes(options)
+  if (problems.length > 0) throw new ManifestInvalid({ subject: "manifest", problems })
+  return {
+    manifest: Result.getOrThrow(Manifest.decode(declaration(options))),
+    digest: options.digest ?? DIGEST_WITHOUT_FILES,
+    runtime: { start: (start) => started(options, start) }
+  }
+}
+
+interface Coded {
+  readonly config?: unknown
+  readonly state?: unknown
+  readonly layer?: unknown
+  readonly handlers: unknown
+  readonly status?: unknown
+  readonly stop?: unknown
+}
+
+/** What JavaScript may hand over and TypeScript wouldn't let through. */
+const mistakes = ({ config, handlers, layer, state, status, stop }: Coded): ReadonlyArray<Wire.Problem> => {
+  return [
+    ...expected("config", config, Schema.isSchema(config), "Expected a Schema"),
+    ...expected("state", state, Schema.isSchema(state), "Expected a Schema"),
+    ...expected("layer", layer, Layer.isLayer(layer), "Expected a Layer"),
+    ...expected("status", status, Effect.isEffect(status), Promises.EXPECTED_EFFECT),
+    ...expected("stop", stop, Effect.isEffect(stop), Promises.EXPECTED_EFFECT),
+    ...(typeof handlers === "function" ? [] : strangers(handlers))
+  ]
+}
+
+const expected = (path: string, value: unknown, isWell: boolean, message: string): ReadonlyArray<Wire.Problem> => {
+  if (value === undefined || isWell) return []
+  Promises.abandon(value)
+  return [{ path, message }]
+}
+
+/** What stands among handlers, or in place of them, and is none. */
+const strangers = (handlers: unknown): ReadonlyArray<Wire.Problem> => {
+  const problems = isRecord(handlers)
+    ? Object.entries(handlers).flatMap(([ingress, byKind]) => {
+        if (byKind === undefined) return []
+        if (!isRecord(byKind)) return [{ path: `handlers.${ingress}`, message: "Expected handlers by kind" }]
+        return Object.entries(byKind)
+          .filter(([, handle]) => handle !== undefined && typeof handle !== "function")
+          .map(([kind]) => ({ path: `handlers.${ingress}.${kind}`, message: "Expected a function" }))
+      })
+    : [{ path: "handlers", message: "Expected handlers by ingress and kind" }]
+  if (problems.length > 0) Promises.abandon(handlers)
+  return problems
+}
+
+const isRecord = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !(value instanceof Promise)
 
 const started = <Ingresses extends Declarations, Config, State, R>(
   options: Options<Ingresses, Config, State, R>,
@@ -185,8 +235,10 @@ const started = <Ingresses extends Declarations, Config, State, R>(
     const { handlers, status, stop = Effect.void } = options
     const made =
       typeof handlers === "function"
-        ? yield* withinScope(handlers({ config, reason: start.reason, state }), services)
+        ? yield* withinScope(Promises.effectOf(handlers({ config, reason: start.reason, state })), services)
         : handlers
+    const problems = strangers(made)
+    if (problems.length > 0) return yield* new OutputInvalid({ problems })
     return {
       handle: handler(new Map(Object.entries(made)), within, options.state),
       status: status === undefined ? undefined : within(status),
@@ -295,6 +347,8 @@ const handler = <State, R>(
     const handle = byKind.get(event.ingressName)?.get(event.kind)
     if (handle === undefined) return Exit.void
     const answer = handle(event)
+    // Whoever called refuses what is no effect.
+    if (!Effect.isEffect(answer)) return answer
     // An exit requires nothing.
     const provided = Exit.isExit(answer) ? (answer as Exit.Exit<Answer<State> | void, unknown>) : within(answer)
     // Without a schema State is Json.
@@ -302,9 +356,22 @@ const handler = <State, R>(
   }
 }
 
+/** Encodes a state; undefined where it doesn't have the form of the schema, or that can't be told at once. */
+const encoder = <State>(schema: Schema.Codec<State, unknown>) => {
+  const encode = Schema.encodeUnknownResult(schema)
+  return (state: unknown): { readonly value: unknown } | undefined => {
+    try {
+      const result = encode(state)
+      return Result.isSuccess(result) ? { value: result.success } : undefined
+    } catch {
+      return undefined
+    }
+  }
+}
+
 /** Encodes the state of an answer, at once where the answer is an exit. */
 const stateEncoder = <State>(schema: Schema.Codec<State, unknown>) => {
-  const encode = Schema.encodeUnknownResult(schema)
+  const encode = encoder(schema)
   const encoded = (answer: Answer<State> | void): Exit.Exit<Output | void, unknown> => {
     // Whatever else it may be is refused with the rest of the checks.
     if (typeof answer !== "object" || answer === null || answer.state === undefined) {
@@ -312,12 +379,11 @@ const stateEncoder = <State>(schema: Schema.Codec<State, unknown>) => {
     }
     const { state, ...rest } = answer
     const result = encode(state)
-    return Result.isSuccess(result)
-      ? // Whether it is JSON is checked with the rest of the output.
-        Exit.succeed({ ...rest, state: result.success as Schema.Json })
-      : Exit.fail(
-          new OutputInvalid({ problems: [{ path: "state", message: "Expected the form of the plugin's schema" }] })
-        )
+    // Whether it is JSON is checked with the rest of the output.
+    if (result !== undefined) return Exit.succeed({ ...rest, state: result.value as Schema.Json })
+    Promises.abandon(answer)
+    const message = "Expected the form of the plugin's schema, which has to be synchronous"
+    return Exit.fail(new OutputInvalid({ problems: [{ path: "state", message }] }))
   }
   return (answer: Effect.Effect<Answer<State> | void, unknown>): Effect.Effect<Output | void, unknown> => {
     if (!Exit.isExit(answer)) return Effect.flatMap(answer, encoded)

@@ -109,10 +109,10 @@ describe("OutputCommand", () => {
       { ...made },
       Object.create(OutputCommand.OutputCommand.prototype),
       Object.create(made),
-      Object.assign(Object.create(OutputCommand.OutputCommand.prototype), {
-        kind: "websocket_send",
-        payload: {},
-        ids: {}
+      Object.defineProperties(Object.create(OutputCommand.OutputCommand.prototype), {
+        kind: { value: "websocket_send", enumerable: true },
+        payload: { value: {}, enumerable: true },
+        ids: { value: {}, enumerable: true }
       }),
       new Proxy(made, {}),
       structuredClone(made)

@@ -62,10 +62,10 @@ describe("SendRates", () => {
   it("takes nothing for what it refuses", () => {
     const rates = new SendRates()
     const granted = target({ sendsPerMinute: 2, sendBytesPerMinute: 10 })
-    assert.deepStrictEqual(taken(rates, granted, 11, 0), { per: "bytes", limit: 10 })
+    assert.deepStrictEqual(taken(rates, granted, 11, 0), { per: "bytes", limit: 10, retryAfterMs: 1 })
     assert.isUndefined(taken(rates, granted, 5, 0))
     assert.isUndefined(taken(rates, granted, 5, 0))
-    assert.deepStrictEqual(taken(rates, granted, 0, 0), { per: "sends", limit: 2 })
+    assert.deepStrictEqual(taken(rates, granted, 0, 0), { per: "sends", limit: 2, retryAfterMs: MINUTE / 2 })
     assert.isUndefined(taken(rates, granted, 5, MINUTE / 2))
   })
 

@@ -267,7 +267,13 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
     const { log, record } = of
     const key = `${of.key}-${record.nextSource()}`
     const queue = yield* IngressQueue.make({
-      origin: { key, source: `websocket:${source.url}`, id: source.id, url: source.url, ingressName: source.ingress },
+      origin: Object.freeze({
+        key,
+        source: `websocket:${source.url}`,
+        id: source.id,
+        url: source.url,
+        ingressName: source.ingress
+      }),
       display: source.display,
       takes: (kind) => record.takes(source.ingress, kind),
       limits,

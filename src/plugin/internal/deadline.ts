@@ -3,9 +3,10 @@
  * in time, whatever the code does.
  */
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Parking } from "../../internal/parking.ts"
+import { abandonExit } from "./promises.ts"
 
 // A thread that was blocked, or a process that was stopped, for longer than this has used up no more of a fiber's time.
 const SLICE_MS = 500
@@ -38,7 +39,11 @@ export const withDeadline = <A, E, R>(
     const { monotonic, parking, wanted } = options
     const deadline = monotonic() + options.deadlineMs
     const fiber = yield* Effect.forkDetach(effect)
-    fiber.addObserver(() => parking.wake())
+    fiber.addObserver((exit) => {
+      // At once: in the next turn it would be too late to take care of it.
+      if (Exit.isFailure(exit)) abandonExit(exit)
+      parking.wake()
+    })
     while (true) {
       parking.look()
       const exit = fiber.pollUnsafe()

@@ -7,14 +7,18 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import * as Json from "../../internal/json.ts"
 import type { Parking } from "../../internal/parking.ts"
 import { ManifestInvalid } from "../../manifest/ManifestError.ts"
 import { DispatchFailed, DispatchTimeout, StartFailed, StartTimeout } from "../PluginError.ts"
 import type { Instance } from "../PluginRuntime.ts"
 import { outlives, withDeadline } from "./deadline.ts"
+import { abandon } from "./promises.ts"
 
 /** How long an instance has to end after it was told to. */
 export const UNSTOPPABLE_AFTER_MS = 5000
+
+const MOST_CONFIG = 1_048_576
 
 /** The loop that waits, and for how long. */
 export interface Patience {
@@ -48,13 +52,25 @@ export const start = (
     }
   )
 
+/** What a start is handed of its configuration: a value of its own, which no other start sees changed. */
+export const configOf = (config: Schema.Json): Effect.Effect<Schema.Json, ManifestInvalid> => {
+  const text = Json.textOf(config)
+  if (text !== undefined && text.length <= MOST_CONFIG) return Effect.sync(() => JSON.parse(text))
+  const message = `Expected a JSON value of at most ${MOST_CONFIG} characters, nested at most ${Json.MOST_DEPTH} deep`
+  return Effect.fail(new ManifestInvalid({ subject: "enablement", problems: [{ path: "config", message }] }))
+}
+
 /** Stops an instance in order; what went wrong, or a fiber where it goes on though it was interrupted. */
 export const stop = (
   instance: Instance,
   patience: Patience
 ): Effect.Effect<DispatchFailed | DispatchTimeout | Fiber.Fiber<unknown, unknown> | undefined> =>
   Effect.map(
-    withDeadline(instance.stop, { ...patience, unstoppableMs: UNSTOPPABLE_AFTER_MS, wanted: () => true }),
+    withDeadline(Effect.map(instance.stop, abandon), {
+      ...patience,
+      unstoppableMs: UNSTOPPABLE_AFTER_MS,
+      wanted: () => true
+    }),
     (exit) => {
       if (exit === "late") return new DispatchTimeout({ during: "stop", deadlineMs: patience.deadlineMs })
       if (exit === "unwanted") return undefined
@@ -78,9 +94,13 @@ const failure = (exit: Exit.Exit<unknown, unknown>): DispatchFailed | undefined 
 
 const isManifestInvalid = Schema.is(ManifestInvalid)
 
+/** What a start failed with. A plugin may hold on to its error: what is kept is made anew. */
 const startError = (cause: unknown): StartFailed | ManifestInvalid => {
   try {
-    if (isManifestInvalid(cause)) return cause
+    if (isManifestInvalid(cause)) {
+      const problems = cause.problems.map(({ message, path }) => ({ message, path }))
+      return new ManifestInvalid({ subject: cause.subject, problems })
+    }
   } catch {
     // It can't be looked at, so it is no error of ours.
   }
@@ -95,7 +115,9 @@ const checked = (instance: Instance): Effect.Effect<Instance> =>
       typeof handle === "function" &&
       Effect.isEffect(stopping) &&
       [lost, status].every((optional) => optional === undefined || Effect.isEffect(optional))
-    return isWell ? Effect.succeed(instance) : Effect.die(new TypeError("what was started is no instance"))
+    if (isWell) return Effect.succeed({ handle, lost, status, stop: stopping })
+    abandon(instance)
+    return Effect.die(new TypeError("what was started is no instance"))
   })
 
 const squash = (exit: Exit.Failure<unknown, unknown>): unknown => {

@@ -1,12 +1,16 @@
 /**
- * Checks what a handler returned, before any of it is used.
+ * Checks what a handler returned, before any of it is used, and takes of it
+ * what nobody can change later: status and state as JSON texts, commands as
+ * values that were checked or copied.
  */
 import * as Result from "effect/Result"
+import * as OutputCommand from "../../commands/OutputCommand.ts"
+import * as Json from "../../internal/json.ts"
 import type { Values } from "../../limits/Limits.ts"
-import { isOfKind, isOutputCommand } from "../../commands/OutputCommand.ts"
 import { DispatchFailed, OutputInvalid, OutputTooLarge } from "../PluginError.ts"
+import * as Promises from "./promises.ts"
 
-/** An output that may be used. Status and state are JSON texts, so that nobody can change them later. */
+/** An output that may be used. A command is one that a constructor made, or a JSON value of the host's own. */
 export interface Checked {
   readonly commands: ReadonlyArray<unknown>
   readonly status: string | undefined
@@ -16,9 +20,9 @@ export interface Checked {
 type Limits = Pick<Values, "outputBytes" | "stateBytes" | "reportedStatusBytes">
 type Failure = DispatchFailed | OutputInvalid | OutputTooLarge
 
-const NOTHING: Result.Result<Checked, Failure> = Result.succeed({ commands: [], status: undefined, state: undefined })
+const NOTHING: Checked = { commands: [], status: undefined, state: undefined }
 const FIELDS: ReadonlySet<string> = new Set(["accepted", "status", "state", "commands"])
-const MOST_JSON_PER_UNIT = 6
+const MOST_BYTES_PER_UNIT = 3
 const ENVELOPE_BYTES = 512
 
 const utf8 = new TextEncoder()
@@ -26,16 +30,28 @@ const utf8 = new TextEncoder()
 const invalid = (path: string, message: string): Result.Result<never, OutputInvalid> =>
   Result.fail(new OutputInvalid({ problems: [{ path, message }] }))
 
+/** The output, or why nothing of it is used. */
 export const check = (output: unknown, limits: Limits): Result.Result<Checked, Failure> => {
-  if (output === undefined || output === null) return NOTHING
-  if (typeof output !== "object" || Array.isArray(output)) return invalid("", "Expected an object")
-  for (const key in output) if (!FIELDS.has(key)) return invalid("\u{2026}", "Expected no excess property")
+  if (output === undefined) return Result.succeed(NOTHING)
+  const checked = checkForm(output, limits)
+  if (Result.isFailure(checked)) Promises.abandon(output)
+  return checked
+}
+
+const checkForm = (output: unknown, limits: Limits): Result.Result<Checked, Failure> => {
+  if (typeof output !== "object" || output === null || Array.isArray(output)) return invalid("", "Expected an object")
+  let fields = 0
+  for (const key in output) {
+    if (!FIELDS.has(key)) return invalid("\u{2026}", "Expected no excess property")
+    fields++
+  }
+  if (fields === 0) return Promises.abandon(output) ? invalid("", Promises.EXPECTED_EFFECT) : Result.succeed(NOTHING)
   // It is an object, and each field is checked below.
   const { accepted, commands = [], state, status } = output as { readonly [field: string]: unknown }
   if (accepted !== undefined && typeof accepted !== "boolean") return invalid("accepted", "Expected a boolean")
   if (accepted === false) return Result.fail(new DispatchFailed({ during: "event" }))
   if (!Array.isArray(commands)) return invalid("commands", "Expected an array")
-  return withJson(status, state, [...commands], limits)
+  return withJson(status, state, commands, limits)
 }
 
 const withJson = (
@@ -44,50 +60,70 @@ const withJson = (
   commands: ReadonlyArray<unknown>,
   limits: Limits
 ): Result.Result<Checked, Failure> => {
-  if (status === undefined && state === undefined)
-    return whole({ commands, status: undefined, state: undefined }, limits)
   const statusText = json("status", status, limits.reportedStatusBytes)
   if (Result.isFailure(statusText)) return Result.fail(statusText.failure)
   const stateText = json("state", state, limits.stateBytes)
   if (Result.isFailure(stateText)) return Result.fail(stateText.failure)
-  return whole({ commands, status: statusText.success, state: stateText.success }, limits)
+  return withCommands(commands, statusText.success, stateText.success, limits)
 }
 
 /** A JSON value as text, within its limit in bytes of UTF-8. */
 export const json = (path: string, value: unknown, limit: number): Result.Result<string | undefined, OutputInvalid> => {
   if (value === undefined) return Result.succeed(undefined)
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value)
-  } catch {
-    return invalid(path, "Expected a JSON value")
-  }
-  if (text === undefined) return invalid(path, "Expected a JSON value")
-  return utf8.encode(text).length <= limit ? Result.succeed(text) : invalid(path, `Expected at most ${limit} bytes`)
+  const text = textOf(value)
+  if (text === undefined) return invalid(path, `Expected a JSON value, nested at most ${Json.MOST_DEPTH} deep`)
+  return bytesOf(text, limit) <= limit ? Result.succeed(text) : invalid(path, `Expected at most ${limit} bytes`)
 }
 
-const whole = (checked: Checked, limits: Limits): Result.Result<Checked, Failure> => {
-  let most = ENVELOPE_BYTES + ((checked.status?.length ?? 0) + (checked.state?.length ?? 0)) * MOST_JSON_PER_UNIT
-  for (const command of checked.commands) most += textOf(command)
+/** A value as JSON text. A promise, which JSON writes as an object without fields, is no such value. */
+const textOf = (value: unknown): string | undefined => {
+  const text = Json.textOf(value)
+  return text?.includes("{}") === true && Promises.abandon(value) ? undefined : text
+}
+
+/** The bytes of a text in UTF-8, counted only where the cheap upper bound is over the limit. */
+const bytesOf = (text: string, limit: number): number =>
+  text.length * MOST_BYTES_PER_UNIT <= limit ? 0 : utf8.encode(text).length
+
+const withCommands = (
+  given: ReadonlyArray<unknown>,
+  status: string | undefined,
+  state: string | undefined,
+  limits: Limits
+): Result.Result<Checked, Failure> => {
+  let most = ENVELOPE_BYTES + ((status?.length ?? 0) + (state?.length ?? 0)) * MOST_BYTES_PER_UNIT
+  const commands: Array<unknown> = []
+  for (const command of given) {
+    if (OutputCommand.isOutputCommand(command)) {
+      commands.push(command)
+      most += OutputCommand.mostJsonBytes(command)
+      continue
+    }
+    const text = isNoJson(command) ? "null" : textOf(command)
+    if (text === undefined) return invalid("commands", "Expected JSON values")
+    commands.push(JSON.parse(text))
+    most += text.length * MOST_BYTES_PER_UNIT
+  }
+  const checked = { commands, status, state }
   if (most <= limits.outputBytes) return Result.succeed(checked)
   const bytes = exactBytes(checked)
-  if (bytes === undefined) return invalid("commands", "Expected JSON values")
-  return bytes <= limits.outputBytes
-    ? Result.succeed(checked)
-    : Result.fail(new OutputTooLarge({ bytes, limit: limits.outputBytes }))
+  if (bytes <= limits.outputBytes) return Result.succeed(checked)
+  return Result.fail(new OutputTooLarge({ bytes, limit: limits.outputBytes }))
 }
 
-/** At most how many bytes a command takes; infinite where only counting tells. */
-const textOf = (command: unknown): number =>
-  isOutputCommand(command) && isOfKind(command, "websocket_send")
-    ? ENVELOPE_BYTES + (command.payload.text.length + command.payload.url.length) * MOST_JSON_PER_UNIT
-    : Number.POSITIVE_INFINITY
+/** What JSON leaves out has its place, and its result, among the commands all the same. */
+const isNoJson = (command: unknown): boolean =>
+  command === undefined || typeof command === "function" || typeof command === "symbol"
 
-const exactBytes = ({ commands, state, status }: Checked): number | undefined => {
-  try {
-    const text = JSON.stringify({ output_commands: commands })
-    return utf8.encode(text).length + utf8.encode(status ?? "").length + utf8.encode(state ?? "").length
-  } catch {
-    return undefined
-  }
+/** The bytes of the whole output as the wire has it. */
+const exactBytes = ({ commands, state, status }: Checked): number => {
+  const list = commands.map((command) =>
+    JSON.stringify(OutputCommand.isOutputCommand(command) ? OutputCommand.encode(command) : command)
+  )
+  const fields = [
+    ...(status === undefined ? [] : [`"status":${status}`]),
+    ...(state === undefined ? [] : [`"state":${state}`]),
+    ...(list.length === 0 ? [] : [`"output_commands":[${list.join(",")}]`])
+  ]
+  return utf8.encode(`{${fields.join(",")}}`).length
 }

@@ -1,0 +1,38 @@
+/**
+ * Values of somebody else's as JSON texts: looked at once, bounded in depth,
+ * and from then on nobody's to change.
+ */
+
+/** How deep a value may be nested, so that whoever decodes or shows it later has stack enough. */
+export const MOST_DEPTH = 100
+
+const QUOTE = 0x22
+const ESCAPE = 0x5c
+const OPENING: ReadonlySet<number> = new Set([0x5b, 0x7b])
+const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d])
+
+/** A value as JSON text; undefined where it isn't a JSON value, or is nested too deeply. */
+export const textOf = (value: unknown): string | undefined => {
+  try {
+    const text: string | undefined = JSON.stringify(value)
+    return text === undefined || isTooDeep(text) ? undefined : text
+  } catch {
+    // A cycle, a bigint, a getter that throws, or more levels than there is stack.
+    return undefined
+  }
+}
+
+const isTooDeep = (text: string): boolean => {
+  // Each level takes two characters.
+  if (text.length <= 2 * MOST_DEPTH) return false
+  let depth = 0
+  let isInText = false
+  for (let index = 0; index < text.length; index++) {
+    const unit = text.charCodeAt(index)
+    if (unit === QUOTE) isInText = !isInText
+    else if (isInText) index += unit === ESCAPE ? 1 : 0
+    else if (OPENING.has(unit) && ++depth > MOST_DEPTH) return true
+    else if (CLOSING.has(unit)) depth--
+  }
+  return false
+}
