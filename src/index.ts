@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 export * as AddressPolicy from "./grants/AddressPolicy.ts"
+export * as CheckedAddresses from "./connection/CheckedAddresses.ts"
 export * as CommandError from "./commands/CommandError.ts"
 export * as CommandResult from "./commands/CommandResult.ts"
 export * as ConnectionError from "./connection/ConnectionError.ts"
@@ -29,6 +30,7 @@ export * as PluginError from "./plugin/PluginError.ts"
 export * as PluginHost from "./host/PluginHost.ts"
 export * as PluginRef from "./manifest/PluginRef.ts"
 export * as PluginRuntime from "./plugin/PluginRuntime.ts"
+export * as ResolveAddresses from "./connection/ResolveAddresses.ts"
 export * as ServicePlugin from "./plugin/ServicePlugin.ts"
 export * as SocketUrl from "./manifest/SocketUrl.ts"
 export * as SourceUrl from "./connection/SourceUrl.ts"

@@ -27,13 +27,15 @@ import type { Values } from "../limits/Limits.ts"
 import {
   ConnectionClosed,
   DialFailed,
+  HandshakeRejected,
   OpenTimeout,
   ReconnectExhausted,
   type ConnectionError,
-  type DialError
+  type DialError,
+  type DialPhase
 } from "./ConnectionError.ts"
 import type { ConnectionSink, ReportedError } from "./ConnectionSink.ts"
-import type { DialSlots } from "./DialLimiter.ts"
+import type { PluginSlots } from "./DialLimiter.ts"
 import { Redial } from "./internal/redial.ts"
 import { Route } from "./internal/route.ts"
 import { Session, type Totals } from "./internal/session.ts"
@@ -80,7 +82,7 @@ export interface Options {
   readonly authority: Authority
   readonly client: WebSocketClient["Service"]
   readonly sink: ConnectionSink
-  readonly dials: DialSlots
+  readonly dials: PluginSlots
   readonly limits: Values
   /** Why this source isn't dialled at all, where it isn't. Asked before every dial. */
   readonly refused: () => Refusal | undefined
@@ -422,11 +424,16 @@ export class Connection {
       const session = this.#newSession()
       this.#session = session
       this.#set("connecting")
+      let phase: DialPhase = "url"
+      const entered = (next: DialPhase) => {
+        phase = next
+      }
+      const { openDeadlineMs: deadlineMs } = limits
       const connect = this.#wanted(() => this.#route.resolve(declared)).pipe(
-        Effect.flatMap((target) => this.#connect(target, session)),
+        Effect.flatMap((target) => this.#connect(target, session, entered)),
         Effect.timeoutOrElse({
-          duration: limits.openDeadlineMs,
-          orElse: () => Effect.fail(new OpenTimeout({ url: source.display, deadlineMs: limits.openDeadlineMs }))
+          duration: deadlineMs,
+          orElse: () => Effect.fail(new OpenTimeout({ url: source.display, phase, deadlineMs }))
         })
       )
       const exit = yield* Effect.raceFirst(this.#unwanted(session), dials.withSlot(connect)).pipe(
@@ -446,13 +453,23 @@ export class Connection {
     })
   }
 
-  #connect(target: AuthorizedTarget, session: Session): Effect.Effect<void, DialError, Scope.Scope> {
-    const { client, limits, source } = this.#options
+  #connect(
+    target: AuthorizedTarget,
+    session: Session,
+    entered: (phase: DialPhase) => void
+  ): Effect.Effect<void, DialError, Scope.Scope> {
+    const { client, dials, limits, source } = this.#options
     const { closeGraceMs, maxMessageBytes } = limits
+    const { lookups } = dials
     this.#route.target = target
-    return this.#wanted(() =>
-      client.connect(target, { headers: source.headers, maxMessageBytes, closeGraceMs }, session)
-    )
+    return this.#wanted(() => {
+      entered("dns")
+      return client.connect(
+        target,
+        { headers: source.headers, maxMessageBytes, closeGraceMs, lookups, entered },
+        session
+      )
+    })
   }
 
   /** What waited for its turn may have become unwanted; whoever finds that out ends it. */
@@ -566,10 +583,12 @@ export class Connection {
     const now = this.#now()
     this.lastClose = { code, reason, clean, at: now }
     const cause = session.error ?? new ConnectionClosed({ url: source.display, code, reason, clean })
-    const decision = this.#decide(
-      { kind: "epoch", code, openForMs: this.#monotonic() - session.openedAt },
-      session.isRevoked
-    )
+    // An address that turned out to be denied after the open ends it as it ends a dial.
+    const end: Reconnect.End =
+      session.error?._tag === "AddressDenied"
+        ? { kind: "dial", error: session.error }
+        : { kind: "epoch", code, openForMs: this.#monotonic() - session.openedAt }
+    const decision = this.#decide(end, session.isRevoked)
     this.#report(cause)
     if (decision.state === "stopped" && decision.reason === "grant") {
       this.#report(new GrantRevoked({ url: source.display }))
@@ -584,10 +603,22 @@ export class Connection {
     const { display: url } = this.source
     // A client that dies is as good as a network that is down: reported, and tried again after a while.
     const error = Exit.hasDies(exit)
-      ? new DialFailed({ url, phase: "tcp", code: "EDEFECT" })
+      ? new DialFailed({ url, phase: "client", code: "EDEFECT" })
       : Option.getOrUndefined(Exit.findErrorOption(exit))
     if (error === undefined) return this.#set("closed")
     if (isGrantError(error)) return this.#urlDenied(error)
+    return this.#failed(this.#obeyed(error))
+  }
+
+  /** What a server asks for is obeyed up to a limit. */
+  #obeyed(error: DialError): DialError {
+    if (error._tag !== "HandshakeRejected" || error.retryAfterMs === null) return error
+    const { problem, retryAfterMs, status, url } = error
+    const obeyed = Math.min(retryAfterMs, this.#options.limits.retryAfterMs)
+    return new HandshakeRejected({ url, status, problem, retryAfterMs: obeyed })
+  }
+
+  #failed(error: DialError): void {
     const decision = this.#decide({ kind: "dial", error }, false)
     this.#report(error)
     const deliver = this.#wish.kind !== "service" && this.covered

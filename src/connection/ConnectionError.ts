@@ -9,32 +9,50 @@ import * as Schema from "effect/Schema"
 const id = (name: string) => `mooring/connection/${name}`
 
 /**
+ * What a dial goes through, in this order: the URL is asked for, its name is
+ * resolved, a proxy is asked for a way, TCP connects, TLS is agreed upon, the
+ * server answers the upgrade.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export const DialPhase = Schema.Literals(["url", "dns", "proxy", "tcp", "tls", "upgrade"])
+
+/**
+ * @category models
+ * @since 0.2.0
+ */
+export type DialPhase = typeof DialPhase.Type
+
+/**
  * The socket wasn't open within the deadline, over DNS, TCP, TLS and the
- * upgrade together.
+ * upgrade together. `phase` is what it was waiting for then.
  *
  * @category errors
  * @since 0.1.0
  */
 export class OpenTimeout extends Schema.TaggedError<OpenTimeout>(id("OpenTimeout"))("OpenTimeout", {
   url: Schema.String,
+  phase: DialPhase,
   deadlineMs: Schema.Int
 }) {
   override get message(): string {
-    return `${this.url} was not open after ${this.deadlineMs} ms`
+    return `${this.url} was not open after ${this.deadlineMs} ms, waiting for ${this.phase}`
   }
 }
 
 /**
  * No connection could be made. `code` is the system's, for example
  * `ECONNREFUSED`. In the phase `url` there was nothing to dial: the
- * application's `SourceUrl` failed.
+ * application's `SourceUrl` failed. In the phase `client` the
+ * `WebSocketClient` itself did.
  *
  * @category errors
  * @since 0.1.0
  */
 export class DialFailed extends Schema.TaggedError<DialFailed>(id("DialFailed"))("DialFailed", {
   url: Schema.String,
-  phase: Schema.Literals(["url", "dns", "tcp", "tls"]),
+  phase: Schema.Literals(["url", "dns", "proxy", "tcp", "tls", "client"]),
   code: Schema.String
 }) {
   override get message(): string {
@@ -43,9 +61,9 @@ export class DialFailed extends Schema.TaggedError<DialFailed>(id("DialFailed"))
 }
 
 /**
- * The server answered the upgrade with something else than a valid 101.
- * `status` is the HTTP status, null where the answer was no HTTP;
- * `retryAfterMs` is what a `Retry-After` header asked for.
+ * The server was reached and answered the upgrade with something else than a
+ * valid 101, or hung up. `status` is the HTTP status, null where there was none;
+ * `retryAfterMs` is what will be obeyed of a `Retry-After` header.
  *
  * @category errors
  * @since 0.1.0

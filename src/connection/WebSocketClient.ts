@@ -13,7 +13,8 @@ import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { AuthorizedTarget } from "../grants/Grants.ts"
-import type { ConnectionError, DialError } from "./ConnectionError.ts"
+import type { AddressDenied, ConnectionError, DialError, DialPhase } from "./ConnectionError.ts"
+import type { LookupSlots } from "./ResolveAddresses.ts"
 
 /**
  * How fast a socket is read: `full` is at most one chunk of 64 KiB per turn of
@@ -66,7 +67,7 @@ export interface SocketEvents {
   /** A close frame was sent or came: nothing can be sent any more, and the end is to follow. */
   readonly closing: () => void
   /** Why the connection is about to end, where that is known. */
-  readonly failed: (error: ConnectionError) => void
+  readonly failed: (error: ConnectionError | AddressDenied) => void
   /** 1005 if the peer's close frame had no code, 1006 and not clean if none came. */
   readonly closed: (code: number, reason: string, clean: boolean) => void
 }
@@ -82,6 +83,10 @@ export interface ConnectOptions {
   readonly maxMessageBytes: number
   /** How long a peer that has sent or was sent a close frame may take to hang up, in milliseconds. */
   readonly closeGraceMs: number
+  /** Where names are looked up. */
+  readonly lookups: LookupSlots
+  /** Told what the dial waits for next; it begins with `dns`. */
+  readonly entered: (phase: DialPhase) => void
 }
 
 /**

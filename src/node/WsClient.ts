@@ -11,125 +11,52 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Dns from "node:dns"
-import type { LookupFunction } from "node:net"
-import { WebSocket } from "ws"
-import { AddressDenied, DialFailed, type DialError } from "../connection/ConnectionError.ts"
-import { WebSocketClient, type ConnectOptions, type SocketEvents } from "../connection/WebSocketClient.ts"
-import * as AddressPolicy from "../grants/AddressPolicy.ts"
+import * as Lookups from "../connection/Lookups.ts"
+import type { Resolve } from "../connection/ResolveAddresses.ts"
+import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import { AuthorizedTarget } from "../grants/Grants.ts"
-import { connectionError, dialError, handshakeRejected } from "./internal/wsErrors.ts"
-import { Turn, WsSocket } from "./internal/wsSocket.ts"
+import * as DnsAddresses from "./DnsAddresses.ts"
+import { dial } from "./internal/dial.ts"
+import type { TlsOptions } from "./internal/sockets.ts"
+import { Turn } from "./internal/wsSocket.ts"
 
-// RFC 6455, section 7.1.5
-const NO_CLOSE_FRAME = 1006
-
-type Address = Dns.LookupAddress
-
-/** Resolves a name and checks every address that it resolves to. A literal is its own address. */
-const resolve = (target: AuthorizedTarget): Effect.Effect<ReadonlyArray<Address> | undefined, DialError> => {
-  const { display } = target
-  const { host, literal } = target.url
-  if (literal) return Effect.succeed(undefined)
-  return Effect.callback<ReadonlyArray<Address>, DialError>((resume) => {
-    Dns.lookup(host, { all: true, verbatim: true }, (error, addresses) => {
-      if (error !== null || addresses.length === 0) {
-        resume(Effect.fail(new DialFailed({ url: display, phase: "dns", code: error?.code ?? "ENOTFOUND" })))
-        return
-      }
-      const denied = AddressPolicy.denied(
-        target,
-        addresses.map(({ address }) => address)
-      )
-      resume(
-        denied === undefined
-          ? Effect.succeed(addresses)
-          : Effect.fail(new AddressDenied({ url: display, address: denied }))
-      )
-    })
-  })
+/**
+ * What all connections of a client have in common, each optional: Node's TLS
+ * options of these names, and how names are resolved (by default
+ * `DnsAddresses`).
+ *
+ * **Gotchas**
+ *
+ * `ca` takes the place of the certificate authorities that Node comes with. A
+ * client certificate is shown to every server that asks for one.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Options extends TlsOptions {
+  readonly resolve?: Resolve
 }
 
-/** Answers every lookup with the addresses that were checked. */
-const pinned =
-  (addresses: ReadonlyArray<Address>): LookupFunction =>
-  (_host, options, callback) => {
-    const [first] = addresses
-    if (options.all === true) callback(null, [...addresses])
-    else callback(null, first?.address ?? "", first?.family)
-  }
-
-const open = (
-  target: AuthorizedTarget,
-  addresses: ReadonlyArray<Address> | undefined,
-  options: ConnectOptions,
-  events: SocketEvents,
-  turn: Turn
-) =>
-  Effect.callback<WebSocket, DialError>((resume) => {
-    const { display } = target
-    const { canonical } = target.url
-    // An option of ws since 8.19 that its types don't have.
-    const closing = { closeTimeout: options.closeGraceMs }
-    const ws = new WebSocket(canonical, [...target.subprotocols], {
-      headers: options.headers,
-      maxPayload: options.maxMessageBytes,
-      ...closing,
-      followRedirects: false,
-      perMessageDeflate: false,
-      autoPong: false,
-      ...(addresses === undefined ? {} : { lookup: pinned(addresses) })
+/**
+ * Provides the client, with options.
+ *
+ * @category layers
+ * @since 0.2.0
+ */
+export const layerOptions = ({ resolve, ...tls }: Options = {}): Layer.Layer<WebSocketClient> =>
+  Layer.effect(
+    WebSocketClient,
+    Effect.gen(function* () {
+      const lookups = yield* Lookups.make(resolve ?? DnsAddresses.make().resolve)
+      const shared = { lookups, tls, turn: new Turn() }
+      return WebSocketClient.of({
+        connect: (target, options, events) =>
+          AuthorizedTarget.is(target)
+            ? dial(target, options, events, shared)
+            : Effect.die(new TypeError("the target was not authorized"))
+      })
     })
-    // `ws` tells of a close frame by no event, but it answers one by its own `close`.
-    const close = ws.close.bind(ws)
-    ws.close = (code, reason) => {
-      events.closing()
-      close(code, reason)
-    }
-    let upgraded = false
-    let socket: WsSocket | undefined
-    let remoteAddress: string | null = null
-
-    ws.on("upgrade", (response) => {
-      upgraded = true
-      remoteAddress = response.socket.remoteAddress ?? null
-    })
-    ws.on("unexpected-response", (_request, response) => {
-      resume(Effect.fail(handshakeRejected(display, response)))
-      response.destroy()
-      ws.terminate()
-    })
-    ws.on("open", () => {
-      socket = new WsSocket(ws, ws.protocol === "" ? null : ws.protocol, remoteAddress, turn)
-      events.open(socket)
-      resume(Effect.succeed(ws))
-    })
-    ws.on("message", (data: Buffer, isBinary) => {
-      socket?.received(data.length)
-      if (isBinary) events.binary(data.length)
-      else events.text(data.toString(), data.length)
-    })
-    ws.on("ping", (data) => {
-      socket?.received(data.length)
-      events.ping(data)
-    })
-    ws.on("pong", (data) => {
-      socket?.received(data.length)
-      events.pong()
-    })
-    ws.on("error", (error) => {
-      if (socket === undefined) resume(Effect.fail(dialError(display, error, upgraded)))
-      else {
-        const cause = connectionError(display, error, options.maxMessageBytes)
-        if (cause !== undefined) events.failed(cause)
-      }
-    })
-    ws.on("close", (code, reason) => {
-      socket?.ended()
-      events.closed(code, reason.toString(), code !== NO_CLOSE_FRAME)
-    })
-    return Effect.sync(() => ws.terminate())
-  })
+  )
 
 /**
  * Provides the client.
@@ -137,18 +64,4 @@ const open = (
  * @category layers
  * @since 0.1.0
  */
-export const layer: Layer.Layer<WebSocketClient> = Layer.sync(WebSocketClient, () => {
-  const turn = new Turn()
-  return WebSocketClient.of({
-    connect: (target, options, events) =>
-      AuthorizedTarget.is(target)
-        ? Effect.flatMap(resolve(target), (addresses) =>
-            Effect.acquireRelease(
-              open(target, addresses, options, events, turn),
-              (ws) => Effect.sync(() => ws.terminate()),
-              { interruptible: true }
-            )
-          ).pipe(Effect.asVoid)
-        : Effect.die(new TypeError("the target was not authorized"))
-  })
-})
+export const layer: Layer.Layer<WebSocketClient> = layerOptions()

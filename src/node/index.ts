@@ -3,4 +3,5 @@
  *
  * @since 0.1.0
  */
+export * as DnsAddresses from "./DnsAddresses.ts"
 export * as WsClient from "./WsClient.ts"

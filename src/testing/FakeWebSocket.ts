@@ -88,6 +88,8 @@ class Network {
     const url = target.url.canonical
     this.dials.push({ url, subprotocols: target.subprotocols, headers: options.headers })
     this.bell.ring()
+    // A network that answers at once: what it may be waited for is the server.
+    options.entered("upgrade")
     const answer = this.answers.get(url) ?? { kind: "accept" }
     switch (answer.kind) {
       case "never":

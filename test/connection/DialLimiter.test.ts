@@ -8,7 +8,8 @@ import { TestClock } from "effect/testing"
 import * as DialLimiter from "../../src/connection/DialLimiter.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
 
-const WIDE = { dialsAtOnce: 1000, dialsAtOncePerPlugin: 1000, dialsPerSecond: 100_000 }
+const LOOKUPS = { lookupsAtOnce: 1000, lookupsAtOncePerPlugin: 1000 }
+const WIDE = { dialsAtOnce: 1000, dialsAtOncePerPlugin: 1000, dialsPerSecond: 100_000, ...LOOKUPS }
 
 const Ask = Arbitrary.all({ plugin: int(0, 2), waitMs: either(oneOf(0, 0, 0), int(0, 300)), ends: int(0, 4) })
 
@@ -155,7 +156,7 @@ describe("DialLimiter", () => {
     },
     ({ asks, dialsAtOnce, dialsPerSecond }) =>
       Effect.gen(function* () {
-        const limiter = yield* DialLimiter.make({ dialsPerSecond, dialsAtOnce, dialsAtOncePerPlugin: 2 })
+        const limiter = yield* DialLimiter.make({ ...LOOKUPS, dialsPerSecond, dialsAtOnce, dialsAtOncePerPlugin: 2 })
         const plugins = [limiter.plugin(), limiter.plugin(), limiter.plugin()]
         const { begun, dial, end, running } = yield* dials
         for (const [index, ask] of asks.entries()) {

@@ -33,7 +33,7 @@ const rejected = (status: number | null, retryAfterMs: number | null = null) =>
   dial(new HandshakeRejected({ url, status, problem: "it says no", retryAfterMs }))
 
 const CONNREFUSED = dial(new DialFailed({ url, phase: "tcp", code: "ECONNREFUSED" }))
-const LATE = dial(new OpenTimeout({ url, deadlineMs: 10_000 }))
+const LATE = dial(new OpenTimeout({ url, phase: "tcp", deadlineMs: 10_000 }))
 const DENIED = dial(new AddressDenied({ url, address: "10.0.0.1" }))
 const LIMIT = dial(new ConnectionLimit({ url, per: "plugin", limit: 16 }))
 

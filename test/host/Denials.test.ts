@@ -437,7 +437,13 @@ describe("the client of a host", () => {
         const exit = yield* client
           .connect(
             forged as Grants.AuthorizedTarget,
-            { headers: {}, maxMessageBytes: 1024, closeGraceMs: 1000 },
+            {
+              headers: {},
+              maxMessageBytes: 1024,
+              closeGraceMs: 1000,
+              lookups: { take: Effect.succeed((lookup) => lookup) },
+              entered: () => {}
+            },
             events
           )
           .pipe(Effect.scoped, Effect.exit)

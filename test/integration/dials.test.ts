@@ -41,20 +41,23 @@ const drip = (socket: Socket, request: string) => {
   const timer = setInterval(() => socket.write(bytes.subarray(sent, ++sent)), 20)
   socket.on("close", () => clearInterval(timer))
 }
+
+const late = (phase: string) => ({ error: "OpenTimeout", fields: { deadline_ms: 200, phase }, state: DIALS_AGAIN })
+const rejected = (status: number, state = DIALS_AGAIN) => ({ error: "HandshakeRejected", fields: { status }, state })
+
 describe("a dial", () => {
-  const late = { error: "OpenTimeout", fields: { deadline_ms: 200 }, state: DIALS_AGAIN }
   const limits = { openDeadlineMs: 200 }
 
-  for (const [name, scheme, answer] of [
-    ["never answered", "ws", () => {}],
-    ["never answered by TLS", "wss", () => {}],
-    ["answered one byte every 20 ms", "ws", drip]
+  for (const [name, scheme, phase, answer] of [
+    ["never answered", "ws", "upgrade", () => {}],
+    ["never answered by TLS", "wss", "tls", () => {}],
+    ["answered one byte every 20 ms", "ws", "upgrade", drip]
   ] as const) {
     it.live(`that is ${name} ends at the deadline`, () =>
       Effect.gen(function* () {
         const { open, port } = yield* Servers.answering(answer)
         const began = performance.now()
-        yield* fails({ sources: [`${scheme}://127.0.0.1:${port}/`], limits }, late)
+        yield* fails({ sources: [`${scheme}://127.0.0.1:${port}/`], limits }, late(phase))
         yield* eventually(Effect.sync(open), (count) => count === 0)
         const millis = performance.now() - began
         assert.isAtLeast(millis, 200)
@@ -62,8 +65,6 @@ describe("a dial", () => {
       })
     )
   }
-
-  const rejected = (status: number, state = DIALS_AGAIN) => ({ error: "HandshakeRejected", fields: { status }, state })
 
   for (const [status, text] of [
     [401, "Unauthorized"],
@@ -126,7 +127,14 @@ describe("a dial", () => {
     ["a wrong Sec-WebSocket-Accept", wrong, () => Servers.switching("sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==")],
     ["an extension that wasn't offered", wrong, (request) => Servers.switching(request, "sec-websocket-extensions: x")],
     ["a subprotocol that wasn't offered", wrong, (request) => Servers.switching(request, "sec-websocket-protocol: b")],
-    ["no subprotocol though some were offered", wrong, (request) => Servers.switching(request)]
+    ["a subprotocol in another case", wrong, (request) => Servers.switching(request, "sec-websocket-protocol: A")],
+    ["two subprotocols", wrong, (request) => Servers.switching(request, "sec-websocket-protocol: a, a")],
+    ["an empty subprotocol", wrong, (request) => Servers.switching(request, "sec-websocket-protocol:")],
+    [
+      "some protocol though none was offered",
+      wrong,
+      (request) => Servers.switching(request, "sec-websocket-protocol: a")
+    ]
   ] as const satisfies ReadonlyArray<readonly [string, object, (request: string) => Buffer]>
   for (const [name, fields, bytes] of unacceptable) {
     it.live(`that is answered with ${name} is rejected`, () =>
@@ -134,20 +142,44 @@ describe("a dial", () => {
         const { open, url } = yield* Servers.answering((socket, request) => {
           socket.write(Buffer.concat([bytes(request), Servers.text("never read")]))
         })
-        const subprotocols = name.includes("subprotocol") ? ["a"] : []
+        const subprotocols = name.includes("subprotocol") ? ["a", "c"] : []
         yield* fails({ sources: [url], subprotocols }, { ...rejected(101), fields })
         yield* eventually(Effect.sync(open), (count) => count === 0)
       })
     )
   }
 
-  it.live("to a server that hangs up instead of answering fails", () =>
-    Effect.gen(function* () {
-      const { url } = yield* Servers.answering((socket) => socket.destroy())
-      const fields = { phase: "tcp", code: "ECONNRESET" }
-      yield* fails({ sources: [url] }, { error: "DialFailed", fields, state: DIALS_AGAIN })
-    })
-  )
+  for (const [name, header, subprotocol] of [
+    ["one of the subprotocols that were offered", ["sec-websocket-protocol: c"], "c"],
+    ["no subprotocol though some were offered", [], null]
+  ] as const) {
+    it.live(`that is answered with ${name} opens`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* Servers.answering((socket, request) => {
+          assert.match(request, /^sec-websocket-protocol: *a, ?c\r$/im)
+          socket.write(Buffer.concat([Servers.switching(request, ...header), Servers.text("hi")]))
+        })
+        const { until } = yield* runHost({ sources: [url], subprotocols: ["a", "c"] })
+        const seen = yield* until(({ events }) => events.length === 2)
+        assertSeen(seen, { state: "open", epoch: 1, events: ["open 1", "text 1.1 hi"], diagnostics: [] })
+        assert.strictEqual(seen.connection.subprotocol, subprotocol)
+      })
+    )
+  }
+
+  for (const [name, answer] of [
+    ["by FIN", (socket) => socket.end()],
+    ["by RST", (socket) => socket.resetAndDestroy()],
+    ["after half of an answer", (socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\nupgrade: webso")],
+    ["by RST after half of an answer", (socket) => socket.write("HTTP/1.1 101 Sw", () => socket.resetAndDestroy())]
+  ] as const satisfies ReadonlyArray<readonly [string, (socket: Socket) => void]>) {
+    it.live(`to a server that reads the upgrade and hangs up ${name} is rejected without a status`, () =>
+      Effect.gen(function* () {
+        const { url } = yield* Servers.answering(answer)
+        yield* fails({ sources: [url] }, { ...rejected(0), fields: { status: null, retry_after_ms: null } })
+      })
+    )
+  }
 
   it.live("to a port on which nobody listens fails", () =>
     Effect.gen(function* () {

@@ -4,7 +4,7 @@
  * nothing that an old socket still says can reach a new epoch.
  */
 import type { Values } from "../../limits/Limits.ts"
-import { BinaryUnsupported, ControlFlood, type ConnectionError } from "../ConnectionError.ts"
+import { BinaryUnsupported, ControlFlood, type AddressDenied, type ConnectionError } from "../ConnectionError.ts"
 import type { ConnectionSink } from "../ConnectionSink.ts"
 import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
 
@@ -46,7 +46,7 @@ export class Session implements SocketEvents {
   code = NO_CLOSE_FRAME
   reason = ""
   clean = false
-  error: ConnectionError | null = null
+  error: ConnectionError | AddressDenied | null = null
   /** By the clock that is never set. */
   openedAt = 0
   readonly #owner: Owner
@@ -144,7 +144,7 @@ export class Session implements SocketEvents {
     if (this.#socket !== null) this.#owner.closing()
   }
 
-  readonly failed = (error: ConnectionError): void => {
+  readonly failed = (error: ConnectionError | AddressDenied): void => {
     this.error ??= error
   }
 

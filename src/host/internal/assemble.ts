@@ -9,7 +9,7 @@ import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Connection from "../../connection/Connection.ts"
 import { ConnectionLimit } from "../../connection/ConnectionError.ts"
-import type { DialLimiter, DialSlots } from "../../connection/DialLimiter.ts"
+import type { DialLimiter, PluginSlots } from "../../connection/DialLimiter.ts"
 import * as Source from "../../connection/Source.ts"
 import type { SourceUrl } from "../../connection/SourceUrl.ts"
 import type { WebSocketClient } from "../../connection/WebSocketClient.ts"
@@ -70,7 +70,7 @@ export interface Row {
   readonly key: string
   readonly log: DiagnosticLog.DiagnosticLog<PluginDiagnostic>
   readonly instance: PluginInstance
-  readonly dials: DialSlots
+  readonly dials: PluginSlots
   wanted: Wanted
   redaction: Redaction.Redaction
 }

@@ -3,6 +3,7 @@
  * errors. Texts of the server are not repeated.
  */
 import type { IncomingMessage } from "node:http"
+import * as RetryAfter from "../../connection/RetryAfter.ts"
 import {
   DialFailed,
   HandshakeRejected,
@@ -12,45 +13,44 @@ import {
   type DialError
 } from "../../connection/ConnectionError.ts"
 
-const TLS =
-  /^(?:ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH|EPROTO)/
-const LONGEST_RETRY_AFTER_MS = 86_400_000
+const TLS = /^(?:ERR_TLS_|ERR_SSL_|EPROTO$)/
+const UNKNOWN = "EUNKNOWN"
 
-const codeOf = (error: Error): string => {
-  if ("code" in error && typeof error.code === "string") return error.code
-  // Several addresses were tried: the first failure stands for all.
-  if (error instanceof AggregateError && error.errors[0] instanceof Error) return codeOf(error.errors[0])
-  return ""
-}
+/** The system's code of an error. */
+export const codeOf = (error: Error): string =>
+  "code" in error && typeof error.code === "string" ? error.code : UNKNOWN
 
 /** The server's answer to the upgrade was an HTTP response other than 101. */
 export const handshakeRejected = (url: string, response: IncomingMessage): HandshakeRejected => {
   const status = response.statusCode ?? null
+  const retryAfter = response.headers["retry-after"]
   return new HandshakeRejected({
     url,
     status,
     problem: `it answered with HTTP status ${status ?? "unknown"}`,
-    retryAfterMs: retryAfter(response.headers["retry-after"])
+    retryAfterMs: retryAfter === undefined ? null : RetryAfter.parse(retryAfter, Date.now(), Number.MAX_SAFE_INTEGER)
   })
 }
 
-/** Seconds or a date (RFC 9110, section 10.2.3), at most a day. */
-const retryAfter = (value: string | undefined): number | null => {
-  if (value === undefined) return null
-  const millis = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now()
-  return Number.isNaN(millis) ? null : Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, Math.round(millis)))
+/** Why there was no valid answer to the upgrade, though the server had been reached. */
+export const upgradeError = (url: string, error: Error, upgraded: boolean): DialError => {
+  const code = codeOf(error)
+  // A server may look at the client's certificate after its own handshake is over (TLS 1.3).
+  if (TLS.test(code)) return new DialFailed({ url, phase: "tls", code })
+  return new HandshakeRejected({
+    url,
+    status: upgraded ? 101 : null,
+    problem: problemOf(code, error),
+    retryAfterMs: null
+  })
 }
 
-/** Why a socket could not be opened. */
-export const dialError = (url: string, error: Error, upgraded: boolean): DialError => {
-  const code = codeOf(error)
-  if (TLS.test(code)) return new DialFailed({ url, phase: "tls", code })
-  // Without a system code it is `ws` that didn't like the answer: its texts are fixed.
-  if (code === "" || code.startsWith("HPE_") || code.startsWith("WS_ERR_")) {
-    const problem = code.startsWith("HPE_") ? `its answer is not HTTP (${code})` : error.message
-    return new HandshakeRejected({ url, status: upgraded ? 101 : null, problem, retryAfterMs: null })
-  }
-  return new DialFailed({ url, phase: "tcp", code })
+const problemOf = (code: string, error: Error): string => {
+  // Without a code it is `ws` that didn't like the answer: its texts are fixed.
+  if (code === UNKNOWN) return error.message
+  return code.startsWith("HPE_")
+    ? `its answer is not HTTP (${code})`
+    : `the connection ended before it had answered (${code})`
 }
 
 /** Why an open connection is about to end, where it is more than that it ends. */

@@ -1,0 +1,54 @@
+/**
+ * The step from an authorized target to addresses that may be dialled: a name
+ * is resolved, and every address that it resolves to is checked. For every
+ * client that dials what a plugin wants dialled.
+ *
+ * @since 0.2.0
+ */
+import * as Effect from "effect/Effect"
+import * as Stream from "effect/Stream"
+import * as AddressPolicy from "../grants/AddressPolicy.ts"
+import type { AuthorizedTarget } from "../grants/Grants.ts"
+import { AddressDenied, DialFailed } from "./ConnectionError.ts"
+import { ResolveAddresses, type Resolve } from "./ResolveAddresses.ts"
+
+/**
+ * The checked addresses of a target, as they come; of a literal, itself.
+ *
+ * **Details**
+ *
+ * One denied address fails the stream, whatever came before it: whoever is
+ * connected by then to another address of the name has to hang up. A name
+ * without an address is `DialFailed` with the phase `dns`.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const stream = (
+  target: AuthorizedTarget,
+  resolve: Resolve
+): Stream.Stream<ReadonlyArray<string>, AddressDenied | DialFailed> => {
+  const { display: url } = target
+  if (target.url.literal) return Stream.succeed([target.url.host])
+  return resolve(target.url.host).pipe(
+    Stream.mapError(({ code }) => new DialFailed({ url, phase: "dns", code })),
+    Stream.mapEffect((addresses) => {
+      const address = AddressPolicy.denied(target, addresses)
+      return address === undefined ? Effect.succeed(addresses) : Effect.fail(new AddressDenied({ url, address }))
+    })
+  )
+}
+
+/**
+ * All checked addresses of a target, once all are known.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const all = (
+  target: AuthorizedTarget
+): Effect.Effect<ReadonlyArray<string>, AddressDenied | DialFailed, ResolveAddresses> =>
+  Effect.gen(function* () {
+    const { resolve } = yield* ResolveAddresses
+    return (yield* Stream.runCollect(stream(target, resolve))).flat()
+  })

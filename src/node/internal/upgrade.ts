@@ -1,0 +1,89 @@
+/**
+ * The upgrade, by `ws`, over a socket that is connected: it dials nothing,
+ * follows no redirect, and offers no compression.
+ */
+import * as Effect from "effect/Effect"
+import type { Socket } from "node:net"
+import { WebSocket } from "ws"
+import type { DialError } from "../../connection/ConnectionError.ts"
+import type { ConnectOptions, SocketEvents } from "../../connection/WebSocketClient.ts"
+import type { AuthorizedTarget } from "../../grants/Grants.ts"
+import { connectionError, handshakeRejected, upgradeError } from "./wsErrors.ts"
+import { type Turn, WsSocket } from "./wsSocket.ts"
+
+// RFC 6455, section 7.1.5
+const NO_CLOSE_FRAME = 1006
+const SUBPROTOCOL = "sec-websocket-protocol"
+
+export const upgrade = (
+  connected: Socket,
+  target: AuthorizedTarget,
+  options: ConnectOptions,
+  events: SocketEvents,
+  turn: Turn
+): Effect.Effect<WebSocket, DialError> =>
+  Effect.callback<WebSocket, DialError>((resume) => {
+    const { display, subprotocols } = target
+    // An option of ws since 8.19 that its types don't have.
+    const closing = { closeTimeout: options.closeGraceMs }
+    const ws = new WebSocket(target.url.canonical, [...subprotocols], {
+      headers: options.headers,
+      maxPayload: options.maxMessageBytes,
+      ...closing,
+      followRedirects: false,
+      perMessageDeflate: false,
+      autoPong: false,
+      createConnection: () => connected
+    })
+    // `ws` tells of a close frame by no event, but it answers one by its own `close`.
+    const close = ws.close.bind(ws)
+    ws.close = (code, reason) => {
+      events.closing()
+      close(code, reason)
+    }
+    let upgraded = false
+    let socket: WsSocket | undefined
+    let subprotocol: string | null = null
+
+    ws.on("upgrade", ({ headers }) => {
+      upgraded = true
+      subprotocol = headers[SUBPROTOCOL] ?? null
+      // A server need not choose one (RFC 6455, section 4.2.2); `ws` thinks that it must.
+      if (subprotocol === null && subprotocols[0] !== undefined) headers[SUBPROTOCOL] = subprotocols[0]
+    })
+    ws.on("unexpected-response", (_request, response) => {
+      resume(Effect.fail(handshakeRejected(display, response)))
+      response.destroy()
+      ws.terminate()
+    })
+    ws.on("open", () => {
+      socket = new WsSocket(ws, subprotocol, connected.remoteAddress ?? null, turn)
+      events.open(socket)
+      resume(Effect.succeed(ws))
+    })
+    ws.on("message", (data: Buffer, isBinary) => {
+      socket?.received(data.length)
+      if (isBinary) events.binary(data.length)
+      else events.text(data.toString(), data.length)
+    })
+    ws.on("ping", (data) => {
+      socket?.received(data.length)
+      events.ping(data)
+    })
+    ws.on("pong", (data) => {
+      socket?.received(data.length)
+      events.pong()
+    })
+    ws.on("error", (error) => {
+      if (socket === undefined) resume(Effect.fail(upgradeError(display, error, upgraded)))
+      else {
+        const cause = connectionError(display, error, options.maxMessageBytes)
+        if (cause !== undefined) events.failed(cause)
+      }
+    })
+    ws.on("close", (code, reason) => {
+      socket?.ended()
+      events.closed(code, reason.toString(), code !== NO_CLOSE_FRAME)
+    })
+    return Effect.sync(() => ws.terminate())
+  })
