@@ -52,7 +52,7 @@ describe("frames", () => {
       )
       const common = { source: `websocket:${url}`, ingress_name: "gateway", attempt: 1, epoch: 1, dropped_before: 0 }
       const wire = handed.map((event) => {
-        const { correlation_id: _id, created_at: _at, ...rest } = IngressEventWire.encode(event)
+        const { correlation_id: _id, created_at: _at, source_id: _source, ...rest } = IngressEventWire.encode(event)
         return rest
       })
       assert.deepStrictEqual<unknown>(wire, [
