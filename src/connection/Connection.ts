@@ -149,7 +149,9 @@ export class Connection {
     lastPongAt: null,
     receivedBinaryFrames: 0,
     sentTextFrames: 0,
-    sendFailures: 0
+    sendFailures: 0,
+    unconfirmedFrames: 0,
+    unconfirmedAtEnds: 0
   }
   #options: Options
   readonly #now: () => number

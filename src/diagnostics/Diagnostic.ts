@@ -8,6 +8,7 @@
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import type { Redaction } from "./Redaction.ts"
+import * as Stack from "./Stack.ts"
 
 /**
  * The stages of a frame's way, in the order of the folders.
@@ -109,6 +110,24 @@ export type Encoded = Omit<Diagnostic, "at" | "sourceId" | "count">
  */
 export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause", "problems"])
 
+/** The tags whose message repeats foreign text, with the further fields that hold it. */
+const QUOTING: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
+  ["ManifestInvalid", []],
+  ["OutputInvalid", []],
+  ["CommandMalformed", []],
+  // The URL may be one that the plugin made up.
+  ["CommandUngranted", ["url"]]
+])
+
+/**
+ * Whether the message of errors of this tag repeats text of a server or a
+ * plugin.
+ *
+ * @category predicates
+ * @since 0.2.0
+ */
+export const isQuoting = (tag: string): boolean => QUOTING.has(tag)
+
 /**
  * How the errors of one stage are encoded.
  *
@@ -123,6 +142,15 @@ export interface StageCodec {
 }
 
 /**
+ * The message of an error as it may be shown.
+ *
+ * @category encoding
+ * @since 0.2.0
+ */
+export const message = ({ _tag, message: text }: Reportable, redaction: Redaction): string =>
+  isQuoting(_tag) ? redaction.foreign(text) : redaction.own(text)
+
+/**
  * Encodes an error of any of the stages, with everything in it redacted. An
  * error of none of them can't be typed here; it is encoded by its tag alone.
  *
@@ -132,32 +160,44 @@ export interface StageCodec {
 export const encode =
   (stages: ReadonlyArray<StageCodec>, redaction: Redaction) =>
   (error: Reportable): Encoded => {
-    // What a plugin's own schema says of a value may have the value in it.
-    const message = "problems" in error ? redaction.foreign(error.message) : redaction.own(error.message)
+    const tag = error._tag
+    const shown = message(error, redaction)
     for (const stage of stages) {
       const fields = encodeFields(stage, error, redaction)
       if (fields !== undefined) {
         const severity = stage.severity(error)
-        return { stage: stage.stage, tag: error._tag, severity, message, error: { ...fields, _tag: error._tag } }
+        return { stage: stage.stage, tag, severity, message: shown, error: { ...fields, _tag: tag } }
       }
     }
-    return { stage: "host", tag: error._tag, severity: "error", message, error: { _tag: error._tag } }
+    return { stage: "host", tag, severity: "error", message: shown, error: { _tag: tag } }
   }
 
 /** The fields of an error of this stage. A cause of a plugin may be anything, also what can't be looked at. */
 const encodeFields = (stage: StageCodec, error: Reportable, redaction: Redaction): Schema.JsonObject | undefined => {
   try {
     const encoded = stage.encode(error)
-    return encoded === undefined ? undefined : redactFields(encoded, redaction)
+    return encoded === undefined ? undefined : redactFields(withFrames(encoded, error), error._tag, redaction)
   } catch {
     return {}
   }
 }
 
-const redactFields = (fields: Schema.JsonObject, redaction: Redaction): Schema.JsonObject =>
+/** The cause with where in the plugin's own files it came from. */
+const withFrames = (fields: Schema.JsonObject, error: Reportable): Schema.JsonObject => {
+  const { cause } = fields
+  if (typeof cause !== "object" || cause === null || Array.isArray(cause) || !("cause" in error)) return fields
+  const frames = Stack.frames(error.cause)
+  return frames.length === 0 ? fields : { ...fields, cause: { ...cause, frames } }
+}
+
+const redactFields = (fields: Schema.JsonObject, tag: string, redaction: Redaction): Schema.JsonObject =>
   Object.fromEntries(
     Object.entries(fields).map(([key, value]) => [
       key,
-      FOREIGN_FIELDS.has(key) ? redaction.json(value) : typeof value === "string" ? redaction.own(value) : value
+      FOREIGN_FIELDS.has(key) || QUOTING.get(tag)?.includes(key) === true
+        ? redaction.json(value)
+        : typeof value === "string"
+          ? redaction.own(value)
+          : value
     ])
   )

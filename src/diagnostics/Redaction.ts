@@ -3,13 +3,19 @@
  *
  * Foreign text (a close reason, a plugin's error message, a reported status) is
  * cut at 512 characters, loses its control and bidirectional characters, and
- * every known secret and configured string in it is masked. The host's own
- * texts carry nothing of the kind by construction; they are bounded here too,
- * and secrets are masked in them as a second line of defence.
+ * every known secret and configured string in it is masked, in each form in
+ * which it can stand there: as it is, in either case, and as JSON,
+ * percent-escapes and base64 write it. The host's own texts carry nothing of
+ * the kind by construction; they are bounded here too, and secrets are masked
+ * in them as a second line of defence.
+ *
+ * What is masked is prepared once for a configuration, when the first text
+ * comes; a text then costs what it is long, however much is configured.
  *
  * @since 0.1.0
  */
 import type * as Schema from "effect/Schema"
+import { MASK, masker } from "./internal/masking.ts"
 
 /**
  * The longest foreign text that is shown, in UTF-16 code units.
@@ -20,10 +26,17 @@ import type * as Schema from "effect/Schema"
 export const MAX_FOREIGN_TEXT = 512
 
 const MAX_OWN_TEXT = 2048
+/** How much of a text is looked at. */
+const MAX_READ = 4096
 const MAX_DEPTH = 8
 const MAX_ENTRIES = 64
+/** How much of a JSON value is shown: the characters of its strings and keys, and one for each value. */
+const MAX_WEIGHT = 16_384
 const SHORTEST_CONFIGURED = 6
-const MASK = "***"
+/** How many texts are remembered as they are shown: a status asks for the same ones again and again. */
+const MAX_REMEMBERED = 256
+/** How often a text is masked anew because masking and cutting it made another value. */
+const MAX_ROUNDS = 4
 
 // C0 and C1 controls, bidirectional marks, embeddings, overrides and isolates, line and paragraph separators, lone surrogates.
 const UNSAFE =
@@ -45,60 +58,87 @@ export interface Redaction {
 }
 
 /**
- * Makes the redaction of a plugin from its secrets and from its configuration,
+ * Makes the redaction of a plugin from its secrets and from what is configured,
  * whose strings of six or more characters are masked in foreign text.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (options: { readonly secrets: ReadonlyArray<string>; readonly config: Schema.Json }): Redaction => {
-  const secrets = options.secrets.flatMap(forms)
-  const known = masker([...secrets, ...stringsOf(options.config).flatMap(forms)])
-  const secret = masker(secrets)
-  const foreign = (text: string) => cut(known(text).replace(UNSAFE, "\u{fffd}"), MAX_FOREIGN_TEXT)
-  return {
-    foreign,
-    own: (text) => cut(secret(text).replace(UNSAFE, "\u{fffd}"), MAX_OWN_TEXT),
-    json: (value) => mapStrings(value, foreign, 0)
+  const { config, secrets } = options
+  const foreign = shower(() => [...secrets, ...stringsOf(config)], MAX_FOREIGN_TEXT)
+  return { foreign, own: shower(() => secrets, MAX_OWN_TEXT), json: (value) => shownJson(value, foreign) }
+}
+
+/** How texts are shown in which these values must not be. */
+const shower = (values: () => ReadonlyArray<string>, most: number): ((text: string) => string) => {
+  const remembered = new Map<string, string>()
+  let mask: ReturnType<typeof masker> | undefined
+  return (text) => {
+    const known = remembered.get(text)
+    if (known !== undefined) return known
+    mask ??= masker(values())
+    const shown = show(text, mask, most)
+    if (text.length > MAX_FOREIGN_TEXT) return shown
+    if (remembered.size >= MAX_REMEMBERED) remembered.clear()
+    remembered.set(text, shown)
+    return shown
   }
 }
 
-/** A secret as it stands, and as it stands in a URL. */
-const forms = (text: string): ReadonlyArray<string> => {
-  if (text === "") return []
-  const encoded = encodeURIComponent(text.toWellFormed())
-  return encoded === text ? [text] : [text, encoded]
+const show = (text: string, mask: ReturnType<typeof masker>, most: number): string => {
+  const isCut = text.length > MAX_READ
+  const head = isCut ? text.slice(0, MAX_READ) : text
+  // A text that was cut anywhere says so, though masking made it short enough.
+  let shown = cut(safe(mask(head, isCut)) + (isCut ? ELLIPSIS : ""), most)
+  for (let round = 0; round < MAX_ROUNDS; round++) {
+    const again = mask(shown, false)
+    if (again === shown) return shown
+    shown = cut(again, most)
+  }
+  return MASK
 }
 
-/** Replaces each of the texts, the longest first. */
-const masker = (texts: ReadonlyArray<string>): ((text: string) => string) => {
-  const sorted = [...new Set(texts)].toSorted((a, b) => b.length - a.length)
-  return (text) => sorted.reduce((masked, secret) => masked.replaceAll(secret, MASK), text)
-}
+const ELLIPSIS = "\u{2026}"
+
+const safe = (text: string): string => text.replace(UNSAFE, "\u{fffd}")
 
 const cut = (text: string, length: number): string => {
   if (text.length <= length) return text
   const head = text.slice(0, length - 1)
-  return `${/[\ud800-\udbff]$/.test(head) ? head.slice(0, -1) : head}\u{2026}`
+  return `${/[\ud800-\udbff]$/.test(head) ? head.slice(0, -1) : head}${ELLIPSIS}`
 }
 
-const stringsOf = (value: Schema.Json): ReadonlyArray<string> => {
-  if (typeof value === "string") return value.length >= SHORTEST_CONFIGURED ? [value] : []
-  if (Array.isArray(value)) return value.flatMap((item: Schema.Json) => stringsOf(item))
-  if (typeof value === "object" && value !== null) return Object.values(value).flatMap((item) => stringsOf(item))
-  return []
-}
-
-const mapStrings = (value: Schema.Json, f: (text: string) => string, depth: number): Schema.Json => {
-  if (typeof value === "string") return f(value)
-  if (typeof value !== "object" || value === null) return value
-  if (depth >= MAX_DEPTH) return "\u{2026}"
-  if (Array.isArray(value)) {
-    return value.slice(0, MAX_ENTRIES).map((item: Schema.Json) => mapStrings(item, f, depth + 1))
+const stringsOf = (config: Schema.Json): ReadonlyArray<string> => {
+  const strings: Array<string> = []
+  const left: Array<Schema.Json> = [config]
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (typeof value === "string") {
+      if (value.length >= SHORTEST_CONFIGURED) strings.push(value)
+    } else if (typeof value === "object" && value !== null) {
+      for (const item of Object.values(value)) left.push(item)
+    }
   }
-  return Object.fromEntries(
-    Object.entries(value)
-      .slice(0, MAX_ENTRIES)
-      .map(([key, item]) => [f(key), mapStrings(item, f, depth + 1)])
-  )
+  return strings
+}
+
+const shownJson = (value: Schema.Json, foreign: (text: string) => string): Schema.Json => {
+  let left = MAX_WEIGHT
+  const text = (found: string): string => {
+    left -= Math.min(found.length, MAX_FOREIGN_TEXT)
+    return left < 0 ? ELLIPSIS : foreign(found)
+  }
+  const walk = (item: Schema.Json, depth: number): Schema.Json => {
+    left--
+    if (typeof item === "string") return text(item)
+    if (typeof item !== "object" || item === null) return item
+    if (depth >= MAX_DEPTH || left < 0) return ELLIPSIS
+    if (Array.isArray(item)) return item.slice(0, MAX_ENTRIES).map((inner: Schema.Json) => walk(inner, depth + 1))
+    return Object.fromEntries(
+      Object.entries(item)
+        .slice(0, MAX_ENTRIES)
+        .map(([key, inner]) => [text(key), walk(inner, depth + 1)])
+    )
+  }
+  return walk(value, 0)
 }

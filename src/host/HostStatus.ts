@@ -34,6 +34,8 @@ export const ConnectionStatus = Wire.struct({
   since: Timestamp,
   lastFrameAt: Time,
   lastPongAt: Time,
+  roundTripMs: Schema.NullOr(Schema.Finite),
+  peerCertificateExpiresAt: Time,
   lastError: LastError,
   lastClose: Schema.NullOr(
     Schema.Struct({ code: Schema.Int, reason: Schema.String, clean: Schema.Boolean, at: Timestamp })
@@ -47,10 +49,18 @@ export const ConnectionStatus = Wire.struct({
   rejectedText: Count,
   ignoredText: Count,
   receivedBinaryFrames: Count,
+  enqueuedBinary: Count,
+  rejectedBinary: Count,
+  unsupportedBinary: Count,
+  autoReplied: Count,
   sentTextFrames: Count,
+  sentBinaryFrames: Count,
   queueDepth: Count,
+  queueCapacity: Count,
   queueDrops: Count,
   sendFailures: Count,
+  unconfirmedFrames: Count,
+  unconfirmedAtEnds: Count,
   bufferedBytes: Count
 }).annotate({ identifier: "ConnectionStatus" })
 
@@ -91,6 +101,21 @@ export const TimerStatus = Wire.struct({
 }).annotate({ identifier: "TimerStatus" })
 
 /**
+ * What became of the requests of a plugin.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const RequestCounters = Wire.struct({
+  executed: Count,
+  answered: Count,
+  failed: Count,
+  waiting: Count,
+  inFlight: Count,
+  abandoned: Count
+}).annotate({ identifier: "RequestCounters" })
+
+/**
  * One enabled plugin, also one that could not start.
  *
  * @category schemas
@@ -112,7 +137,9 @@ export const PluginStatus = Wire.struct({
   retryAt: Time,
   restarts: Count,
   worker: Schema.NullOr(Schema.Int),
+  consoleLines: Count,
   timers: Schema.Array(TimerStatus),
+  requests: RequestCounters,
   dispatchCounters: DispatchCounters,
   outputCommandResults: Schema.Array(CommandResult),
   websocketConnections: Schema.Array(ConnectionStatus),
@@ -134,20 +161,22 @@ const Config = Wire.struct({
 })
 
 /**
- * The whole document.
+ * The whole document. `schema` is the version of its form.
  *
  * @category schemas
  * @since 0.1.0
  */
 export const HostStatus = Schema.Struct({
+  schema: Schema.Literal(1),
   host: Wire.struct({
     version: Schema.String,
     at: Timestamp,
     startedAt: Timestamp,
     uptimeMs: Count,
     eventLoopLagMs: Schema.Finite,
-    rssBytes: Count,
+    rssBytes: Schema.NullOr(Count),
     dialsWaiting: Count,
+    proxy: Schema.Boolean,
     config: Config,
     diagnostics: Schema.Array(Diagnostic)
   }),

@@ -26,6 +26,7 @@ import * as Grants from "../grants/Grants.ts"
 import type { GrantStore } from "../grants/GrantStore.ts"
 import type { Delivery } from "../ingress/Delivery.ts"
 import type { IngressError } from "../ingress/IngressError.ts"
+import { monotonic } from "../internal/monotonic.ts"
 import { VERSION } from "../internal/version.ts"
 import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
@@ -35,6 +36,7 @@ import type * as Assemble from "./internal/assemble.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
 import { lagProbe } from "./internal/lagProbe.ts"
 import * as Report from "./internal/report.ts"
+import { residentSize } from "./internal/residentSize.ts"
 import * as Roster from "./internal/roster.ts"
 import { turnClock } from "./internal/turnClock.ts"
 
@@ -152,6 +154,9 @@ export const make = Effect.fnUntraced(function* (
   const lag = yield* lagProbe(clock)
   const dials = yield* DialLimiter.make(limits)
   const startedAt = clock.currentTimeMillisUnsafe()
+  const uptime = monotonic(clock)
+  const startedUp = uptime()
+  const rssBytes = residentSize()
   const shared: Assemble.Shared = {
     client: yield* WebSocketClient,
     sourceUrl: yield* SourceUrl,
@@ -173,14 +178,16 @@ export const make = Effect.fnUntraced(function* (
   const status = Effect.sync((): HostStatus => {
     const now = clock.currentTimeMillisUnsafe()
     return {
+      schema: 1,
       host: {
         version: VERSION,
         at: new Date(now).toISOString(),
         startedAt: new Date(startedAt).toISOString(),
-        uptimeMs: Math.max(0, now - startedAt),
+        uptimeMs: Math.floor(uptime() - startedUp),
         eventLoopLagMs: lag(),
         rssBytes: rssBytes(),
         dialsWaiting: dials.waiting(),
+        proxy: false,
         config: {
           state: roster.problems.length === 0 ? "applied" : "partly",
           appliedAt: new Date(roster.appliedAt).toISOString(),
@@ -240,5 +247,3 @@ export const layer = (options: Options): Layer.Layer<PluginHost, Limits.LimitsIn
 /** Distinguishes this run of the host from every other: correlation ids begin with it. */
 const runKey = (startedAt: number, random: { nextIntUnsafe(): number }): string =>
   `${startedAt.toString(36)}${Math.abs(random.nextIntUnsafe()).toString(36)}`
-
-const rssBytes = (): number => globalThis.process?.memoryUsage.rss() ?? 0

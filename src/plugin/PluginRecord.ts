@@ -45,8 +45,7 @@ export type PluginDiagnostic = ManifestError | Reported | IngressError | Command
 export type OwnError = ManifestError | GrantError | DispatchError | RuntimeError
 
 /**
- * A plugin's last error. `isForeign`: texts of the plugin may stand in its
- * message.
+ * A plugin's last error.
  *
  * @category models
  * @since 0.1.0
@@ -55,7 +54,6 @@ export interface OwnFailure {
   readonly tag: string
   readonly message: string
   readonly at: number
-  readonly isForeign: boolean
 }
 
 /**
@@ -188,7 +186,7 @@ export class PluginRecord {
   }
 
   fail(error: OwnError): void {
-    this.lastError = { tag: error._tag, message: error.message, at: this.now(), isForeign: "problems" in error }
+    this.lastError = { tag: error._tag, message: error.message, at: this.now() }
     this.#options.log.add(error)
   }
 

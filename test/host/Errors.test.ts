@@ -4,6 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { HostError, HostStatus, OutputCommand, PluginHost } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
+import * as Diagnostic from "../../src/diagnostics/Diagnostic.ts"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { accountingProblem, onFake, rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
@@ -29,6 +30,24 @@ describe("the errors of a host", () => {
         assert.strictEqual(back._tag, error._tag)
       }),
     { arbitrary: { runs: 400 } }
+  )
+
+  it.effect.prop(
+    "rule 11: what is foreign in an error is masked wherever it stands, its message included",
+    { error: HostError.HostError, marker: Schema.String.check(Schema.isPattern(/^[a-z0-9]{12,20}$/u)) },
+    ({ error, marker }) =>
+      Effect.gen(function* () {
+        const quoted = { problems: [{ path: marker, message: marker }], cause: { [marker]: marker }, reason: marker }
+        const fields = (yield* Schema.encodeEffect(json)(error)) as Record<string, unknown>
+        // The URL of a command is the plugin's own word.
+        const own = error._tag === "CommandUngranted" ? { url: marker } : {}
+        const foreign = Object.fromEntries(Object.entries({ ...quoted, ...own }).filter(([name]) => name in fields))
+        const marked = yield* Schema.decodeUnknownEffect(json)({ ...fields, ...foreign })
+        const shown = HostError.encode(Redaction.make({ secrets: [], config: marker }))(marked)
+        assert.notInclude(JSON.stringify(shown), marker)
+        assert.strictEqual(marked.message.includes(marker), Diagnostic.isQuoting(error._tag))
+      }),
+    { arbitrary: { runs: 600 } }
   )
 
   it.effect.prop(

@@ -23,7 +23,8 @@ export const table = (status: HostStatus, width: number): ReadonlyArray<string> 
   const rows = [HEADINGS, ...status.plugins.flatMap(rowsOf)]
   const widths = HEADINGS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   const { host } = status
-  const head = `mooring ${host.version}  up ${Math.round(host.uptimeMs / 1000)} s  ${Math.round(host.rssBytes / 1_048_576)} MiB  loop lag ${host.eventLoopLagMs} ms`
+  const memory = host.rssBytes === null ? "?" : Math.round(host.rssBytes / 1_048_576)
+  const head = `mooring ${host.version}  up ${Math.round(host.uptimeMs / 1000)} s  ${memory} MiB  loop lag ${host.eventLoopLagMs} ms`
   return [head, ...rows.map((row) => row.map((cell, column) => pad(cell, column, widths)).join("  "))].map((line) =>
     line.trimEnd().slice(0, width)
   )

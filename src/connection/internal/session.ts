@@ -15,6 +15,9 @@ export interface Totals {
   receivedBinaryFrames: number
   sentTextFrames: number
   sendFailures: number
+  /** Sent in the present epoch, and at the ends of those before it, and confirmed by no pong. */
+  unconfirmedFrames: number
+  unconfirmedAtEnds: number
 }
 
 /** What a session asks of the connection around it. */
@@ -67,6 +70,7 @@ export class Session implements SocketEvents {
   send(text: string): void {
     if (this.#socket === null) return
     this.#owner.totals.sentTextFrames++
+    this.#owner.totals.unconfirmedFrames++
     this.#socket.send(text, this.#sendFailed)
   }
 
@@ -169,7 +173,11 @@ export class Session implements SocketEvents {
     this.hasEnded = true
     this.#delivering = false
     this.#socket = null
-    if (this.wasOpen) this.#owner.ended()
+    if (!this.wasOpen) return
+    const { totals } = this.#owner
+    totals.unconfirmedAtEnds += totals.unconfirmedFrames
+    totals.unconfirmedFrames = 0
+    this.#owner.ended()
   }
 
   /** Counts a control frame; false once there are too many. */

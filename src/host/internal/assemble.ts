@@ -13,6 +13,7 @@ import type { DialLimiter, PluginSlots } from "../../connection/DialLimiter.ts"
 import * as Source from "../../connection/Source.ts"
 import type { SourceUrl } from "../../connection/SourceUrl.ts"
 import type { WebSocketClient } from "../../connection/WebSocketClient.ts"
+import * as Diagnostic from "../../diagnostics/Diagnostic.ts"
 import * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
 import * as Redaction from "../../diagnostics/Redaction.ts"
 import { TargetInvalid } from "../../grants/GrantError.ts"
@@ -38,6 +39,8 @@ import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import type { SourceSlot } from "../../plugin/SourceSlot.ts"
 import * as HostError from "../HostError.ts"
+import { configured } from "./configured.ts"
+import { Reported } from "./reported.ts"
 
 /** What the plugins of a host share. */
 export interface Shared {
@@ -71,6 +74,7 @@ export interface Row {
   readonly log: DiagnosticLog.DiagnosticLog<PluginDiagnostic>
   readonly instance: PluginInstance
   readonly dials: PluginSlots
+  readonly reported: Reported
   wanted: Wanted
   redaction: Redaction.Redaction
 }
@@ -96,14 +100,21 @@ export const row = (
       now: () => clock.currentTimeMillisUnsafe(),
       // What is masked depends on the configuration of the day.
       encode: (error) => HostError.encode(made.redaction)(error),
-      changed
+      recorded: changed
     })
     const parts = { key, log, dials: shared.dials.plugin() }
     const setup = yield* prepare(wanted, parts, shared)
     const dropped = (gone: ReadonlyArray<SourceSlot>) => leavePlaces(key, gone, shared)
     const options = { key, limits, clock, log, hostBytes, activity, changed, dropped }
     const instance = new PluginInstance(options, setup, predecessor)
-    const made: Row = { ...parts, ref: wanted.ref, instance, wanted, redaction: redactionOf(wanted) }
+    const made: Row = {
+      ...parts,
+      ref: wanted.ref,
+      instance,
+      reported: new Reported(),
+      wanted,
+      redaction: redactionOf(wanted)
+    }
     return made
   })
 
@@ -119,7 +130,10 @@ export const change = (existing: Row, wanted: Wanted, shared: Shared): Effect.Ef
   })
 
 const redactionOf = (...wanted: ReadonlyArray<Wanted>) =>
-  Redaction.make({ secrets: [], config: wanted.map(({ enablement }) => enablement.config) })
+  Redaction.make({
+    secrets: [],
+    config: wanted.map(({ enablement, found }) => configured(enablement, "_tag" in found ? undefined : found.manifest))
+  })
 
 /** Masks for good what is kept of foreign texts, before it is forgotten what is to be masked. */
 const mask = ({ instance: { record }, redaction }: Row): void => {
@@ -127,7 +141,10 @@ const mask = ({ instance: { record }, redaction }: Row): void => {
     record.reportedStatus = JSON.stringify(redaction.json(JSON.parse(record.reportedStatus) as Schema.Json))
   }
   const { lastError } = record
-  if (lastError?.isForeign === true) record.lastError = { ...lastError, message: redaction.foreign(lastError.message) }
+  if (lastError !== null) {
+    const { message, tag } = lastError
+    record.lastError = { ...lastError, message: Diagnostic.message({ _tag: tag, message }, redaction) }
+  }
   record.results.mask(redaction.foreign)
   for (const { connection } of record.slots) {
     const { lastClose } = connection

@@ -2,38 +2,32 @@
  * Turns what a host counts into the status that people read. Everything is
  * computed here and now; nothing is asked of a plugin.
  */
-import type * as Schema from "effect/Schema"
 import type { Connection } from "../../connection/Connection.ts"
+import * as Diagnostic from "../../diagnostics/Diagnostic.ts"
 import type { Redaction } from "../../diagnostics/Redaction.ts"
 import type { IngressQueue } from "../../ingress/IngressQueue.ts"
 import type { Values } from "../../limits/Limits.ts"
 import type { ConnectionStatus, PluginStatus } from "../HostStatus.ts"
 import type { Row } from "./assemble.ts"
 
-const time = (millis: number): string => new Date(millis).toISOString()
+// Whatever is planned is told as a time that a reader takes: none after the year 9999.
+const LAST_TIME = Date.UTC(9999, 11, 31, 23, 59, 59, 999)
+
+const time = (millis: number): string => new Date(Math.min(LAST_TIME, millis)).toISOString()
 const timeOrNull = (millis: number | null): string | null => (millis === null ? null : time(millis))
 
-type Failure = {
-  readonly tag: string
-  readonly message: string
-  readonly at: number
-  readonly isForeign?: boolean
-} | null
+type Failure = { readonly tag: string; readonly message: string; readonly at: number } | null
 
 const lastError = (error: Failure, redaction: Redaction) =>
-  error === null
-    ? null
-    : {
-        tag: error.tag,
-        message: error.isForeign === true ? redaction.foreign(error.message) : redaction.own(error.message),
-        at: time(error.at)
-      }
+  error === null ? null : { tag: error.tag, message: messageOf(error, redaction), at: time(error.at) }
 
-export const plugin = (
-  { instance, log, redaction, ref, wanted: { enablement } }: Row,
-  limits: Values,
-  now: number
-): PluginStatus => {
+const messageOf = ({ message, tag }: { readonly tag: string; readonly message: string }, redaction: Redaction) =>
+  Diagnostic.message({ _tag: tag, message }, redaction)
+
+const NO_REQUESTS = { executed: 0, answered: 0, failed: 0, waiting: 0, inFlight: 0, abandoned: 0 }
+
+export const plugin = (row: Row, limits: Values, now: number): PluginStatus => {
+  const { instance, log, redaction, ref, wanted } = row
   const { record } = instance
   const { queueBytes, queueDepth, ...dispatchCounters } = record.accounting
   const queues = [record.hostQueue, ...record.slots.map(({ queue }) => queue)]
@@ -41,11 +35,10 @@ export const plugin = (
   const oldest = queues.flatMap((queue) => queue.oldestAt ?? [])
   return {
     pluginRef: ref,
-    version: enablement.version,
-    digest: enablement.digest,
+    version: wanted.enablement.version,
+    digest: wanted.enablement.digest,
     lifecycle: instance.lifecycle,
-    reportedStatus:
-      record.reportedStatus === null ? null : redaction.json(JSON.parse(record.reportedStatus) as Schema.Json),
+    reportedStatus: row.reported.of(record.reportedStatus, redaction),
     reportedAt: timeOrNull(record.reportedAt),
     queueDepth,
     queueBytes,
@@ -56,23 +49,25 @@ export const plugin = (
     retryAt: timeOrNull(instance.retryAt),
     restarts: instance.restarts,
     worker: null,
+    consoleLines: 0,
     timers: record.timers.all.map(({ everyMs, inMs, name, url }) => ({
       name: redaction.foreign(name),
       url: url === null ? null : redaction.own(url),
       nextAt: inMs === null ? null : time(now + inMs),
       everyMs
     })),
+    requests: NO_REQUESTS,
     dispatchCounters,
     outputCommandResults: record.results.all().map((result) => ({
       ...result,
       // The plugin may have made them up.
       commandId: redaction.foreign(result.commandId),
       correlationId: redaction.foreign(result.correlationId),
-      ...(result.error === undefined
-        ? {}
-        : { error: { tag: result.error.tag, message: redaction.own(result.error.message) } })
+      ...(result.error === undefined ? {} : { error: { ...result.error, message: messageOf(result.error, redaction) } })
     })),
-    websocketConnections: record.slots.map(({ connection: live, queue }) => connection(live, queue, redaction, rests)),
+    websocketConnections: record.slots.map(({ connection: live, queue }) =>
+      connection(live, queue, redaction, limits, rests)
+    ),
     diagnostics: log.entries(),
     diagnosticCounts: log.counts()
   }
@@ -82,6 +77,7 @@ const connection = (
   live: Connection,
   queue: IngressQueue,
   redaction: Redaction,
+  limits: Values,
   serviceRests: boolean
 ): ConnectionStatus => ({
   id: live.source.id,
@@ -95,6 +91,9 @@ const connection = (
   since: time(live.since),
   lastFrameAt: timeOrNull(live.totals.lastFrameAt),
   lastPongAt: timeOrNull(live.totals.lastPongAt),
+  // The host sends no pings yet, and the client doesn't tell of certificates.
+  roundTripMs: null,
+  peerCertificateExpiresAt: null,
   lastError: lastError(live.lastError, redaction),
   lastClose:
     live.lastClose === null
@@ -110,9 +109,17 @@ const connection = (
   rejectedText: queue.rejectedText,
   ignoredText: queue.ignoredText,
   receivedBinaryFrames: live.totals.receivedBinaryFrames,
+  enqueuedBinary: 0,
+  rejectedBinary: 0,
+  unsupportedBinary: live.totals.receivedBinaryFrames,
+  autoReplied: 0,
   sentTextFrames: live.totals.sentTextFrames,
+  sentBinaryFrames: 0,
   queueDepth: queue.waiting,
+  queueCapacity: limits.ingressQueueCapacity,
   queueDrops: queue.drops,
   sendFailures: live.totals.sendFailures,
+  unconfirmedFrames: live.totals.unconfirmedFrames,
+  unconfirmedAtEnds: live.totals.unconfirmedAtEnds,
   bufferedBytes: live.bufferedBytes
 })

@@ -1,0 +1,80 @@
+/**
+ * Masks every known value in a text, in each form in which it can stand there:
+ * as it is, and as JSON, percent-escapes and base64 write it, also one inside
+ * another.
+ */
+import * as Automaton from "./automaton.ts"
+import * as Reading from "./reading.ts"
+
+/** What stands in place of a value. */
+export const MASK = "***"
+
+/** How often escapes are undone: once, and once inside of that. */
+const DEPTH = 2
+
+/** The most characters in which an escaped one may stand that a cut broke: four bytes of UTF-8 as percent-escapes. */
+const BROKEN = 12
+
+/** What is masked in a text, a flag for each of its UTF-16 units. */
+interface Hidden {
+  readonly units: Uint8Array
+  isAny: boolean
+}
+
+/**
+ * Masks the values in texts. `isCut`: the text was longer, so what may be the
+ * beginning of a value at its end is masked, too. A text without any is given
+ * back as it is.
+ */
+export const masker = (values: ReadonlyArray<string>): ((text: string, isCut: boolean) => string) => {
+  // What can't be encoded as it is stands with replacement characters where it is encoded.
+  const automaton = Automaton.make(values.flatMap((value) => (value === "" ? [] : [value, value.toWellFormed()])))
+  if (automaton.isEmpty) return (text) => text
+  return (text, isCut) => {
+    const hidden: Hidden = { units: new Uint8Array(text.length), isAny: false }
+    explore(automaton, Reading.plain(text), hidden, isCut, DEPTH)
+    return hidden.isAny ? masked(text, hidden.units) : text
+  }
+}
+
+const explore = (
+  automaton: Automaton.Automaton,
+  reading: Reading.Reading,
+  hidden: Hidden,
+  isCut: boolean,
+  depth: number
+): void => {
+  scan(automaton, reading, hidden, isCut)
+  if (depth === 0) return
+  for (const inner of Reading.undone(reading, automaton.shortest, isCut)) {
+    explore(automaton, inner, hidden, isCut, depth - 1)
+  }
+}
+
+const scan = (automaton: Automaton.Automaton, { from, to, units }: Reading.Reading, hidden: Hidden, isCut: boolean) => {
+  const hide = (first: number, end: number) => {
+    hidden.units.fill(1, from[first] ?? 0, end)
+    hidden.isAny = true
+  }
+  const cutFrom = isCut ? units.length - BROKEN : units.length
+  let state = 0
+  for (let index = 0; index < units.length; index++) {
+    state = automaton.step(state, Automaton.fold(units[index] ?? 0))
+    const length = automaton.found(state)
+    if (length > 0) hide(index + 1 - length, to[index] ?? 0)
+    const begun = index < cutFrom ? 0 : automaton.begun(state)
+    if (begun > 0) hide(index + 1 - begun, hidden.units.length)
+  }
+}
+
+const masked = (text: string, hidden: Uint8Array): string => {
+  let result = ""
+  let shown = 0
+  for (let index = 0; index < text.length; index++) {
+    if (hidden[index] === 0) continue
+    result += text.slice(shown, index) + MASK
+    while (hidden[index] === 1) index++
+    shown = index
+  }
+  return result + text.slice(shown)
+}
