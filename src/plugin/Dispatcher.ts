@@ -23,6 +23,7 @@ import type { EventQueue, Turns } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
+import { provided } from "./internal/lifetime.ts"
 import * as Output from "./internal/output.ts"
 import * as Promises from "./internal/promises.ts"
 import {
@@ -146,7 +147,7 @@ export class Dispatcher {
 
   /** Runs until the instance is stopped or crashes; interrupts itself then. */
   get run(): Effect.Effect<void> {
-    return this.#idle.around(
+    const running = this.#idle.around(
       Effect.withFiber((fiber) => {
         this.#fiber = fiber
         // Whatever ends the runner, its end is known: a handler may interrupt its own fiber, a report may be a defect.
@@ -154,6 +155,8 @@ export class Dispatcher {
         return Effect.uninterruptibleMask((restore) => this.#loop(restore))
       })
     )
+    // Once for all events: for each it would cost as much as a short handler.
+    return provided(this.#options.instance, running)
   }
 
   /** Runs beside the runner and ends a handler that is past its deadline. */

@@ -23,7 +23,7 @@ import type { DiagnosticLog } from "../diagnostics/DiagnosticLog.ts"
 import type { GrantError } from "../grants/GrantError.ts"
 import type { HostBytes } from "../ingress/Accounting.ts"
 import { check as checkDelivery, type Delivery } from "../ingress/Delivery.ts"
-import { ServiceFailed, type IngressError } from "../ingress/IngressError.ts"
+import { ServiceFailed, ServiceStopped, type IngressError } from "../ingress/IngressError.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
 import { Dispatcher } from "./Dispatcher.ts"
@@ -94,6 +94,8 @@ export class PluginInstance {
   /** What didn't end when it was told to. */
   readonly ghosts: Ghosts
   #hasRun = false
+  /** How often it was started: what an earlier start began delivers nothing any more. */
+  #starts = 0
   #reason: StartReason = "first"
   #history = Supervision.initial
   /** The revision of the grants under which a denial was last reported. */
@@ -169,8 +171,9 @@ export class PluginInstance {
     })
   }
 
-  /** Hands the plugin an event of the application's own; its correlation id. */
-  deliver(delivery: Delivery): Result.Result<string, IngressError | GrantError> {
+  /** Hands the plugin an event of the application's own, or of what one start began; its correlation id. */
+  deliver(delivery: Delivery, start?: number): Result.Result<string, IngressError | GrantError> {
+    if (start !== undefined && start !== this.#starts) return Result.fail(new ServiceStopped({ lifecycle: "stopped" }))
     const setup = this.#setup
     if (!isSetup(setup)) return Result.fail(new ServiceFailed({ tag: setup._tag }))
     const reason = unavailable(this.lifecycle, this.record.lastError?.tag ?? null)
@@ -329,8 +332,10 @@ export class PluginInstance {
   #start({ config, runtime }: Setup): Effect.Effect<Instance | undefined, never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
+      const number = ++this.#starts
+      const deliver = (delivery: Delivery) => this.deliver(delivery, number)
       const starting = Effect.flatMap(Lifetime.configOf(config), (copy) =>
-        effectOf(runtime.start({ config: copy, reason: this.#reason, state }))
+        effectOf(runtime.start({ config: copy, reason: this.#reason, state, deliver }))
       )
       const started = yield* Lifetime.start(starting, this.#patience, () => this.#isWanted)
       if (started === Lifetime.UNWANTED) return this.#backToReady()
@@ -432,6 +437,7 @@ export class PluginInstance {
         // It is the runtime's code, and need not heed it.
         losing.interruptUnsafe()
         this.#dispatcher = undefined
+        this.#starts++
         // Told at once: what it takes to end it may take a while.
         if (typeof dispatcher.end === "object") this.record.fail(dispatcher.end)
         this.#set(dispatcher.end === "stopped" ? "stopping" : "restarting", null)

@@ -5,11 +5,16 @@
  *
  * @since 0.1.0
  */
+import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { Command } from "../commands/OutputCommand.ts"
 import { OutputCommandWire } from "../commands/OutputCommandWire.ts"
+import type { GrantError } from "../grants/GrantError.ts"
+import type { Delivery } from "../ingress/Delivery.ts"
+import type { IngressError } from "../ingress/IngressError.ts"
 import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 
@@ -25,7 +30,9 @@ export type StartReason = "first" | "crash" | "neighbour" | "reload"
 
 /**
  * What `start` is handed. `state` is what the plugin last handed over, or
- * null; it lives in the host's memory only.
+ * null; it lives in the host's memory only. `config` and `state` are this
+ * start's own. `deliver` hands the plugin itself an event, for as long as the
+ * instance runs: see `SelfDelivery`.
  *
  * @category models
  * @since 0.1.0
@@ -34,6 +41,7 @@ export interface Start {
   readonly config: Schema.Json
   readonly reason: StartReason
   readonly state: Schema.Json
+  readonly deliver: (delivery: Delivery) => Result.Result<string, IngressError | GrantError>
 }
 
 /**
@@ -82,6 +90,7 @@ export type Loss = "crash" | "neighbour"
  * at most every 10 seconds; `stop` at an orderly end. `lost` completes when the
  * instance is gone though nobody told it to end: because it crashed, or because
  * its sandbox was ended for a neighbour's sake, which isn't charged to it.
+ * `services` are provided to `handle`, `status` and `stop`: once for all events.
  *
  * @category models
  * @since 0.1.0
@@ -91,6 +100,7 @@ export interface Instance {
   readonly status?: Effect.Effect<Schema.Json, unknown> | undefined
   readonly stop: Effect.Effect<void, unknown>
   readonly lost?: Effect.Effect<Loss> | undefined
+  readonly services?: Context.Context<never> | undefined
 }
 
 /**

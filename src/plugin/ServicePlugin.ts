@@ -8,7 +8,7 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
@@ -24,6 +24,7 @@ import type { WebSocketTarget } from "../manifest/WebSocketTarget.ts"
 import * as Promises from "./internal/promises.ts"
 import { OutputInvalid } from "./PluginError.ts"
 import type { Instance, Output, PluginPackage, Start as RawStart } from "./PluginRuntime.ts"
+import { SelfDelivery } from "./SelfDelivery.ts"
 
 /**
  * What a handler answers with; see `PluginRuntime.Output`. `state` has the
@@ -97,6 +98,7 @@ export interface Start<Config = Schema.Json, State = Schema.Json> {
  * each ingress, or an effect that makes them when an instance starts; what it
  * acquires is released when the instance ends. So is what `layer` builds: the
  * plugin's own services, which its handlers, `status` and `stop` may require.
+ * All of them may also require `SelfDelivery`, which nobody needs to provide.
  *
  * @category models
  * @since 0.1.0
@@ -117,20 +119,20 @@ export interface Options<Ingresses extends Declarations, Config = Schema.Json, S
   /** The form of `state`. What is handed over is encoded; what is handed back and doesn't fit is null. */
   readonly state?: Schema.Codec<State, unknown>
   /** Built when an instance starts, and released when it ends. Give it a name first: TypeScript infers `R` from it. */
-  readonly layer?: Layer.Layer<R, unknown>
+  readonly layer?: Layer.Layer<R, unknown, SelfDelivery>
   readonly handlers:
-    | AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R>>
+    | AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R> | SelfDelivery>
     | ((
         start: Start<NoInfer<Config>, NoInfer<State>>
       ) => Effect.Effect<
-        AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R>>,
+        AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R> | SelfDelivery>,
         unknown,
-        Scope.Scope | NoInfer<R>
+        Scope.Scope | NoInfer<R> | SelfDelivery
       >)
   /** What it has to say of itself, asked between two events and at most every 10 seconds. */
-  readonly status?: Effect.Effect<Schema.Json, unknown, NoInfer<R>>
+  readonly status?: Effect.Effect<Schema.Json, unknown, NoInfer<R> | SelfDelivery>
   /** Runs when the instance stops in order, before its scope closes. */
-  readonly stop?: Effect.Effect<void, unknown, NoInfer<R>>
+  readonly stop?: Effect.Effect<void, unknown, NoInfer<R> | SelfDelivery>
 }
 
 /**
@@ -227,34 +229,33 @@ const started = <Ingresses extends Declarations, Config, State, R>(
   Effect.gen(function* () {
     const config = yield* Effect.fromResult(configOf(options.config, start.config))
     const state = yield* stateOf(options.state, start.state)
-    // A layer of the application's own is never shared with an instance.
-    const services = options.layer === undefined ? undefined : yield* Layer.build(Layer.fresh(options.layer))
-    const within: Within<R> = (effect) =>
-      // Without a layer nothing can be required: R is never.
-      services === undefined ? (effect as Effect.Effect<never, unknown>) : Effect.provideContext(effect, services)
+    const services = yield* servicesOf(options.layer, start.deliver)
     const { handlers, status, stop = Effect.void } = options
     const made =
       typeof handlers === "function"
-        ? yield* withinScope(Promises.effectOf(handlers({ config, reason: start.reason, state })), services)
+        ? yield* Effect.provideContext(Promises.effectOf(handlers({ config, reason: start.reason, state })), services)
         : handlers
     const problems = strangers(made)
     if (problems.length > 0) return yield* new OutputInvalid({ problems })
-    return {
-      handle: handler(new Map(Object.entries(made)), within, options.state),
-      status: status === undefined ? undefined : within(status),
-      stop: within(stop)
-    }
+    // What these require are the services, which the host provides to all of them.
+    const unprovided = { status, stop } as Pick<Instance, "status" | "stop">
+    return { ...unprovided, handle: handler(new Map(Object.entries(made)), options.state), services }
   })
 
-type Within<R> = <A>(effect: Effect.Effect<A, unknown, R>) => Effect.Effect<A, unknown>
-
-const withinScope = <A, R>(
-  effect: Effect.Effect<A, unknown, R | Scope.Scope>,
-  services: Context.Context<R> | undefined
-): Effect.Effect<A, unknown, Scope.Scope> =>
-  services === undefined
-    ? (effect as Effect.Effect<A, unknown, Scope.Scope>)
-    : Effect.provideContext(effect as Effect.Effect<A, unknown, R>, services)
+/** What an instance's code may require: its own services, and how it hands itself an event. */
+const servicesOf = <R>(
+  layer: Layer.Layer<R, unknown, SelfDelivery> | undefined,
+  deliver: RawStart["deliver"]
+): Effect.Effect<Context.Context<R | SelfDelivery>, unknown, Scope.Scope> => {
+  const self = Context.make(SelfDelivery, {
+    deliver: (delivery) => Effect.suspend(() => Effect.fromResult(deliver(delivery)))
+  })
+  // Without a layer nothing else can be required: R is never.
+  if (layer === undefined) return Effect.succeed(self as Context.Context<R | SelfDelivery>)
+  // A layer of the application's own is never shared with an instance.
+  const built = Layer.build(Layer.provide(Layer.fresh(layer), Layer.succeedContext(self)))
+  return Effect.map(built, (services) => Context.merge(self, services))
+}
 
 /** The configuration in the plugin's own form. What is wrong with it is for the operator to correct. */
 const configOf = <Config>(
@@ -330,16 +331,15 @@ const declaration = (options: Declared): unknown => {
   }
 }
 
-const handler = <State, R>(
+const handler = <State>(
   byIngress: ReadonlyMap<string, object | undefined>,
-  within: Within<R>,
   state: Schema.Codec<State, unknown> | undefined
 ): Instance["handle"] => {
   const byKind = new Map(
     [...byIngress].map(([ingress, handlers]) => [
       ingress,
       // Each handler stands under the kind of the events that it takes.
-      new Map(Object.entries(handlers ?? {})) as ReadonlyMap<string, Handle<AnyEvent, State, R> | undefined>
+      new Map(Object.entries(handlers ?? {})) as ReadonlyMap<string, Handle<AnyEvent, State, never> | undefined>
     ])
   )
   const encoded = state === undefined ? undefined : stateEncoder(state)
@@ -347,12 +347,9 @@ const handler = <State, R>(
     const handle = byKind.get(event.ingressName)?.get(event.kind)
     if (handle === undefined) return Exit.void
     const answer = handle(event)
-    // Whoever called refuses what is no effect.
-    if (!Effect.isEffect(answer)) return answer
-    // An exit requires nothing.
-    const provided = Exit.isExit(answer) ? (answer as Exit.Exit<Answer<State> | void, unknown>) : within(answer)
-    // Without a schema State is Json.
-    return encoded === undefined ? (provided as Effect.Effect<Output | void, unknown>) : encoded(provided)
+    // Without a schema State is Json, and whoever called refuses what is no effect.
+    if (encoded === undefined || !Effect.isEffect(answer)) return answer as Effect.Effect<Output | void, unknown>
+    return encoded(answer)
   }
 }
 

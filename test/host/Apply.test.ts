@@ -11,7 +11,7 @@ import { enable, GATEWAY, plugin, refOf, target } from "../support/plugins.ts"
 const urlOf = (name: string) => `ws://127.0.0.1:7700/${name}`
 
 interface Life {
-  readonly starts: Array<PluginRuntime.Start>
+  readonly starts: Array<ServicePlugin.Start>
   running: number
   most: number
 }

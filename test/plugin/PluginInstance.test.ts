@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
-import { PluginHost, type PluginRuntime } from "mooring"
+import { PluginHost, type ServicePlugin } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { onFake, rowOf, settled } from "../support/host.ts"
 import { GATEWAY, plugin } from "../support/plugins.ts"
@@ -11,7 +11,7 @@ const REF = "project:test.plugin"
 
 describe("PluginInstance", () => {
   it.effect("starts a crashed plugin again with its state, and dials anew", () => {
-    const starts: Array<PluginRuntime.Start> = []
+    const starts: Array<ServicePlugin.Start> = []
     const pkg = plugin({
       handlers: (start) => {
         starts.push(start)

@@ -2,6 +2,7 @@
  * Starting, stopping and releasing an instance: code of the plugin or of its
  * runtime, each within a deadline, and whatever it returns checked.
  */
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -66,7 +67,7 @@ export const stop = (
   patience: Patience
 ): Effect.Effect<DispatchFailed | DispatchTimeout | Fiber.Fiber<unknown, unknown> | undefined> =>
   Effect.map(
-    withDeadline(Effect.map(instance.stop, abandon), {
+    withDeadline(Effect.map(provided(instance, instance.stop), abandon), {
       ...patience,
       unstoppableMs: UNSTOPPABLE_AFTER_MS,
       wanted: () => true
@@ -77,6 +78,10 @@ export const stop = (
       return Fiber.isFiber(exit) ? exit : failure(exit)
     }
   )
+
+/** An effect with the services of its instance. */
+export const provided = <A, E>({ services }: Instance, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+  services === undefined ? effect : Effect.provideContext(effect, services)
 
 /** Releases what an instance acquired; what went wrong, or a fiber where that doesn't end. */
 export const release = (
@@ -110,12 +115,13 @@ const startError = (cause: unknown): StartFailed | ManifestInvalid => {
 /** What a runtime started, if it has the form that it must have. */
 const checked = (instance: Instance): Effect.Effect<Instance> =>
   Effect.suspend(() => {
-    const { handle, lost, status, stop: stopping } = instance
+    const { handle, lost, services, status, stop: stopping } = instance
     const isWell =
       typeof handle === "function" &&
       Effect.isEffect(stopping) &&
+      (services === undefined || Context.isContext(services)) &&
       [lost, status].every((optional) => optional === undefined || Effect.isEffect(optional))
-    if (isWell) return Effect.succeed({ handle, lost, status, stop: stopping })
+    if (isWell) return Effect.succeed({ handle, lost, services, status, stop: stopping })
     abandon(instance)
     return Effect.die(new TypeError("what was started is no instance"))
   })
