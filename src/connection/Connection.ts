@@ -461,14 +461,14 @@ export class Connection {
     entered: (phase: DialPhase) => void
   ): Effect.Effect<void, DialError, Scope.Scope> {
     const { client, dials, limits, source } = this.#options
-    const { closeGraceMs, maxMessageBytes } = limits
+    const { closeGraceMs, maxMessageBytes, maxMessageFragments } = limits
     const { lookups } = dials
     this.#route.target = target
     return this.#wanted(() => {
       entered("dns")
       return client.connect(
         target,
-        { headers: source.headers, maxMessageBytes, closeGraceMs, lookups, entered },
+        { headers: source.headers, maxMessageBytes, maxMessageFragments, closeGraceMs, lookups, entered },
         session
       )
     })

@@ -146,17 +146,19 @@ export class ConnectionClosed extends Schema.TaggedError<ConnectionClosed>(id("C
 }
 
 /**
- * A message was larger than `max_message_bytes`.
+ * A message had more bytes than `max_message_bytes`, or more fragments than
+ * `max_message_fragments`.
  *
  * @category errors
  * @since 0.1.0
  */
 export class MessageTooLarge extends Schema.TaggedError<MessageTooLarge>(id("MessageTooLarge"))("MessageTooLarge", {
   url: Schema.String,
+  what: Schema.Literals(["bytes", "fragments"]),
   limit: Schema.Int
 }) {
   override get message(): string {
-    return `${this.url} sent a message of more than ${this.limit} bytes`
+    return `${this.url} sent a message of more than ${this.limit} ${this.what}`
   }
 }
 

@@ -81,6 +81,7 @@ export interface SocketEvents {
 export interface ConnectOptions {
   readonly headers: { readonly [name: string]: string }
   readonly maxMessageBytes: number
+  readonly maxMessageFragments: number
   /** How long a peer that has sent or was sent a close frame may take to hang up, in milliseconds. */
   readonly closeGraceMs: number
   /** Where names are looked up. */

@@ -440,6 +440,7 @@ describe("the client of a host", () => {
             {
               headers: {},
               maxMessageBytes: 1024,
+              maxMessageFragments: 1024,
               closeGraceMs: 1000,
               lookups: { take: Effect.succeed((lookup) => lookup) },
               entered: () => {}

@@ -114,7 +114,7 @@ describe("the end of a connection", () => {
     limits: { maxMessageBytes: 1024 },
     texts: ["x".repeat(1024)],
     close: unclean,
-    cause: ["MessageTooLarge", { limit: 1024 }]
+    cause: ["MessageTooLarge", { what: "bytes", limit: 1024 }]
   })
 
   ends("by fragments that are together over the limit is MessageTooLarge", {
@@ -124,7 +124,7 @@ describe("the end of a connection", () => {
     },
     limits: { maxMessageBytes: 1024 },
     close: unclean,
-    cause: ["MessageTooLarge", { limit: 1024 }]
+    cause: ["MessageTooLarge", { what: "bytes", limit: 1024 }]
   })
 
   const violations = [

@@ -110,11 +110,17 @@ const LAST = 0x80
 /** A frame of a server (RFC 6455, section 5.2); `first` is its first byte without the opcode. */
 export const frame = (opcode: number, payload: string | Buffer = "", first = LAST): Buffer => {
   const data = Buffer.from(payload)
-  const head = data.length < 126 ? Buffer.alloc(2) : Buffer.alloc(4)
-  head[0] = first | opcode
-  head[1] = Math.min(data.length, 126)
-  if (head.length === 4) head.writeUInt16BE(data.length, 2)
-  return Buffer.concat([head, data])
+  return Buffer.concat([Buffer.from([first | opcode]), lengthOf(data.length), data])
+}
+
+/** A length in as few bytes as it needs. */
+const lengthOf = (bytes: number): Buffer => {
+  if (bytes < 126) return Buffer.from([bytes])
+  const long = Buffer.alloc(bytes < 65_536 ? 3 : 9)
+  long[0] = bytes < 65_536 ? 126 : 127
+  if (long.length === 3) long.writeUInt16BE(bytes, 1)
+  else long.writeBigUInt64BE(BigInt(bytes), 1)
+  return long
 }
 
 export const CONTINUATION = 0

@@ -9,6 +9,7 @@ import type { DialError } from "../../connection/ConnectionError.ts"
 import type { ConnectOptions, SocketEvents } from "../../connection/WebSocketClient.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import { connectionError, handshakeRejected, upgradeError } from "./wsErrors.ts"
+import { collectFrames } from "./wsReceiver.ts"
 import { type Turn, WsSocket } from "./wsSocket.ts"
 
 // RFC 6455, section 7.1.5
@@ -24,12 +25,13 @@ export const upgrade = (
 ): Effect.Effect<WebSocket, DialError> =>
   Effect.callback<WebSocket, DialError>((resume) => {
     const { display, subprotocols } = target
-    // An option of ws since 8.19 that its types don't have.
-    const closing = { closeTimeout: options.closeGraceMs }
+    const limits = { bytes: options.maxMessageBytes, fragments: options.maxMessageFragments }
+    // Options of ws that its types don't have. How many reads a frame takes is nobody's fault.
+    const untyped = { closeTimeout: options.closeGraceMs, maxFragments: limits.fragments, maxBufferedChunks: 0 }
     const ws = new WebSocket(target.url.canonical, [...subprotocols], {
       headers: options.headers,
-      maxPayload: options.maxMessageBytes,
-      ...closing,
+      maxPayload: limits.bytes,
+      ...untyped,
       followRedirects: false,
       perMessageDeflate: false,
       autoPong: false,
@@ -57,6 +59,7 @@ export const upgrade = (
       ws.terminate()
     })
     ws.on("open", () => {
+      collectFrames(ws, limits)
       socket = new WsSocket(ws, subprotocol, connected.remoteAddress ?? null, turn)
       events.open(socket)
       resume(Effect.succeed(ws))
@@ -77,7 +80,7 @@ export const upgrade = (
     ws.on("error", (error) => {
       if (socket === undefined) resume(Effect.fail(upgradeError(display, error, upgraded)))
       else {
-        const cause = connectionError(display, error, options.maxMessageBytes)
+        const cause = connectionError(display, error, limits)
         if (cause !== undefined) events.failed(cause)
       }
     })

@@ -12,6 +12,7 @@ import {
   type ConnectionError,
   type DialError
 } from "../../connection/ConnectionError.ts"
+import type { MessageLimits } from "./frameCollector.ts"
 
 const TLS = /^(?:ERR_TLS_|ERR_SSL_|EPROTO$)/
 const UNKNOWN = "EUNKNOWN"
@@ -54,9 +55,16 @@ const problemOf = (code: string, error: Error): string => {
 }
 
 /** Why an open connection is about to end, where it is more than that it ends. */
-export const connectionError = (url: string, error: Error, limit: number): ConnectionError | undefined => {
+export const connectionError = (url: string, error: Error, limits: MessageLimits): ConnectionError | undefined => {
   const code = codeOf(error)
-  if (code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") return new MessageTooLarge({ url, limit })
+  switch (code) {
+    case "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH":
+    // A length that no number holds.
+    case "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH":
+      return new MessageTooLarge({ url, what: "bytes", limit: limits.bytes })
+    case "WS_ERR_TOO_MANY_BUFFERED_PARTS":
+      return new MessageTooLarge({ url, what: "fragments", limit: limits.fragments })
+  }
   if (code.startsWith("WS_ERR_")) return new ProtocolViolation({ url, problem: code })
   return undefined
 }

@@ -1,0 +1,206 @@
+/**
+ * Stands before the receiver of `ws` and hands it whole messages only.
+ *
+ * That receiver keeps what hasn't made a frame yet as the pieces in which it
+ * came and takes them off an array one by one, which is quadratic in their
+ * number; and it keeps an object for each fragment of a message. Here both are
+ * bytes of one buffer, so that the cost is linear in bytes however they are
+ * cut, and memory is bounded by the largest message and its frames' headers.
+ * Control frames pass between the fragments of a message.
+ *
+ * It is no parser: what it finds odd in a header, or over a limit, it passes on
+ * with all that it holds, at once, for the receiver to judge.
+ */
+
+/** What bounds a message. */
+export interface MessageLimits {
+  readonly bytes: number
+  readonly fragments: number
+}
+
+/** Where whole messages go; false asks for a pause, as a stream's `write` does. */
+export type Receive = (bytes: Buffer) => boolean
+
+// The first two bytes of a frame (RFC 6455, section 5.2)
+const FIN = 0x80
+const RESERVED = 0x70
+const OPCODE = 0x0f
+const MASKED = 0x80
+const LENGTH = 0x7f
+const CONTINUATION = 0
+const BINARY = 2
+const CLOSE = 8
+const PONG = 10
+const MOST_CONTROL_BYTES = 125
+const LENGTH_OF_16_BITS = 126
+const HIGH_WORD = 0x1_0000_0000
+
+const INCOMPLETE = 0
+const ODD = -1
+
+// The most that one read of a socket brings.
+const ONE_READ = 65_536
+const NOTHING = Buffer.alloc(0)
+
+/** How many bytes the header takes whose second byte this is. */
+const headerBytes = (second: number): number => {
+  const length = second & LENGTH
+  return length < LENGTH_OF_16_BITS ? 2 : length === LENGTH_OF_16_BITS ? 4 : 10
+}
+
+export class FrameCollector {
+  readonly #limits: MessageLimits
+  readonly #receive: Receive
+  /** `passing`: all bytes go on as they come; `over`: none do, after a close frame. */
+  #mode: "collecting" | "passing" | "over" = "collecting"
+  /** Fragments of a message that isn't whole, then the beginning of a frame. */
+  #held = NOTHING
+  #length = 0
+  /** Where in it the frame begins. */
+  #frameAt = 0
+  /** How much of it there must be to go on. */
+  #needed = 0
+  /** Fragments of the message so far, and what they carry. */
+  #fragments = 0
+  #messageBytes = 0
+
+  constructor(limits: MessageLimits, receive: Receive) {
+    this.#limits = limits
+    this.#receive = receive
+  }
+
+  /** Takes what one read of the socket brought; false where the receiver wants a pause. */
+  readonly take = (chunk: Buffer): boolean => {
+    let goesOn = true
+    let at = 0
+    while (at < chunk.length) {
+      if (this.#mode === "over") break
+      if (this.#mode === "passing") return this.#receive(at === 0 ? chunk : chunk.subarray(at)) && goesOn
+      if (this.#length === 0) {
+        const end = this.#wholeUntil(chunk, at)
+        if (end > at) goesOn = this.#receive(end - at === chunk.length ? chunk : chunk.subarray(at, end)) && goesOn
+        at = end
+        if (at === chunk.length || this.#mode !== "collecting") continue
+        this.#needed = this.#needs(chunk, at, chunk.length)
+      }
+      const until = Math.min(chunk.length, at + this.#needed - this.#length)
+      this.#hold(chunk, at, until)
+      at = until
+      if (this.#length === this.#needed) goesOn = this.#step() && goesOn
+    }
+    return goesOn
+  }
+
+  /** The end of the last whole message, where none is begun, in the chunk from `at` on. */
+  #wholeUntil(chunk: Buffer, from: number): number {
+    let at = from
+    while (at < chunk.length) {
+      const first = chunk[at] ?? 0
+      const size = this.#frameSize(chunk, at, chunk.length)
+      if (size === ODD) {
+        this.#mode = "passing"
+        return at
+      }
+      if (size === INCOMPLETE || (first & FIN) === 0 || at + size > chunk.length) return at
+      at += size
+      if ((first & OPCODE) === CLOSE) {
+        this.#mode = "over"
+        return at
+      }
+    }
+    return at
+  }
+
+  /** The bytes of the frame that begins at `at`, header included; `INCOMPLETE` where its header isn't all there. */
+  #frameSize(bytes: Buffer, at: number, end: number): number {
+    const first = bytes[at] ?? 0
+    if (this.#isOdd(first)) return ODD
+    if (end - at < 2) return INCOMPLETE
+    const second = bytes[at + 1] ?? 0
+    let length = second & LENGTH
+    const opcode = first & OPCODE
+    if ((second & MASKED) !== 0) return ODD
+    if (opcode >= CLOSE) {
+      return length > MOST_CONTROL_BYTES || (opcode === CLOSE && length === 1) ? ODD : 2 + length
+    }
+    const header = headerBytes(second)
+    if (end - at < header) return INCOMPLETE
+    if (header === 4) length = bytes.readUInt16BE(at + 2)
+    else if (header === 10) length = bytes.readUInt32BE(at + 2) * HIGH_WORD + bytes.readUInt32BE(at + 6)
+    return this.#messageBytes + length > this.#limits.bytes ? ODD : header + length
+  }
+
+  /** Whether no frame may begin with this byte now: reserved bits and opcodes, a cut control frame, a wrong turn. */
+  #isOdd(first: number): boolean {
+    if ((first & RESERVED) !== 0) return true
+    const opcode = first & OPCODE
+    if (opcode > BINARY) return opcode < CLOSE || opcode > PONG || (first & FIN) === 0
+    return (opcode === CONTINUATION) !== this.#fragments > 0
+  }
+
+  /** How many bytes of the frame that begins at `at` there must be to go on: its header's, then all. */
+  #needs(bytes: Buffer, at: number, end: number): number {
+    const size = this.#frameSize(bytes, at, end)
+    if (size !== INCOMPLETE) return size
+    return end - at < 2 ? 2 : headerBytes(bytes[at + 1] ?? 0)
+  }
+
+  /** As much of a frame is there as was needed to go on. */
+  #step(): boolean {
+    const needs = this.#needs(this.#held, this.#frameAt, this.#length)
+    if (needs === ODD) return this.#pass()
+    this.#needed = this.#frameAt + needs
+    return this.#length < this.#needed || this.#whole()
+  }
+
+  /** A frame is whole. */
+  #whole(): boolean {
+    const first = this.#held[this.#frameAt] ?? 0
+    const opcode = first & OPCODE
+    if (opcode >= CLOSE) {
+      if (opcode === CLOSE) this.#mode = "over"
+      const frame = Buffer.from(this.#held.subarray(this.#frameAt, this.#length))
+      this.#length = this.#frameAt
+      this.#needed = this.#frameAt + 2
+      return this.#receive(frame)
+    }
+    if ((first & FIN) !== 0) return this.#release()
+    if (++this.#fragments > this.#limits.fragments) return this.#pass()
+    this.#messageBytes += this.#length - this.#frameAt - headerBytes(this.#held[this.#frameAt + 1] ?? 0)
+    this.#frameAt = this.#length
+    this.#needed = this.#length + 2
+    return true
+  }
+
+  /** Leaves all that is held and all that comes to the receiver. */
+  #pass(): boolean {
+    this.#mode = "passing"
+    return this.#release()
+  }
+
+  /** Passes on what is held. The buffer is the receiver's from here on. */
+  #release(): boolean {
+    const bytes = this.#held.subarray(0, this.#length)
+    this.#held = NOTHING
+    this.#length = 0
+    this.#frameAt = 0
+    this.#fragments = 0
+    this.#messageBytes = 0
+    return this.#receive(bytes)
+  }
+
+  #hold(chunk: Buffer, from: number, until: number): void {
+    const length = this.#length + until - from
+    if (length > this.#held.length) this.#grow(length)
+    chunk.copy(this.#held, this.#length, from, until)
+    this.#length = length
+  }
+
+  /** What grows by a factor is copied a bounded number of times. A single frame never takes more than it needs. */
+  #grow(length: number): void {
+    const room = this.#frameAt === 0 ? Math.min(this.#needed, Math.max(ONE_READ, 4 * length)) : 2 * length
+    const grown = Buffer.allocUnsafe(Math.max(length, room))
+    this.#held.copy(grown, 0, 0, this.#length)
+    this.#held = grown
+  }
+}

@@ -1,0 +1,205 @@
+import { assert, describe, it, vi } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import { FrameCollector } from "../../../src/node/internal/frameCollector.ts"
+import { bool, either, int, list, oneOf } from "../../support/arbitraries.ts"
+import * as Servers from "../../support/servers.ts"
+import { bare, collected, cut, LIMITS } from "../support/received.ts"
+
+const { CLOSE, CONTINUATION, PING, TEXT } = Servers
+const BINARY = 2
+const PONG = 10
+const NOT_LAST = 0
+
+/** A message in so many fragments, with a ping after the first where there is room for one. */
+const message = (opcode: number, payload: Buffer, fragments: number, ping: boolean): Buffer => {
+  const size = Math.ceil(payload.length / fragments)
+  const frames = Array.from({ length: fragments }, (_, nth) =>
+    Servers.frame(
+      nth === 0 ? opcode : CONTINUATION,
+      payload.subarray(nth * size, (nth + 1) * size),
+      nth === fragments - 1 ? undefined : NOT_LAST
+    )
+  )
+  if (ping && fragments > 1) frames.splice(1, 0, Servers.frame(PING, "between"))
+  return Buffer.concat(frames)
+}
+
+const whole = (bytes: number) => Servers.frame(TEXT, Buffer.alloc(bytes, "x"))
+const fragmented = (bytes: number) => message(TEXT, Buffer.alloc(bytes, "x"), bytes, false)
+
+const wellFormed = either(
+  Arbitrary.map(
+    Arbitrary.all({
+      opcode: oneOf(TEXT, BINARY),
+      bytes: oneOf(0, 1, 3, 125, 126, 127, 300, 70_000),
+      fragments: oneOf(1, 1, 1, 2, 3, 9),
+      ping: bool
+    }),
+    ({ bytes, fragments, opcode, ping }) => message(opcode, Buffer.alloc(bytes, "abcdefg"), fragments, ping)
+  ),
+  Arbitrary.map(Arbitrary.all({ opcode: oneOf(PING, PONG), bytes: oneOf(0, 1, 125) }), ({ bytes, opcode }) =>
+    Servers.frame(opcode, Buffer.alloc(bytes, "p"))
+  )
+)
+
+/** Bytes that end a connection, in one way or another, wherever they come; or that may be fine there. */
+const odd = oneOf(
+  Servers.closeFrame(1000, "bye"),
+  Servers.frame(CLOSE),
+  Servers.closeFrame(1005),
+  Servers.frame(CLOSE, Buffer.from([0x03])),
+  Servers.frame(TEXT, "reserved", 0xc0),
+  Servers.frame(CONTINUATION, "of nothing"),
+  Servers.frame(TEXT, "begun", NOT_LAST),
+  Servers.frame(3, "unknown"),
+  Servers.frame(11, "unknown"),
+  Servers.frame(PING, "cut", NOT_LAST),
+  Servers.frame(PING, Buffer.alloc(126)),
+  Buffer.from([0x81, 0x81, 1, 2, 3, 4, 5]),
+  Servers.frame(TEXT, Buffer.from([0xc3])),
+  Buffer.from([0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1]),
+  Buffer.from([0x81, 127, 0, 0, 0, 0, 0, 0x10, 0, 1]),
+  // Lengths that take more bytes than they need.
+  Buffer.from([0x81, 126, 0, 1, 0x61]),
+  Buffer.from([0x81, 127, 0, 0, 0, 0, 0, 0, 0, 1, 0x61])
+)
+
+const cuts = either<ReadonlyArray<number>>(
+  Arbitrary.Constant([1]),
+  list(int(1, 20), 1, 9),
+  list(oneOf(1, 2, 4, 10, 126, 130, 1400, 65_536), 1, 9)
+)
+
+describe("a frame collector", () => {
+  it.effect.prop(
+    "makes of a stream, however it is cut, what the receiver makes of it whole",
+    {
+      before: list(wellFormed, 0, 6),
+      end: either(Arbitrary.Constant(Buffer.alloc(0)), odd),
+      after: list(wellFormed, 0, 2),
+      sizes: cuts
+    },
+    ({ after, before, end, sizes }) =>
+      Effect.promise(async () => {
+        const stream = Buffer.concat([...before, end, ...after])
+        const { events } = await collected(cut(stream, sizes))
+        assert.deepStrictEqual(events, await bare(stream))
+      }),
+    { arbitrary: { runs: 400 } }
+  )
+
+  it.effect.prop(
+    "hands on messages and control frames whole, each at once and only once",
+    { frames: list(wellFormed, 1, 6), sizes: cuts },
+    ({ frames, sizes }) =>
+      Effect.promise(async () => {
+        const stream = Buffer.concat(frames)
+        const { handed } = await collected(cut(stream, sizes))
+        assert.strictEqual(Buffer.concat(handed).length, stream.length)
+        for (const bytes of handed) {
+          // What was handed on is a stream of its own: nothing before it is missing.
+          const alone = await bare(Buffer.concat([bytes, Servers.text("end")]))
+          assert.strictEqual(alone.at(-1), "text end")
+        }
+      }),
+    { arbitrary: { runs: 100 } }
+  )
+
+  it("passes a read of whole frames on as it is, without a copy", () => {
+    const copies = vi.spyOn(Buffer.prototype, "copy")
+    const handed: Array<Buffer> = []
+    const collector = new FrameCollector(LIMITS, (bytes) => handed.push(bytes) > 0)
+    const read = Buffer.concat([Servers.text("a"), Servers.frame(PING, "b"), Servers.text("c".repeat(200))])
+    collector.take(read)
+    assert.strictEqual(handed[0], read)
+    assert.strictEqual(handed.length, 1)
+    assert.strictEqual(copies.mock.calls.length, 0)
+    copies.mockRestore()
+  })
+
+  it("tells whoever writes to pause when the receiver wants one, for any part of a read", () => {
+    for (const wants of [0, 1, 2, 3]) {
+      let part = 0
+      const collector = new FrameCollector(LIMITS, () => part++ !== wants)
+      // Two parts: what was begun before, and the rest.
+      assert.isTrue(collector.take(Servers.text("abc").subarray(0, 2)))
+      const asked = collector.take(Buffer.concat([Servers.text("abc").subarray(2), Servers.text("d")]))
+      assert.strictEqual(asked, wants > 1)
+    }
+  })
+
+  for (const [name, stream, sizes] of [
+    ["one text in reads of a byte", whole(500_000), [1]],
+    ["one text in reads of 4 bytes", whole(1_000_000), [4]],
+    ["one text in whole reads", whole(1_000_000), [65_536]],
+    ["65,536 fragments of a byte, each a read", fragmented(65_536), [3]],
+    ["65,536 fragments of a byte in reads of a byte", fragmented(65_536), [1]],
+    ["65,536 fragments of a byte in one read", fragmented(65_536), [1_000_000]]
+  ] as const) {
+    it(`copies a bounded number of times what it is given, of ${name}, and hands it on in one piece`, async () => {
+      let copied = 0
+      const copy = Buffer.prototype.copy
+      vi.spyOn(Buffer.prototype, "copy").mockImplementation(function (this: Buffer, ...args) {
+        const count = copy.apply(this, args)
+        copied += count
+        return count
+      })
+      const { events, handed } = await collected(cut(stream, sizes))
+      vi.restoreAllMocks()
+      assert.match(events.join(), /^text x+… of \d+$/)
+      assert.strictEqual(handed.length, 1)
+      assert.isAtLeast(copied, sizes[0] === 1_000_000 ? 0 : stream.length)
+      assert.isAtMost(copied, 3 * stream.length)
+    })
+  }
+
+  it("takes a message of exactly the limits, and lets the receiver refuse one of more", async () => {
+    const limits = { bytes: 1000, fragments: 10 }
+    const send = async (bytes: number, fragments: number) =>
+      (await collected(cut(message(TEXT, Buffer.alloc(bytes, "x"), fragments, true), [7]), limits)).events.at(-1)
+    assert.match((await send(1000, 10)) ?? "", /^text x+… of 1000$/)
+    assert.strictEqual(await send(1001, 10), "error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
+    assert.strictEqual(await send(1000, 11), "error WS_ERR_TOO_MANY_BUFFERED_PARTS")
+    assert.strictEqual(await send(1001, 1), "error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
+  })
+
+  it("holds back nothing of what breaks the protocol: the receiver knows with the byte that does it", async () => {
+    for (const [bytes, needed] of [
+      [Servers.frame(TEXT, "reserved", 0xc0), 2],
+      [Servers.frame(3, "unknown"), 2],
+      [Servers.frame(PING, "cut", NOT_LAST), 2],
+      [Servers.frame(CONTINUATION, "of nothing"), 2],
+      [Servers.frame(PING, Buffer.alloc(126)), 2],
+      [Buffer.from([0x81, 0x81, 1, 2, 3, 4, 5]), 2],
+      [Servers.frame(CLOSE, Buffer.from([3])), 2],
+      [Buffer.from([0x81, 127, 0, 0, 0, 0, 0x00, 0x10, 0, 1, 1, 1]), 10],
+      [Buffer.concat([Servers.frame(TEXT, "begun", NOT_LAST), Servers.text("another")]), 9]
+    ] as const) {
+      for (const before of [Buffer.alloc(0), Servers.text("fine")]) {
+        const reads = cut(Buffer.concat([before, bytes.subarray(0, needed)]), [1])
+        const { events } = await collected(reads)
+        assert.match(events.at(-1) ?? "", /^error /, bytes.toString("hex"))
+        const early = await collected(reads.slice(0, -1))
+        assert.notMatch(early.events.join(), /error/, bytes.toString("hex"))
+      }
+    }
+  })
+
+  it("drops what comes after a close frame", async () => {
+    const stream = Buffer.concat([
+      Servers.text("a"),
+      Servers.closeFrame(4001, "bye"),
+      Servers.text("late"),
+      Buffer.alloc(9)
+    ])
+    for (const sizes of [[1], [5], [stream.length]]) {
+      const { events, handed } = await collected(cut(stream, sizes))
+      assert.deepStrictEqual(events, ["text a", "close 4001 bye"])
+      assert.strictEqual(
+        Buffer.concat(handed).length,
+        Servers.text("a").length + Servers.closeFrame(4001, "bye").length
+      )
+    }
+  })
+})

@@ -1,0 +1,70 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import { EventEmitter, once } from "node:events"
+import { Writable } from "node:stream"
+import { WebSocket } from "ws"
+import { collectFrames } from "../../../src/node/internal/wsReceiver.ts"
+import { heapUsed } from "../../support/memory.ts"
+import * as Servers from "../../support/servers.ts"
+import { LIMITS } from "../support/received.ts"
+
+/** A socket of another runtime's `ws`, as far as this looks at one. */
+const foreign = (inside: object): WebSocket => Object.assign(Object.create(null), inside)
+
+describe("collecting frames before they are parsed", () => {
+  it("hands the receiver of a socket what is whole", () => {
+    const written: Array<string> = []
+    const receiver = new Writable({
+      write: (bytes: Buffer, _encoding, done) => {
+        written.push(bytes.toString("latin1"))
+        done()
+      }
+    })
+    collectFrames(foreign({ _receiver: receiver }), LIMITS)
+    const text = Servers.text("hello")
+    assert.isTrue(receiver.write(text.subarray(0, 3)))
+    assert.deepStrictEqual(written, [])
+    receiver.write(Buffer.concat([text.subarray(3), text]))
+    assert.deepStrictEqual(
+      written,
+      [text, text].map((bytes) => bytes.toString("latin1"))
+    )
+  })
+
+  it("leaves a socket alone that has no such receiver", () => {
+    for (const inside of [{}, { _receiver: undefined }, { _receiver: new EventEmitter() }]) {
+      const socket = foreign(inside)
+      collectFrames(socket, LIMITS)
+      assert.deepStrictEqual(Object.entries(socket), Object.entries(inside))
+    }
+  })
+
+  it.live("keeps the fragments of messages that never end as bytes: 20 of 50,000 are 5 MB, not 200", () =>
+    Effect.gen(function* () {
+      const connections = 20
+      const fragments = Buffer.concat([
+        Servers.frame(Servers.TEXT, "x", 0),
+        Buffer.concat(Array.from({ length: 50_000 }, () => Servers.frame(Servers.CONTINUATION, "x", 0))),
+        // Answered, so that it is known when all was read.
+        Servers.frame(Servers.PING, "all")
+      ])
+      const { url } = yield* Servers.gateway((_peer, socket) => socket.write(fragments))
+      const before = heapUsed()
+      const sockets = yield* Effect.acquireRelease(
+        Effect.promise(() =>
+          Promise.all(
+            Array.from({ length: connections }, async () => {
+              const socket = new WebSocket(url, { perMessageDeflate: false })
+              socket.on("open", () => collectFrames(socket, LIMITS))
+              await once(socket, "ping")
+              return socket
+            })
+          )
+        ),
+        (opened) => Effect.sync(() => opened.forEach((socket) => socket.terminate()))
+      )
+      assert.strictEqual(sockets.length, connections)
+      assert.isBelow(heapUsed() - before, 20_000_000)
+    })
+  )
+})
