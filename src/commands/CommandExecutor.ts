@@ -135,6 +135,11 @@ export class CommandExecutor<D extends Destination> {
     }
   }
 
+  /** Sends an answer of the host's own, as any text is sent; false where it may not or there is no room for it. */
+  reply(connection: Addressee, text: string): boolean {
+    return connection.covered && connection.state === "open" && this.#handOver(connection, text) === undefined
+  }
+
   /** The one result of a command. */
   #told(
     { origin, sequence }: Answered,
@@ -201,16 +206,22 @@ export class CommandExecutor<D extends Destination> {
     const { display: url, id } = connection.source
     const { state } = connection
     if (state !== "open") return refused(new NotConnected({ url, state }), id)
+    const error = this.#handOver(connection, payload.text)
+    return error === undefined ? "executed" : refused(error, id)
+  }
+
+  /** Hands a text to an open connection, charged to its grant's rate and its buffer; why not, where it doesn't. */
+  #handOver(connection: Addressee, text: string): SendRateLimited | SendBufferFull | undefined {
     const target = connection.target === null ? undefined : this.#options.authority.rateOf(connection.target.url)
-    const bytes = target === undefined ? 0 : utf8.encode(payload.text).length
+    const bytes = target === undefined ? 0 : utf8.encode(text).length
     const now = this.#options.now()
     const over = target === undefined ? undefined : this.#rates.over(target, bytes, now)
-    if (over !== undefined) return refused(new SendRateLimited({ url, ...over }), id)
-    const full = this.#overBuffer(connection, payload.text)
-    if (full !== undefined) return refused(full, id)
+    if (over !== undefined) return new SendRateLimited({ url: connection.source.display, ...over })
+    const full = this.#overBuffer(connection, text)
+    if (full !== undefined) return full
     if (target !== undefined) this.#rates.take(target, bytes, now)
-    connection.send(payload.text)
-    return "executed"
+    connection.send(text)
+    return undefined
   }
 
   #overBuffer(connection: Addressee, text: string): SendBufferFull | undefined {

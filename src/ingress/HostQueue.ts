@@ -69,7 +69,7 @@ class Numbering {
   }
 }
 
-const bytesOf = (event: CommandResult | Delivered): number => (event instanceof Delivered ? event.bytes : RESULT_BYTES)
+const bytesOf = (event: CommandResult | Delivered): number => (event instanceof Delivered ? event.memory : RESULT_BYTES)
 
 /**
  * The queue of one plugin. Fields are for reading.

@@ -10,6 +10,7 @@
  */
 import type * as Schema from "effect/Schema"
 import type { ReportedError } from "../connection/ConnectionSink.ts"
+import { memoryOf } from "./Accounting.ts"
 import type { CommandOutcome } from "./CommandOutcome.ts"
 
 /**
@@ -49,10 +50,13 @@ export interface SourceOrigin extends Origin {
 export const correlationId = (origin: Origin, sequence: number): string => `${origin.key}.${sequence}`
 
 abstract class Base<O extends Origin = SourceOrigin> {
-  /** How many of the source's events before this one were never handed over. Set when this one is. */
+  /**
+   * How many of the source's events with a lower sequence were lost, evicted or discarded, and not told by an earlier
+   * event. Set when this one is handed over.
+   */
   droppedBefore = 0
   readonly origin: O
-  /** Grows by one per event enqueued from this source, from 1. */
+  /** Grows by one per event enqueued from this source, from 1. Urgent texts are handed over before lower ones. */
   readonly sequence: number
   /** The epoch of the connection, 0 before the first open. */
   readonly epoch: number
@@ -134,8 +138,8 @@ export class WebSocketOpen extends Base {
 
 /**
  * A text frame. `frame` numbers the text frames of one epoch from 1 as they
- * arrived, so a gap is a frame the plugin never saw. `bytes` is its length in
- * UTF-8.
+ * arrived, without those that the host answered itself, so a number that is
+ * never seen is a frame the plugin never saw. `bytes` is its length in UTF-8.
  *
  * @category models
  * @since 0.1.0
@@ -327,12 +331,15 @@ export class Delivered extends Base<Origin> {
   readonly kind: string
   /** The length of the payload as JSON, in bytes of UTF-8. */
   readonly bytes: number
+  /** @internal The memory that it takes while it waits. */
+  readonly memory: number
   readonly #json: string
 
   constructor(origin: Origin, sequence: number, at: number, kind: string, json: string, bytes: number) {
     super(origin, sequence, 0, at)
     this.kind = kind
     this.bytes = bytes
+    this.memory = memoryOf(json, bytes)
     this.#json = json
   }
 

@@ -1,10 +1,13 @@
 /**
- * The bounded sliding queue of one source, with exact accounting.
+ * The bounded queue of one source. It implements the sink of its connection:
+ * everything here runs synchronously in the turn in which the socket speaks.
  *
- * Text events are bounded in number and bytes; the oldest goes first, in hand,
- * so that it is charged to its source. State events (open, close, error) and
- * the source's timers wait beside them, outside the capacity, and are never
- * evicted; whichever head has the lower sequence is next.
+ * Text events wait in order, at most `ingress_queue_capacity` of them and
+ * `ingress_queue_bytes`; of a full queue the oldest goes first, in hand, so that
+ * it is counted. State events and the source's timers wait beside them, outside
+ * the capacity, and are never evicted; whichever head has the lower sequence is
+ * next. What the ingress calls urgent overtakes the texts behind the last state
+ * event before it, and is evicted last.
  *
  * A burst is not overload: at half full the socket is paused, at a quarter it
  * is read again, and only a pause that outlasts the patience lets the queue
@@ -14,12 +17,10 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Queue from "effect/Queue"
 import type { ConnectionSink, EpochEnd, ReportedError } from "../connection/ConnectionSink.ts"
 import type { ReadMode } from "../connection/WebSocketClient.ts"
 import type { Values } from "../limits/Limits.ts"
-import type { Accounting, HostBytes } from "./Accounting.ts"
+import { memoryOf, type Accounting, type HostBytes } from "./Accounting.ts"
 import { QueueOverflow } from "./IngressError.ts"
 import {
   Timer,
@@ -30,16 +31,11 @@ import {
   type IngressEvent,
   type SourceOrigin
 } from "./IngressEvent.ts"
+import { Backpressure, READ_TEXTS } from "./internal/backpressure.ts"
+import { Losses } from "./internal/losses.ts"
+import * as Texts from "./internal/texts.ts"
+import * as TextRules from "./TextRules.ts"
 import type { EventQueue, Turns } from "./Turns.ts"
-
-/**
- * How the socket is read: as it comes, not at all, or slowly while the queue
- * slides.
- *
- * @category models
- * @since 0.1.0
- */
-export type Flow = "flowing" | "paused" | "sliding"
 
 /**
  * What a queue needs.
@@ -53,6 +49,10 @@ export interface Options {
   readonly display: string
   /** Whether the ingress takes events of a kind. Asked again after `reconfigure`. */
   readonly takes: (kind: IngressEvent["kind"]) => boolean
+  /** What the ingress says of its texts. Asked again after `reconfigure`. */
+  readonly rules: () => TextRules.TextRules | null
+  /** Sends an answer of the host's own; false where there is no room for it, or nobody who may send. */
+  readonly reply: (text: string) => boolean
   readonly limits: Pick<Values, "ingressQueueCapacity" | "ingressQueueBytes" | "burstPatienceMs">
   readonly accounting: Accounting
   readonly hostBytes: HostBytes
@@ -69,10 +69,6 @@ export interface Options {
   readonly epochEnded: () => void
 }
 
-// What one read of a socket can bring, in bytes, and the fewest that a text frame has on the wire (RFC 6455, 5.2).
-const READ_BYTES = 65_536
-const FRAME_HEADER_BYTES = 2
-
 /**
  * The queue of one source. Fields are for reading.
  *
@@ -82,67 +78,74 @@ const FRAME_HEADER_BYTES = 2
 export class IngressQueue implements ConnectionSink, EventQueue {
   inTurn = false
   nextInTurn: EventQueue | undefined = undefined
-  flow: Flow = "flowing"
-  /** When the socket was paused, by the clock that is never set. */
-  pausedAt = 0
   receivedText = 0
   enqueuedText = 0
   rejectedText = 0
   ignoredText = 0
+  /** Texts that the host answered itself. */
+  autoReplied = 0
   /** Evicted text events. */
   drops = 0
-  /** Text events that wait, and their bytes of UTF-8. */
-  depth = 0
-  bytes = 0
+  /** How fast the socket is read. */
+  readonly backpressure: Backpressure
   readonly #options: Options
-  readonly #texts: Queue.Queue<WebSocketText>
+  readonly #texts: Texts.Texts
   readonly #states: Array<IngressEvent> = []
+  readonly #losses = new Losses()
   #takesText: boolean
-  readonly #halfDepth: number
-  readonly #halfBytes: number
-  #head: WebSocketText | undefined = undefined
+  #rules: TextRules.TextRules | null
   #dialError: WebSocketError | undefined = undefined
-  #read: (mode: ReadMode) => void = () => {}
   #sequence = 0
-  #handedOver = 0
   #epoch = 0
   #frame = 0
-  #sincePause = 0
 
-  constructor(options: Options, texts: Queue.Queue<WebSocketText>) {
+  constructor(options: Options, texts: Texts.Texts) {
+    const { limits, monotonic, paused } = options
     this.#options = options
     this.#texts = texts
     this.#takesText = options.takes("websocket_text")
-    this.#halfDepth = options.limits.ingressQueueCapacity / 2
-    this.#halfBytes = options.limits.ingressQueueBytes / 2
+    this.#rules = options.rules()
+    this.backpressure = new Backpressure({ limits, held: texts, monotonic, paused })
   }
 
-  /** The ingress may take other kinds from now on. */
+  /** The ingress may take other kinds, and say otherwise of its texts, from now on. */
   reconfigure(): void {
     this.#takesText = this.#options.takes("websocket_text")
+    this.#rules = this.#options.rules()
+  }
+
+  /** How many texts it holds. */
+  get capacity(): number {
+    return this.#options.limits.ingressQueueCapacity
+  }
+
+  /** Text events that wait. */
+  get depth(): number {
+    return this.#texts.depth
+  }
+
+  /** The memory that they take. */
+  get bytes(): number {
+    return this.#texts.bytes
   }
 
   /** Events that wait, of all kinds. */
   get waiting(): number {
-    return this.depth + this.#states.length
+    return this.#texts.depth + this.#states.length
   }
 
   /** When the oldest waiting event happened, in Unix milliseconds. */
   get oldestAt(): number | undefined {
-    const text = this.#peekText()
-    const state = this.#states[0]
-    if (text === undefined || state === undefined) return (text ?? state)?.at
-    return Math.min(text.at, state.at)
+    const text = this.#texts.oldestAt
+    const state = this.#states[0]?.at
+    return text === undefined || state === undefined ? (text ?? state) : Math.min(text, state)
   }
 
   opened(epoch: number, attempts: number, subprotocol: string | null, read: (mode: ReadMode) => void): void {
     this.#epoch = epoch
     this.#frame = 0
-    this.#read = read
     this.#options.epochBegan()
-    // The last epoch's texts may still wait; its pause has nothing to do with the new socket.
-    this.flow = "flowing"
-    if (this.#isHalfFull) this.#pause()
+    this.backpressure.opened(read)
     if (!this.#options.takes("websocket_open")) return
     const { now, origin } = this.#options
     this.#enqueueState(new WebSocketOpen(origin, ++this.#sequence, epoch, now(), attempts, subprotocol), true)
@@ -150,31 +153,15 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   text(text: string, bytes: number, at: number): void {
     this.receivedText++
+    const rules = this.#rules
+    if (rules !== null && this.#replies(rules, text)) return
     this.#frame++
     if (!this.#takesText) {
       this.ignoredText++
       return
     }
-    const { accounting, hostBytes, origin } = this.#options
-    this.enqueuedText++
-    accounting.enqueued++
-    const event = new WebSocketText(origin, ++this.#sequence, this.#epoch, at, this.#frame, text, bytes)
-    if (this.#isTooFullFor(bytes) && !this.#makeRoom(bytes)) {
-      this.#countEviction()
-      return
-    }
-    Queue.offerUnsafe(this.#texts, event)
-    this.depth++
-    this.bytes += bytes
-    accounting.queueDepth++
-    accounting.queueBytes += bytes
-    hostBytes.used += bytes
-    if (!this.inTurn) this.#options.turns.join(this)
-    if (this.flow === "flowing") {
-      if (this.#isHalfFull) this.#pause()
-    } else {
-      this.#sincePause += bytes + FRAME_HEADER_BYTES
-    }
+    const event = new WebSocketText(this.#options.origin, ++this.#sequence, this.#epoch, at, this.#frame, text, bytes)
+    this.#enqueueText(event, rules !== null && TextRules.isUrgent(rules, text))
   }
 
   rejected(): void {
@@ -185,8 +172,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   ended(end: EpochEnd, willReconnect: boolean, deliver: boolean): void {
     const { epochEnded, now, origin, takes } = this.#options
     epochEnded()
-    this.#read = () => {}
-    this.flow = "flowing"
+    this.backpressure.ended()
     if (end.error !== null && takes("websocket_error")) {
       const event = new WebSocketError(origin, ++this.#sequence, this.#epoch, now(), end.error, willReconnect)
       this.#enqueueState(event, deliver)
@@ -235,17 +221,17 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     if (index < 0) return
     this.#states.splice(index, 1)
     event.waits = false
+    this.#losses.lose(event.sequence)
     this.#options.accounting.queueDepth--
     this.#options.accounting.discarded++
   }
 
-  /** Takes the next event, and says in it how many before it were never handed over. */
+  /** Takes the next event, and says in it how many before it were lost and not yet told. */
   take(): IngressEvent | undefined {
-    const event = this.#states.length === 0 ? this.#takeText() : this.#takeFirst()
+    const event = this.#states.length === 0 ? this.#takeText(Infinity) : this.#takeFirst()
     if (event === undefined) return undefined
     if (this.waiting > 0) this.#options.turns.join(this)
-    event.droppedBefore = event.sequence - this.#handedOver - 1
-    this.#handedOver = event.sequence
+    event.droppedBefore = this.#losses.tell(event.sequence)
     return event
   }
 
@@ -253,54 +239,79 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   discard(): void {
     const { accounting } = this.#options
     const states = this.#states.length
-    let discarded = states
-    while (this.#takeText() !== undefined) discarded++
+    const waiting = this.waiting
+    this.#losses.loseAll(waiting, this.#sequence)
+    while (this.#removed(this.#texts.evict()) !== undefined);
+    this.backpressure.removed()
     for (const state of this.#states) if (state.kind === "timer") state.waits = false
     this.#states.length = 0
     this.#dialError = undefined
     accounting.queueDepth -= states
-    accounting.discarded += discarded
+    accounting.discarded += waiting
     if (states > 0) this.#options.readied()
   }
 
-  /** Lets the queue slide: the pause has lasted too long. */
-  slide(): void {
-    if (this.flow !== "paused") return
-    this.flow = "sliding"
-    this.#read("slow")
+  /** Answers a text itself where the ingress says so and there is room for it. */
+  #replies(rules: TextRules.TextRules, text: string): boolean {
+    const reply = TextRules.replyTo(rules, text)
+    if (reply === undefined || !this.#options.reply(reply)) return false
+    this.autoReplied++
+    return true
   }
 
-  get #isHalfFull(): boolean {
-    return this.depth >= this.#halfDepth || this.bytes >= this.#halfBytes
+  #enqueueText(event: WebSocketText, isUrgent: boolean): void {
+    const { accounting, hostBytes, turns } = this.#options
+    const memory = memoryOf(event.text, event.bytes)
+    this.enqueuedText++
+    accounting.enqueued++
+    if (this.#isTooFullFor(memory) && !this.#makeRoom(memory, isUrgent)) {
+      this.#evicted(event)
+      return
+    }
+    this.#texts.add(event, isUrgent)
+    accounting.queueDepth++
+    accounting.queueBytes += memory
+    hostBytes.used += memory
+    if (!this.inTurn) turns.join(this)
+    this.backpressure.added(event.bytes)
   }
 
   #isTooFullFor(bytes: number): boolean {
     const { hostBytes, limits } = this.#options
     return (
-      this.depth >= limits.ingressQueueCapacity ||
-      this.bytes + bytes > limits.ingressQueueBytes ||
+      this.#texts.depth >= limits.ingressQueueCapacity ||
+      this.#texts.bytes + bytes > limits.ingressQueueBytes ||
       hostBytes.used + bytes > hostBytes.limit
     )
   }
 
-  /** Evicts the oldest texts until there is room; false if even an empty queue has none. */
-  #makeRoom(bytes: number): boolean {
+  /** Evicts texts until there is room; false, and none evicted, where all that may go leave none. */
+  #makeRoom(bytes: number, isUrgent: boolean): boolean {
     const { hostBytes, limits } = this.#options
-    // What would not fit if nothing waited costs nothing of what waits.
-    if (bytes > limits.ingressQueueBytes || hostBytes.used - this.bytes + bytes > hostBytes.limit) return false
-    const alreadyRead = this.flow === "paused" && this.#sincePause <= READ_BYTES
-    if (alreadyRead && hostBytes.used + bytes <= hostBytes.limit) return true
+    const { ingressQueueBytes, ingressQueueCapacity } = limits
+    if (bytes > ingressQueueBytes) return false
+    if (this.backpressure.mayExceed && hostBytes.used + bytes <= hostBytes.limit) return true
+    const dispensable = this.#texts.dispensable(isUrgent)
+    if (
+      this.#texts.depth - dispensable.depth >= ingressQueueCapacity ||
+      this.#texts.bytes - dispensable.bytes + bytes > ingressQueueBytes ||
+      hostBytes.used - dispensable.bytes + bytes > hostBytes.limit
+    ) {
+      return false
+    }
     while (this.#isTooFullFor(bytes)) {
-      if (this.#removeText() === undefined) return false
-      this.#countEviction()
+      const event = this.#removed(this.#texts.evict())
+      if (event === undefined) return false
+      this.#evicted(event)
     }
     return true
   }
 
-  #countEviction(): void {
+  #evicted(event: WebSocketText): void {
     const { accounting, display, limits, overflowed } = this.#options
     this.drops++
     accounting.evicted++
+    this.#losses.lose(event.sequence)
     overflowed(
       () =>
         new QueueOverflow({
@@ -311,22 +322,12 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     )
   }
 
-  #pause(): void {
-    this.flow = "paused"
-    // What is over the capacity came with an earlier read: a new epoch brings no further allowance.
-    const { ingressQueueBytes, ingressQueueCapacity } = this.#options.limits
-    if (this.depth <= ingressQueueCapacity && this.bytes <= ingressQueueBytes) this.#sincePause = 0
-    this.pausedAt = this.#options.monotonic()
-    this.#read("off")
-    if (this.#options.limits.burstPatienceMs === 0) this.slide()
-    else this.#options.paused()
-  }
-
   #enqueueState(event: IngressEvent, deliver: boolean): void {
     const { accounting, turns } = this.#options
     accounting.enqueued++
     if (!deliver) {
       accounting.discarded++
+      this.#losses.lose(event.sequence)
       return
     }
     this.#states.push(event)
@@ -336,10 +337,12 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   #takeFirst(): IngressEvent | undefined {
     const state = this.#states[0]
-    const text = this.#peekText()
-    if (state === undefined || (text !== undefined && text.sequence < state.sequence)) return this.#takeText()
+    if (state === undefined) return undefined
+    const text = this.#takeText(state.sequence)
+    if (text !== undefined) return text
     const wasReady = this.ready()
     this.#states.shift()
+    this.#texts.interrupted()
     this.#options.accounting.queueDepth--
     if (state === this.#dialError) this.#dialError = undefined
     if (state.kind === "timer") state.waits = false
@@ -347,43 +350,22 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     return state
   }
 
-  #peekText(): WebSocketText | undefined {
-    this.#head ??= this.#poll()
-    return this.#head
+  /** Takes the text whose turn it is among those with a lower sequence. */
+  #takeText(before: number): WebSocketText | undefined {
+    const event = this.#removed(this.#texts.takeBefore(before))
+    if (event !== undefined) this.backpressure.removed()
+    return event
   }
 
-  #removeText(): WebSocketText | undefined {
-    const event = this.#head ?? this.#poll()
+  /** A text doesn't wait any more. */
+  #removed(event: WebSocketText | undefined): WebSocketText | undefined {
     if (event === undefined) return undefined
-    this.#head = undefined
     const { accounting, hostBytes } = this.#options
-    this.depth--
-    this.bytes -= event.bytes
+    const memory = memoryOf(event.text, event.bytes)
     accounting.queueDepth--
-    accounting.queueBytes -= event.bytes
-    hostBytes.used -= event.bytes
+    accounting.queueBytes -= memory
+    hostBytes.used -= memory
     return event
-  }
-
-  /** Removes the oldest text and reads the socket again where that leaves the queue a quarter full. */
-  #takeText(): WebSocketText | undefined {
-    const event = this.#removeText()
-    const { limits } = this.#options
-    if (
-      this.flow !== "flowing" &&
-      this.depth <= limits.ingressQueueCapacity / 4 &&
-      this.bytes <= limits.ingressQueueBytes / 4
-    ) {
-      this.flow = "flowing"
-      this.#read("full")
-    }
-    return event
-  }
-
-  #poll(): WebSocketText | undefined {
-    if (this.depth === 0) return undefined
-    const taken = Queue.takeUnsafe(this.#texts)
-    return taken !== undefined && Exit.isSuccess(taken) ? taken.value : undefined
   }
 }
 
@@ -395,7 +377,6 @@ export class IngressQueue implements ConnectionSink, EventQueue {
  */
 export const make = (options: Options): Effect.Effect<IngressQueue> =>
   Effect.map(
-    // The producer makes room itself, so the queue never drops what it can't hand over.
-    Queue.sliding<WebSocketText>(options.limits.ingressQueueCapacity + READ_BYTES / FRAME_HEADER_BYTES + 1),
+    Texts.make(options.limits.ingressQueueCapacity + READ_TEXTS + 1),
     (texts) => new IngressQueue(options, texts)
   )

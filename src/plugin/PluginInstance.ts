@@ -536,6 +536,7 @@ export class PluginInstance {
   #set(lifecycle: Lifecycle, dueAt: number | null): void {
     const same = this.lifecycle === lifecycle && this.#dueAt === dueAt
     this.lifecycle = lifecycle
+    this.record.isRunning = lifecycle === "running"
     this.#dueAt = dueAt
     this.#retryAt = dueAt === null ? null : this.record.now() + Math.round(dueAt - this.record.monotonic())
     if (!same) this.#options.changed()

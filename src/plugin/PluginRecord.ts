@@ -17,10 +17,11 @@ import type { Authority } from "../grants/Grants.ts"
 import * as Accounting from "../ingress/Accounting.ts"
 import { HostQueue, RESULTS_SOURCE } from "../ingress/HostQueue.ts"
 import type { IngressError } from "../ingress/IngressError.ts"
+import * as TextRules from "../ingress/TextRules.ts"
 import { Turns, type EventQueue } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import type { Values } from "../limits/Limits.ts"
-import { takes, type Manifest } from "../manifest/Manifest.ts"
+import { takes, type Ingress, type Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { Checked } from "./internal/output.ts"
 import { Ticker } from "./internal/ticker.ts"
@@ -88,6 +89,8 @@ export class PluginRecord {
   lastDispatchAt: number | null = null
   lastError: OwnFailure | null = null
   slots: ReadonlyArray<SourceSlot> = []
+  /** Whether the service runs: what is answered for the plugin is answered only while it could. */
+  isRunning = false
   /** What is enabled; undefined where nothing could be. */
   manifest: Manifest | undefined = undefined
   readonly accounting = Accounting.make()
@@ -161,8 +164,22 @@ export class PluginRecord {
 
   /** Whether an ingress takes events of a kind. */
   takes(ingressName: string, kind: string): boolean {
-    const ingress = this.manifest?.ingresses.find(({ name }) => name === ingressName)
+    const ingress = this.#ingress(ingressName)
     return ingress !== undefined && takes(ingress, kind)
+  }
+
+  /** What an ingress says of its texts. */
+  rules(ingressName: string): TextRules.TextRules | null {
+    return TextRules.of(this.#ingress(ingressName))
+  }
+
+  /** Sends an answer of the host's own, in the turn in which it was asked for; false where it can't be sent now. */
+  reply({ connection }: SourceSlot, text: string): boolean {
+    return this.isRunning && this.#executor?.reply(connection, text) === true
+  }
+
+  #ingress(ingressName: string): Ingress | undefined {
+    return this.manifest?.ingresses.find(({ name }) => name === ingressName)
   }
 
   /** A dispatch begins. */
@@ -226,9 +243,9 @@ export class PluginRecord {
     const now = this.monotonic()
     let next: number | null = null
     for (const { queue } of this.slots) {
-      if (queue.flow !== "paused") continue
-      const left = Math.ceil(queue.pausedAt + this.#options.limits.burstPatienceMs - now)
-      if (left <= 0) queue.slide()
+      if (queue.backpressure.flow !== "paused") continue
+      const left = Math.ceil(queue.backpressure.pausedAt + this.#options.limits.burstPatienceMs - now)
+      if (left <= 0) queue.backpressure.slide()
       else next = Math.min(next ?? left, left)
     }
     return next

@@ -315,13 +315,16 @@ const declaration = (options: Declared): unknown => {
     ],
     services: [{ name: service, lifecycle: "host-managed" }],
     ingresses: names.map((name) => {
-      const { closeCode, description, eventKinds, sources, stopCodes } = options.ingresses[name] ?? {}
+      const { autoReplies, closeCode, description, eventKinds, sources, stopCodes, urgent } =
+        options.ingresses[name] ?? {}
       return Object.fromEntries(
         Object.entries({
           name,
           description,
           sources,
           event_kinds: eventKinds,
+          urgent,
+          auto_replies: autoReplies,
           stop_codes: stopCodes,
           close_code: closeCode
         }).filter(([, value]) => value !== undefined)

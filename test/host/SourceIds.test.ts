@@ -99,8 +99,8 @@ describe("the id of a source", () => {
       const { first, host, second } = yield* both
       first.sendText("to another epoch")
       yield* host.idle
-      first.end(1006, "", false)
-      second.end(1006, "", false)
+      first.breakOff()
+      second.breakOff()
       yield* host.idle
       const { diagnostics } = yield* rowOf(REF)
       const shown = diagnostics.map((one) => [one.tag, one.sourceId, one.count])

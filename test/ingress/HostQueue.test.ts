@@ -32,6 +32,10 @@ const fixture = (capacity: number, bytes: number, hostBytes = 1_000_000_000) => 
   return { queue, accounting, overflows, host }
 }
 
+/** A payload of so many bytes. */
+const deliver = (queue: HostQueue, bytes: number) =>
+  queue.deliver("a", "order", JSON.stringify("x".repeat(bytes - 2)), bytes)
+
 const Ingress = Schema.Literals(["a", "b"])
 const Step = Schema.Union([
   Schema.Struct({ kind: Schema.Literals(["timer", "result"]), ingress: Ingress }),
@@ -157,7 +161,7 @@ describe("HostQueue", () => {
   it("evicts what is larger than the whole queue, and nothing else for it", () => {
     const { accounting, overflows, queue } = fixture(5, 2000)
     queue.deliver("a", "order", '"small"', 7)
-    queue.deliver("a", "order", "…", 2001)
+    deliver(queue, 2001)
     assert.deepInclude(accounting, { enqueued: 2, evicted: 1, queueDepth: 1 })
     assert.deepStrictEqual(overflows, ["host:deliver QueueOverflow"])
     assert.strictEqual(queue.take()?.sequence, 1)
@@ -166,12 +170,12 @@ describe("HostQueue", () => {
   it("rule 3: keeps within the bytes that all queues of the host share", () => {
     const { accounting, host, queue } = fixture(5, 10_000, 3000)
     host.used = 1500
-    queue.deliver("a", "order", "1", 1000)
-    queue.deliver("a", "order", "2", 1000)
+    deliver(queue, 1000)
+    deliver(queue, 1000)
     assert.strictEqual(host.used, 2500)
     assert.deepInclude(accounting, { evicted: 1, queueDepth: 1, queueBytes: 1000 })
     host.used += 500
-    queue.deliver("a", "order", "3", 2000)
+    deliver(queue, 2000)
     assert.deepInclude(accounting, { evicted: 2, queueDepth: 1, queueBytes: 1000 })
   })
 })

@@ -1,239 +1,169 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import * as Schema from "effect/Schema"
-import type { ReadMode } from "../../src/connection/WebSocketClient.ts"
-import * as Accounting from "../../src/ingress/Accounting.ts"
-import type { IngressEvent } from "../../src/ingress/IngressEvent.ts"
-import * as IngressQueue from "../../src/ingress/IngressQueue.ts"
-import { Turns } from "../../src/ingress/Turns.ts"
+import type { Accounting } from "../../src/ingress/Accounting.ts"
+import type { Timer } from "../../src/ingress/IngressEvent.ts"
+import type { IngressQueue } from "../../src/ingress/IngressQueue.ts"
+import { either, int, list, oneOf } from "../support/arbitraries.ts"
+import { Model } from "./support/model.ts"
+import { CLEAN, fixture, push, shown } from "./support/queue.ts"
 
 const KIB = 1024
 const READ_BYTES = 64 * KIB
+const ERROR = { tag: "DialFailed", message: "" }
 
-interface Fixture {
-  readonly queue: IngressQueue.IngressQueue
-  readonly accounting: Accounting.Accounting
-  readonly modes: Array<ReadMode>
-  readonly read: (mode: ReadMode) => void
-  readonly reports: { overflows: number; readied: number }
-}
+type Step =
+  | { readonly kind: "text"; readonly text: string; readonly times: number }
+  | { readonly kind: "take"; readonly times: number }
+  | { readonly kind: "withdraw"; readonly index: number }
+  | { readonly kind: "neighbour"; readonly bytes: number }
+  | { readonly kind: "open" | "end" | "silent" | "fail" | "timer" | "slide" | "reject" | "discard" | "room" }
 
-const fixture = (options: {
-  readonly capacity: number
-  readonly bytes?: number
-  readonly hostBytes?: number
-  readonly patienceMs?: number
-  readonly kinds?: ReadonlyArray<string>
-}) =>
-  Effect.gen(function* () {
-    const accounting = Accounting.make()
-    const modes: Array<ReadMode> = []
-    const reports = { overflows: 0, readied: 0 }
-    const queue = yield* IngressQueue.make({
-      origin: { key: "k", source: "websocket:ws://h/", id: "1b2c3d4e", url: "ws://h/", ingressName: "gateway" },
-      display: "ws://h/",
-      takes: (kind) => options.kinds?.includes(kind) ?? true,
-      limits: {
-        ingressQueueCapacity: options.capacity,
-        ingressQueueBytes: options.bytes ?? 1_000_000,
-        burstPatienceMs: options.patienceMs ?? 1000
-      },
-      accounting,
-      hostBytes: { used: 0, limit: options.hostBytes ?? 1_000_000_000 },
-      turns: new Turns(() => {}),
-      now: () => 0,
-      monotonic: () => 0,
-      overflowed: () => {
-        reports.overflows++
-      },
-      paused: () => {},
-      readied: () => {
-        reports.readied++
-      },
-      epochBegan: () => {},
-      epochEnded: () => {}
-    })
-    const read = (mode: ReadMode) => {
-      modes.push(mode)
-    }
-    const result: Fixture = { queue, accounting, modes, read, reports }
-    return result
-  })
+const text = (beginning: string, length: number) => `${beginning}${"x".repeat(length)}`
 
-const Step = Schema.Union([
-  Schema.Struct({
-    kind: Schema.Literal("text"),
-    bytes: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 40 }))
-  }),
-  Schema.Struct({ kind: Schema.Literals(["take", "open", "end", "fail", "slide", "reject", "discard"]) })
-])
+const Text: Arbitrary.Arbitrary<string> = either(
+  Arbitrary.map(int(0, 40), (length) => text(".", length)),
+  Arbitrary.map(int(0, 40), (length) => text("!", length)),
+  Arbitrary.map(int(0, 20), (length) => text("?\u{e9}\u{1f600}", length)),
+  Arbitrary.map(int(0, 20), (length) => text("!\u{e9}", length)),
+  oneOf("ping", "ping!", "!ping")
+)
 
-interface Waiting {
-  readonly sequence: number
-  readonly bytes: number | null
-  readonly frame: number
-}
+const texts: Arbitrary.Arbitrary<Step> = Arbitrary.all({ kind: oneOf("text"), text: Text, times: oneOf(1, 1, 2, 10) })
+const takes: Arbitrary.Arbitrary<Step> = Arbitrary.all({ kind: oneOf("take"), times: oneOf(1, 2, 5, 12) })
+const Step: Arbitrary.Arbitrary<Step> = either<Step>(
+  texts,
+  texts,
+  texts,
+  takes,
+  takes,
+  Arbitrary.all({ kind: oneOf("open", "end", "silent", "fail", "timer", "timer", "slide", "reject", "room") }),
+  Arbitrary.all({ kind: oneOf("withdraw"), index: int(0, 5) }),
+  Arbitrary.all({ kind: oneOf("neighbour"), bytes: oneOf(0, 50, 150, 400) }),
+  Arbitrary.all({ kind: oneOf("discard", "room", "timer", "slide") })
+)
 
-/** The reference: one list of what waits, and arithmetic. */
-class Model {
-  readonly capacity: number
-  readonly byteCapacity: number
-  waiting: Array<Waiting> = []
-  sequence = 0
-  handed = 0
-  frame = 0
-  evicted = 0
-  discarded = 0
-  received = 0
-  rejected = 0
-  taken = 0
-  flow: IngressQueue.Flow = "flowing"
-  sincePause = 0
-  dialError: Waiting | undefined = undefined
-
-  constructor(capacity: number, byteCapacity: number) {
-    this.capacity = capacity
-    this.byteCapacity = byteCapacity
-  }
-
-  get texts() {
-    return this.waiting.filter((event) => event.bytes !== null)
-  }
-
-  get bytes() {
-    return this.texts.reduce((sum, event) => sum + (event.bytes ?? 0), 0)
-  }
-
-  get full() {
-    return this.texts.length >= this.capacity / 2 || this.bytes >= this.byteCapacity / 2
-  }
-
-  text(bytes: number) {
-    this.received++
-    this.frame++
-    this.sequence++
-    const over = () => this.texts.length >= this.capacity || this.bytes + bytes > this.byteCapacity
-    const mayExceed = this.flow === "paused" && this.sincePause <= READ_BYTES
-    if (bytes > this.byteCapacity) {
-      this.evicted++
-      return
-    }
-    if (!mayExceed) {
-      while (over()) {
-        const oldest = this.texts[0]
-        this.waiting = this.waiting.filter((event) => event !== oldest)
-        this.evicted++
-      }
-    }
-    this.waiting.push({ sequence: this.sequence, bytes, frame: this.frame })
-    if (this.flow !== "flowing") this.sincePause += bytes + 2
-    else if (this.full) this.pause()
-  }
-
-  relax() {
-    if (this.texts.length <= this.capacity / 4 && this.bytes <= this.byteCapacity / 4) this.flow = "flowing"
-  }
-
-  state() {
-    const event = { sequence: ++this.sequence, bytes: null, frame: 0 }
-    this.waiting.push(event)
-    return event
-  }
-
-  pause() {
-    this.flow = "paused"
-    if (this.texts.length <= this.capacity && this.bytes <= this.byteCapacity) this.sincePause = 0
-  }
-
-  take() {
-    const next = this.waiting.shift()
-    if (next === undefined) return undefined
-    this.taken++
-    if (next.bytes !== null) this.relax()
-    const droppedBefore = next.sequence - this.handed - 1
-    this.handed = next.sequence
-    return { sequence: next.sequence, frame: next.frame, droppedBefore }
-  }
-}
-
-const check = (queue: IngressQueue.IngressQueue, accounting: Accounting.Accounting, model: Model) => {
+const check = (
+  queue: IngressQueue,
+  accounting: Accounting,
+  told: { handed: number; dropped: number },
+  model: Model
+) => {
   assert.strictEqual(queue.depth, model.texts.length)
-  assert.strictEqual(queue.bytes, model.bytes)
+  assert.strictEqual(queue.bytes, model.memory)
   assert.strictEqual(queue.waiting, model.waiting.length)
   assert.strictEqual(queue.drops, model.evicted)
   assert.strictEqual(queue.receivedText, model.received)
-  assert.strictEqual(queue.receivedText, queue.enqueuedText + queue.rejectedText + queue.ignoredText)
-  assert.strictEqual(queue.flow, model.flow)
+  assert.strictEqual(queue.autoReplied, model.autoReplied)
+  assert.strictEqual(
+    queue.receivedText,
+    queue.enqueuedText + queue.rejectedText + queue.ignoredText + queue.autoReplied
+  )
+  assert.strictEqual(queue.backpressure.flow, model.flow)
+  assert.deepInclude(accounting, { evicted: model.evicted, discarded: model.discarded, queueBytes: model.memory })
   assert.strictEqual(accounting.queueDepth, model.waiting.length)
-  assert.strictEqual(accounting.queueBytes, model.bytes)
   assert.strictEqual(
     accounting.enqueued,
     model.taken + accounting.evicted + accounting.discarded + accounting.queueDepth
   )
+  assert.strictEqual(told.handed + told.dropped + queue.waiting + model.lost.size, model.sequence)
 }
-
-const shown = (event: IngressEvent | undefined) =>
-  event && { sequence: event.sequence, frame: event.frame, droppedBefore: event.droppedBefore }
 
 describe("IngressQueue", () => {
   it.effect.prop(
-    "rules 3 and 4: holds what the reference list holds, hands over what it hands over, and says what it dropped",
-    {
-      capacity: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 12 })),
-      bytes: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: 200 })),
-      steps: Schema.Array(Step).check(Schema.isMaxLength(120))
-    },
-    ({ bytes, capacity, steps }) =>
+    "rules 2, 3 and 4: holds, overtakes, evicts, hands over and tells what the reference list does",
+    { capacity: int(1, 16), bytes: int(1, 300), hostBytes: oneOf(1_000_000, 400), steps: list(Step, 0, 120) },
+    ({ bytes, capacity, hostBytes, steps }) =>
       Effect.gen(function* () {
-        const { accounting, queue, read } = yield* fixture({ capacity, bytes })
-        const model = new Model(capacity, bytes)
+        const { accounting, host, queue, read, replies, reports, world } = yield* fixture({
+          capacity,
+          bytes,
+          hostBytes,
+          urgent: ["!", "!p"],
+          autoReplies: [{ text: "ping", reply: "pong" }]
+        })
+        const model = new Model(capacity, bytes, hostBytes)
+        const timers: Array<Timer> = []
+        const told = { handed: 0, dropped: 0 }
         let epoch = 0
-        for (const step of steps) {
-          switch (step.kind) {
-            case "text":
-              queue.text("x".repeat(step.bytes), step.bytes, 0)
-              model.text(step.bytes)
-              break
-            case "take":
-              assert.deepStrictEqual(shown(queue.take()), model.take())
-              break
+        const step = (one: Exclude<Step, { readonly times: number }>) => {
+          switch (one.kind) {
             case "open":
               queue.opened(++epoch, 1, null, read)
-              model.frame = 0
-              model.flow = "flowing"
-              if (model.full) model.pause()
-              model.state()
-              break
+              return model.opened()
             case "end":
-              queue.ended({ code: 1000, reason: "", clean: true, error: null }, true, true)
+              queue.ended(CLEAN, true, true)
               model.flow = "flowing"
-              model.state()
-              break
+              return model.state()
+            case "silent":
+              queue.ended(CLEAN, false, false)
+              model.flow = "flowing"
+              return model.silent()
             case "fail":
-              queue.dialFailed({ tag: "DialFailed", message: "" }, true, true)
+              queue.dialFailed(ERROR, true, true)
               if (!model.waiting.some((event) => event === model.dialError)) model.dialError = model.state()
-              break
+              return undefined
+            case "timer":
+              timers.push(queue.timer("t"))
+              return model.state("timer")
+            case "withdraw": {
+              const timer = timers.at(-1 - one.index)
+              if (timer === undefined) return undefined
+              queue.withdraw(timer)
+              assert.isFalse(timer.waits)
+              return model.withdraw(timer.sequence)
+            }
             case "slide":
-              queue.slide()
+              queue.backpressure.slide()
               if (model.flow === "paused") model.flow = "sliding"
-              break
+              return undefined
             case "reject":
               queue.rejected()
               model.received++
-              model.rejected++
-              break
+              return undefined
+            case "room":
+              world.hasRoom = !world.hasRoom
+              return undefined
+            case "neighbour":
+              host.used += one.bytes - model.neighbour
+              model.neighbour = one.bytes
+              return undefined
             case "discard":
-              model.discarded += model.waiting.length
-              model.waiting = []
-              model.relax()
               queue.discard()
-              break
+              return model.discard()
           }
-          check(queue, accounting, model)
         }
-        assert.strictEqual(accounting.discarded, model.discarded)
+        for (const one of steps) {
+          if (one.kind === "text") {
+            for (let time = 0; time < one.times; time++) {
+              push(queue, one.text)
+              if (one.text === "ping" && world.hasRoom) {
+                model.received++
+                model.autoReplied++
+              } else {
+                model.text(one.text, one.text.startsWith("!"))
+              }
+              check(queue, accounting, told, model)
+            }
+          } else if (one.kind === "take") {
+            for (let time = 0; time < one.times; time++) {
+              const event = queue.take()
+              assert.deepStrictEqual(shown(event), model.take())
+              if (event === undefined) break
+              told.handed++
+              told.dropped += event.droppedBefore
+              check(queue, accounting, told, model)
+            }
+          } else {
+            step(one)
+            check(queue, accounting, told, model)
+          }
+        }
+        assert.strictEqual(host.used, model.memory + model.neighbour)
+        assert.strictEqual(reports.overflows, model.evicted)
+        assert.lengthOf(replies, model.autoReplied)
       }),
-    { arbitrary: { runs: 300 } }
+    { arbitrary: { runs: 500 } }
   )
 
   it.effect("pauses at half, slides when told to, and reads again at a quarter", () =>
@@ -242,12 +172,12 @@ describe("IngressQueue", () => {
       queue.opened(1, 1, null, read)
       for (let i = 0; i < 4; i++) queue.text("x", 1, 0)
       assert.deepStrictEqual(modes, ["off"])
-      queue.slide()
+      queue.backpressure.slide()
       assert.deepStrictEqual(modes, ["off", "slow"])
       queue.take()
-      assert.strictEqual(queue.flow, "sliding")
+      assert.strictEqual(queue.backpressure.flow, "sliding")
       queue.take()
-      assert.strictEqual(queue.flow, "flowing")
+      assert.strictEqual(queue.backpressure.flow, "flowing")
       assert.deepStrictEqual(modes, ["off", "slow", "full"])
     })
   )
@@ -363,9 +293,9 @@ describe("IngressQueue", () => {
       const { queue, read } = yield* fixture({ capacity: 1, kinds: ["websocket_text"] })
       queue.opened(1, 1, null, read)
       queue.text("x", 1, 0)
-      queue.slide()
+      queue.backpressure.slide()
       for (let i = 0; i < 10; i++) queue.text("x", 1, 0)
-      assert.strictEqual(queue.flow, "sliding")
+      assert.strictEqual(queue.backpressure.flow, "sliding")
       assert.strictEqual(queue.drops, 10)
     })
   )

@@ -50,9 +50,16 @@ describe("frames", () => {
         plugin.outputCommandResults.map(({ kind, status }) => `${kind} ${status}`),
         texts.map(() => "websocket_send executed")
       )
-      const common = { source: `websocket:${url}`, ingress_name: "gateway", attempt: 1, epoch: 1, dropped_before: 0 }
+      const common = {
+        source: `websocket:${url}`,
+        source_id: connection.id,
+        ingress_name: "gateway",
+        attempt: 1,
+        epoch: 1,
+        dropped_before: 0
+      }
       const wire = handed.map((event) => {
-        const { correlation_id: _id, created_at: _at, source_id: _source, ...rest } = IngressEventWire.encode(event)
+        const { correlation_id: _id, created_at: _at, ...rest } = IngressEventWire.encode(event)
         return rest
       })
       assert.deepStrictEqual<unknown>(wire, [

@@ -399,6 +399,8 @@ describe("Timers", () => {
     )
     return Effect.gen(function* () {
       const host = yield* PluginHost.PluginHost
+      // All of them are open before the clock moves, so that their timers fire together.
+      yield* host.idle
       yield* TestClock.adjust(1)
       yield* host.idle
       for (let half = 0; half < 101; half++) {

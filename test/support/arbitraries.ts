@@ -27,11 +27,15 @@ export const someOf = <A>(values: ReadonlyArray<A>): Arbitrary.Arbitrary<Readonl
     )
   )
 
+/** So many of these. Every length is as likely as another: `Arbitrary.array` alone makes them of two or three items. */
 export const list = <A>(
   item: Arbitrary.Arbitrary<A>,
   minLength: number,
   maxLength: number
-): Arbitrary.Arbitrary<ReadonlyArray<A>> => Arbitrary.array(item, { minLength, maxLength })
+): Arbitrary.Arbitrary<ReadonlyArray<A>> =>
+  Arbitrary.flatMap(int(minLength, maxLength), (length) =>
+    Arbitrary.array(item, { minLength: length, maxLength: length })
+  )
 
 /** `undefined` now and then. */
 export const maybe = <A>(item: Arbitrary.Arbitrary<A>): Arbitrary.Arbitrary<A | undefined> =>

@@ -54,8 +54,9 @@ export const accountingProblem = (
   }
   if ((row.diagnosticCounts["QueueOverflow"] ?? 0) !== evicted) return "each eviction is one QueueOverflow"
   for (const connection of row.websocketConnections) {
-    const { enqueuedText, ignoredText, receivedTextFrames, rejectedText } = connection
-    if (receivedTextFrames !== enqueuedText + rejectedText + ignoredText) return `texts of ${connection.url}`
+    const { autoReplied, enqueuedText, ignoredText, receivedTextFrames, rejectedText } = connection
+    if (receivedTextFrames !== enqueuedText + rejectedText + ignoredText + autoReplied)
+      return `texts of ${connection.url}`
   }
   return undefined
 }

@@ -293,6 +293,8 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
       }),
       display: source.display,
       takes: (kind) => record.takes(source.ingress, kind),
+      rules: () => record.rules(source.ingress),
+      reply: (text) => record.reply(slot, text),
       limits,
       accounting: record.accounting,
       hostBytes,

@@ -65,9 +65,7 @@ export const plugin = (row: Row, limits: Values, now: number): PluginStatus => {
       correlationId: redaction.foreign(result.correlationId),
       ...(result.error === undefined ? {} : { error: { ...result.error, message: messageOf(result.error, redaction) } })
     })),
-    websocketConnections: record.slots.map(({ connection: live, queue }) =>
-      connection(live, queue, redaction, limits, rests)
-    ),
+    websocketConnections: record.slots.map(({ connection: live, queue }) => connection(live, queue, redaction, rests)),
     diagnostics: log.entries(),
     diagnosticCounts: log.counts()
   }
@@ -77,7 +75,6 @@ const connection = (
   live: Connection,
   queue: IngressQueue,
   redaction: Redaction,
-  limits: Values,
   serviceRests: boolean
 ): ConnectionStatus => ({
   id: live.source.id,
@@ -103,7 +100,7 @@ const connection = (
   nextAttemptAt: live.state === "closed" || serviceRests ? null : timeOrNull(live.nextAttemptAt),
   subprotocol: live.subprotocol,
   remoteAddress: live.remoteAddress,
-  flow: queue.flow,
+  flow: queue.backpressure.flow,
   receivedTextFrames: queue.receivedText,
   enqueuedText: queue.enqueuedText,
   rejectedText: queue.rejectedText,
@@ -112,11 +109,11 @@ const connection = (
   enqueuedBinary: 0,
   rejectedBinary: 0,
   unsupportedBinary: live.totals.receivedBinaryFrames,
-  autoReplied: 0,
+  autoReplied: queue.autoReplied,
   sentTextFrames: live.totals.sentTextFrames,
   sentBinaryFrames: 0,
   queueDepth: queue.waiting,
-  queueCapacity: limits.ingressQueueCapacity,
+  queueCapacity: queue.capacity,
   queueDrops: queue.drops,
   sendFailures: live.totals.sendFailures,
   unconfirmedFrames: live.totals.unconfirmedFrames,

@@ -1,0 +1,102 @@
+/**
+ * How fast a socket is read, by how full the queue behind it is: paused at
+ * half, read again at a quarter, and read slowly once a pause was too long and
+ * the queue has to slide.
+ */
+import type { ReadMode } from "../../connection/WebSocketClient.ts"
+import type { Values } from "../../limits/Limits.ts"
+
+/** As it comes, not at all, or slowly. */
+export type Flow = "flowing" | "paused" | "sliding"
+
+export interface Options {
+  readonly limits: Pick<Values, "ingressQueueCapacity" | "ingressQueueBytes" | "burstPatienceMs">
+  /** What waits. */
+  readonly held: { readonly depth: number; readonly bytes: number }
+  /** Milliseconds of a clock that is never set. */
+  readonly monotonic: () => number
+  /** Told when the socket is paused, so that somebody calls `slide` in time. */
+  readonly paused: () => void
+}
+
+// What one read of a socket can bring, in bytes, and the fewest that a text frame has on the wire (RFC 6455, 5.2).
+const READ_BYTES = 65_536
+const FRAME_HEADER_BYTES = 2
+
+/** The most texts that one read can bring. */
+export const READ_TEXTS = READ_BYTES / FRAME_HEADER_BYTES
+
+const unread = (): void => {}
+
+export class Backpressure {
+  flow: Flow = "flowing"
+  /** When the socket was paused, by the clock that is never set. */
+  pausedAt = 0
+  readonly #options: Options
+  #read: (mode: ReadMode) => void = unread
+  /** Bytes on the wire that came since it was. */
+  #sincePause = 0
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Another socket is read. The last one's texts may still wait; its pause has nothing to do with this one. */
+  opened(read: (mode: ReadMode) => void): void {
+    this.#read = read
+    this.flow = "flowing"
+    if (this.#isFilled(2)) this.#pause()
+  }
+
+  /** There is no socket to read. */
+  ended(): void {
+    this.#read = unread
+    this.flow = "flowing"
+  }
+
+  /** A text of so many bytes waits. */
+  added(bytes: number): void {
+    if (this.flow !== "flowing") this.#sincePause += bytes + FRAME_HEADER_BYTES
+    else if (this.#isFilled(2)) this.#pause()
+  }
+
+  /** A text doesn't wait any more. */
+  removed(): void {
+    if (this.flow === "flowing" || this.#exceeds(4)) return
+    this.flow = "flowing"
+    this.#read("full")
+  }
+
+  /** Lets the queue slide: the pause has lasted too long. */
+  slide(): void {
+    if (this.flow !== "paused") return
+    this.flow = "sliding"
+    this.#read("slow")
+  }
+
+  /** Whether what comes was read before reading paused, and may exceed the capacity. */
+  get mayExceed(): boolean {
+    return this.flow === "paused" && this.#sincePause <= READ_BYTES
+  }
+
+  #pause(): void {
+    this.flow = "paused"
+    // What is over the capacity came with an earlier read: a new epoch brings no further allowance.
+    if (!this.#exceeds(1)) this.#sincePause = 0
+    this.pausedAt = this.#options.monotonic()
+    this.#read("off")
+    if (this.#options.limits.burstPatienceMs === 0) this.slide()
+    else this.#options.paused()
+  }
+
+  /** Whether this part of the capacity is reached. */
+  #isFilled(part: number): boolean {
+    const { held, limits } = this.#options
+    return held.depth >= limits.ingressQueueCapacity / part || held.bytes >= limits.ingressQueueBytes / part
+  }
+
+  #exceeds(part: number): boolean {
+    const { held, limits } = this.#options
+    return held.depth > limits.ingressQueueCapacity / part || held.bytes > limits.ingressQueueBytes / part
+  }
+}
