@@ -74,6 +74,16 @@ describe("docs/errors.md", () => {
     assert.deepStrictEqual(headings.map((heading) => heading.text).toSorted(), tags.toSorted())
   })
 
+  it("lists them all at its top, in the order of the headings", () => {
+    const listed = rowsOf(text, "stage").flatMap(([, row = ""]) =>
+      [...row.matchAll(/\[(\w+)\]/g)].map(([, tag]) => tag)
+    )
+    assert.deepStrictEqual(
+      listed,
+      headings.map((heading) => heading.text)
+    )
+  })
+
   it.for(errors.map((error, index) => [tags[index] ?? "", error] as const))("%s: its fields", ([tag, { fields }]) => {
     const section = text.split(`\n### ${tag}\n`)[1]?.split(/\n##/)[0] ?? ""
     const line = /^Fields: (.+)$/m.exec(section)?.[1] ?? ""
