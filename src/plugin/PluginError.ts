@@ -4,9 +4,19 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Wire from "../internal/wire.ts"
+import { describe } from "./internal/foreign.ts"
 
 const id = (name: string) => `mooring/plugin/${name}`
+
+/** What a plugin failed with or died of: itself, and on the wire its description. */
+const Cause = Schema.Json.pipe(
+  Schema.decodeTo(
+    Schema.Unknown,
+    SchemaTransformation.transform<unknown, Schema.Json>({ decode: (described) => described, encode: describe })
+  )
+)
 
 /** Which of the plugin's code it was: the handler of an event, its `status` or its `stop`. */
 const During = Schema.Literals(["event", "status", "stop"])
@@ -38,7 +48,7 @@ export class DispatchTimeout extends Schema.TaggedError<DispatchTimeout>(id("Dis
  */
 export class DispatchFailed extends Schema.TaggedError<DispatchFailed>(id("DispatchFailed"))("DispatchFailed", {
   during: During,
-  cause: Schema.optionalKey(Schema.Defect())
+  cause: Schema.optionalKey(Cause)
 }) {
   override get message(): string {
     return this.cause === undefined ? "the handler didn't accept the event" : `${codeOf(this.during)} failed`
@@ -83,7 +93,7 @@ export type DispatchError = typeof DispatchError.Type
  * @since 0.1.0
  */
 export class StartFailed extends Schema.TaggedError<StartFailed>(id("StartFailed"))("StartFailed", {
-  cause: Schema.Defect()
+  cause: Cause
 }) {
   override get message(): string {
     return "the plugin could not be started"
@@ -127,7 +137,7 @@ export class OutputTooLarge extends Schema.TaggedError<OutputTooLarge>(id("Outpu
  * @since 0.1.0
  */
 export class InstanceLost extends Schema.TaggedError<InstanceLost>(id("InstanceLost"))("InstanceLost", {
-  cause: Schema.Defect()
+  cause: Cause
 }) {
   override get message(): string {
     return "the plugin crashed"
