@@ -44,7 +44,9 @@ const add = <D>(named: Named<D>, name: string, destination: D): void => {
 
 export class Destinations<D extends { readonly connection: Addressee }> {
   readonly #byId = new Map<string, D>()
-  /** By id, URL as written and canonical URL: in any ingress, and in each. */
+  /** The canonical URL of each URL as a source writes it, which needn't be parsed again. */
+  readonly #canonical = new Map<string, string>()
+  /** By id and by canonical URL: in any ingress, and in each. */
   readonly #everywhere: Named<D> = new Map()
   readonly #byIngress = new Map<string, Named<D>>()
 
@@ -54,7 +56,8 @@ export class Destinations<D extends { readonly connection: Addressee }> {
       const inIngress: Named<D> = this.#byIngress.get(ingress) ?? new Map()
       this.#byIngress.set(ingress, inIngress)
       this.#byId.set(id, destination)
-      for (const name of new Set([id, url, canonical ?? url])) {
+      this.#canonical.set(url, canonical ?? url)
+      for (const name of [id, canonical ?? url]) {
         add(this.#everywhere, name, destination)
         add(inIngress, name, destination)
       }
@@ -85,8 +88,9 @@ export class Destinations<D extends { readonly connection: Addressee }> {
   }
 
   #named(named: Named<D> | undefined, name: string): ReadonlyArray<D> {
-    const found = named?.get(name)
-    if (found !== undefined || named === undefined) return found ?? []
+    if (named === undefined) return []
+    const found = named.get(this.#canonical.get(name) ?? name)
+    if (found !== undefined) return found
     const parsed = SocketUrl.parse(name)
     return Result.isSuccess(parsed) ? (named.get(parsed.success.canonical) ?? []) : []
   }

@@ -1,0 +1,160 @@
+/** An executor over small fakes of its ports: a connection is a few fields, and what was asked of it. */
+import * as Result from "effect/Result"
+import { type CommandError, type CommandResult, GrantError, Limits, type WebSocketTarget } from "mooring"
+import { CommandExecutor, type Answered, type Destination } from "../../../src/commands/CommandExecutor.ts"
+import { fromRecorded, type Recorded } from "../../../src/commands/CommandResult.ts"
+import type { Addressee } from "../../../src/commands/internal/destinations.ts"
+import { TimerLimit } from "../../../src/commands/CommandError.ts"
+import type { TimerOwner, TimerSpec } from "../../../src/commands/TimerPort.ts"
+import { idOf } from "../../../src/connection/Source.ts"
+import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
+import * as SocketUrl from "../../../src/manifest/SocketUrl.ts"
+
+export const NOW = Date.parse("2026-11-26T00:00:00.000Z")
+
+type Fields = {
+  -readonly [K in Exclude<keyof Addressee, "mayDial" | "denial" | "send" | "close" | "reconnect">]: Addressee[K]
+}
+
+/** A connection as commands see it. `asked` is what was asked of it, in order. */
+export class FakeConnection implements Addressee {
+  source: Fields["source"]
+  state: Fields["state"] = "open"
+  epoch = 1
+  target: Fields["target"] = null
+  covered = true
+  bufferedBytes = 0
+  readonly asked: Array<ReadonlyArray<unknown>> = []
+  readonly mayDial: Addressee["mayDial"]
+  readonly denial: Addressee["denial"]
+
+  constructor(ingress: string, url: string, change: Partial<Addressee> = {}) {
+    const parsed = SocketUrl.parse(url)
+    this.source = {
+      id: idOf(ingress, url),
+      ingress,
+      url,
+      display: SocketUrl.display(url),
+      canonical: Result.isSuccess(parsed) ? parsed.success.canonical : null,
+      headers: {},
+      reconnect: reconnectDefaults,
+      stopCodes: [],
+      closeCode: 1001
+    }
+    // Nothing but Grants makes one, and nothing here looks into it.
+    this.target = Result.isSuccess(parsed) ? ({ url: parsed.success } as never) : null
+    const { denial = () => undefined, mayDial = () => true, ...fields } = change
+    this.denial = denial
+    this.mayDial = mayDial
+    Object.assign(this, fields)
+  }
+
+  send(...given: Parameters<Addressee["send"]>): void {
+    this.asked.push(["send", ...given])
+  }
+
+  close(...given: Parameters<Addressee["close"]>): void {
+    this.asked.push(["close", ...given])
+  }
+
+  reconnect(...given: Parameters<Addressee["reconnect"]>): void {
+    this.asked.push(["reconnect", ...given])
+  }
+}
+
+export interface FakeDestination extends Destination {
+  readonly connection: FakeConnection
+  epochSince: number
+}
+
+export const destination = (
+  ingress: string,
+  url: string,
+  change: Partial<Addressee> & { readonly epochSince?: number } = {}
+): FakeDestination => {
+  const { epochSince = 0, ...fields } = change
+  return { connection: new FakeConnection(ingress, url, fields), epochSince }
+}
+
+/** An event of a source, or of the host itself where there is none. */
+export const eventOf = (from: FakeDestination | string, change: Partial<Answered> = {}): Answered => ({
+  origin:
+    typeof from === "string"
+      ? { key: "run-0-t", source: "host:timer", id: null, url: null, ingressName: from }
+      : {
+          key: "run-0-0",
+          source: `websocket:${from.connection.source.url}`,
+          id: from.connection.source.id,
+          url: from.connection.source.url,
+          ingressName: from.connection.source.ingress
+        },
+  sequence: 7,
+  epoch: 1,
+  ...change
+})
+
+export interface Setup {
+  readonly destinations?: ReadonlyArray<FakeDestination>
+  readonly limits?: Partial<Limits.Values>
+  readonly rate?: Pick<WebSocketTarget.GrantedTarget, "sendsPerMinute" | "sendBytesPerMinute">
+  /** Ingresses that are granted; all, unless given. */
+  readonly ingresses?: ReadonlyArray<string>
+  readonly timers?: number
+}
+
+/** An executor, what it recorded, and a clock that the test sets. */
+export const executing = ({ destinations = [], ingresses, limits, rate, timers = 8 }: Setup) => {
+  const recorded: Array<Recorded> = []
+  const reported: Array<string> = []
+  const rejected: Array<readonly [CommandError.CommandError, string | null]> = []
+  const set: Array<readonly [TimerSpec, TimerOwner<FakeDestination>]> = []
+  const cleared: Array<string> = []
+  const clock = { now: NOW }
+  const granted = { scheme: "ws", host: "h", pathPrefixes: ["/"], ...rate } as const
+  const executor = new CommandExecutor<FakeDestination>({
+    destinations,
+    authority: {
+      rateOf: () => (rate === undefined ? undefined : granted),
+      ingress: (name) =>
+        ingresses === undefined || ingresses.includes(name)
+          ? Result.void
+          : Result.fail(new GrantError.PermissionMissing({ permission: `ingress ${name}`, missing: "grant" }))
+    },
+    timers: {
+      set: (spec, owner) => {
+        if (set.length >= timers) return new TimerLimit({ limit: timers })
+        set.push([spec, owner])
+        return undefined
+      },
+      clear: (name) => void cleared.push(name)
+    },
+    limits: { ...Limits.defaults, ...limits },
+    now: () => clock.now,
+    record: (result) => void recorded.push(result),
+    reported: (status) => void reported.push(status),
+    rejected: (error, sourceId) => void rejected.push([error, sourceId])
+  })
+  return {
+    executor,
+    clock,
+    recorded,
+    reported,
+    rejected,
+    set,
+    cleared,
+    /** What became of these commands. */
+    run: (
+      event: Answered,
+      commands: ReadonlyArray<unknown>,
+      dispatch = 1
+    ): ReadonlyArray<CommandResult.CommandResult> => {
+      const before = recorded.length
+      executor.execute(event, dispatch, commands)
+      return recorded.slice(before).map(fromRecorded)
+    }
+  }
+}
+
+/** The tag of what went wrong, or the status. */
+export const verdicts = (results: ReadonlyArray<CommandResult.CommandResult>): ReadonlyArray<string> =>
+  results.map(({ error, status }) => error?.tag ?? status)
