@@ -134,7 +134,9 @@ export const make = (resolve: Resolve): Effect.Effect<Lookups, never, Scope.Scop
           const place = yield* restore(slots.take)
           const underway = usable(name)
           if (underway !== undefined) return yield* Effect.as(place(Effect.void), underway)
-          const lookup = new Lookup(() => lookups.delete(name))
+          const lookup: Lookup = new Lookup(() => {
+            if (lookups.get(name) === lookup) lookups.delete(name)
+          })
           lookups.set(name, lookup)
           yield* Effect.forkIn(place(Effect.interruptible(run(name, lookup))), scope, { uninterruptible: true })
           return lookup

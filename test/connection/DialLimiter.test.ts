@@ -46,6 +46,23 @@ const dials = Effect.gen(function* () {
   return { begun, running, dial, end, names: () => begun.map(({ name }) => name) }
 })
 
+/** Takes a place and looks something up in it until it is let go. */
+const lookup = (slots: DialLimiter.PluginSlots) =>
+  Effect.gen(function* () {
+    const door = yield* Deferred.make<void>()
+    let hasBegun = false
+    const begins = Effect.suspend(() => {
+      hasBegun = true
+      return Deferred.await(door)
+    })
+    const fiber = yield* Effect.forkChild(
+      Effect.flatMap(slots.lookups.take, (place) => place(begins)),
+      { startImmediately: true }
+    )
+    yield* settle
+    return { fiber, hasBegun: () => hasBegun, end: Effect.andThen(Deferred.succeed(door, undefined), settle) }
+  })
+
 describe("DialLimiter", () => {
   it.effect("begins at most so many dials of a plugin at once, and the next when one ends, in order", () =>
     Effect.gen(function* () {
@@ -146,6 +163,76 @@ describe("DialLimiter", () => {
       assert.strictEqual(limiter.waiting(), 0)
     })
   )
+
+  describe("lookups", () => {
+    it.effect("keep their plugin's place until they have returned, and nobody else's", () =>
+      Effect.gen(function* () {
+        const limiter = yield* DialLimiter.make({ ...WIDE, lookupsAtOncePerPlugin: 2 })
+        const slots = limiter.plugin()
+        const [one, two, three] = [yield* lookup(slots), yield* lookup(slots), yield* lookup(slots)]
+        assert.isTrue(one.hasBegun() && two.hasBegun())
+        yield* TestClock.adjust(60_000)
+        yield* settle
+        assert.isFalse(three.hasBegun())
+        assert.isTrue((yield* lookup(limiter.plugin())).hasBegun())
+        yield* one.end
+        assert.isTrue(three.hasBegun())
+      })
+    )
+
+    it.effect("rule 12: delay other plugins' by a tenth of a second, however many are silent", () =>
+      Effect.gen(function* () {
+        const limiter = yield* DialLimiter.make({ ...WIDE, lookupsAtOnce: 2, lookupsAtOncePerPlugin: 2 })
+        const silent = limiter.plugin()
+        yield* lookup(silent)
+        yield* lookup(silent)
+        const other = yield* lookup(limiter.plugin())
+        yield* TestClock.adjust(99)
+        yield* settle
+        assert.isFalse(other.hasBegun())
+        yield* TestClock.adjust(1)
+        yield* settle
+        assert.isTrue(other.hasBegun())
+      })
+    )
+
+    it.effect("give the host's place back once, early or late", () =>
+      Effect.gen(function* () {
+        const limiter = yield* DialLimiter.make({ ...WIDE, lookupsAtOnce: 1 })
+        const late = yield* lookup(limiter.plugin())
+        yield* TestClock.adjust(100)
+        yield* settle
+        yield* late.end
+        const early = yield* lookup(limiter.plugin())
+        assert.isTrue(early.hasBegun())
+        const waits = yield* lookup(limiter.plugin())
+        assert.isFalse(waits.hasBegun())
+        yield* early.end
+        assert.isTrue(waits.hasBegun())
+        assert.isFalse((yield* lookup(limiter.plugin())).hasBegun())
+      })
+    )
+
+    it.effect("give both places back when they fail or are interrupted, running or waiting", () =>
+      Effect.gen(function* () {
+        const limiter = yield* DialLimiter.make({ ...WIDE, lookupsAtOnce: 1, lookupsAtOncePerPlugin: 1 })
+        const slots = limiter.plugin()
+        yield* Effect.exit(Effect.flatMap(slots.lookups.take, (place) => place(Effect.fail("no"))))
+        const running = yield* lookup(slots)
+        const waitsForOwn = yield* lookup(slots)
+        const other = limiter.plugin()
+        const waitsForHost = yield* lookup(other)
+        yield* Fiber.interrupt(waitsForOwn.fiber)
+        yield* Fiber.interrupt(waitsForHost.fiber)
+        yield* Fiber.interrupt(running.fiber)
+        yield* settle
+        const next = yield* lookup(slots)
+        assert.isTrue(next.hasBegun())
+        yield* next.end
+        assert.isTrue((yield* lookup(other)).hasBegun())
+      })
+    )
+  })
 
   it.effect.prop(
     "rule 3: begins no more dials than the limits allow, whenever they are asked for",
