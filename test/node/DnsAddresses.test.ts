@@ -1,6 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
@@ -194,23 +193,6 @@ describe("DnsAddresses", () => {
       for (const name of [`${"a".repeat(64)}.example`, `${"a.".repeat(200)}example`, "a..b"]) {
         assert.strictEqual(yield* resolved(resolve(name)), "ENOTFOUND")
       }
-    })
-  )
-
-  it.live("leaves nothing behind when it is interrupted", () =>
-    Effect.gen(function* () {
-      const { asked, resolve } = yield* resolver({}, () => "silent")
-      const before = process.getActiveResourcesInfo().length
-      const lookups = yield* Effect.forkChild(
-        Effect.all(
-          Array.from({ length: 20 }, (_, index) => resolved(resolve(`silent${index}.example`))),
-          { concurrency: "unbounded" }
-        )
-      )
-      while (asked.length < 40) yield* Effect.sleep("1 millis")
-      yield* Fiber.interrupt(lookups)
-      yield* Effect.sleep("1 millis")
-      assert.isAtMost(process.getActiveResourcesInfo().length, before)
     })
   )
 })

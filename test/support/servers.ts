@@ -2,8 +2,10 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { createHash } from "node:crypto"
+import * as Fs from "node:fs"
 import * as Http from "node:http"
 import * as Net from "node:net"
+import * as Tls from "node:tls"
 import { type ServerOptions, type WebSocket, WebSocketServer } from "ws"
 
 export interface Server {
@@ -84,6 +86,30 @@ export const answering = (
     }
     socket.on("data", read)
   }, options)
+
+const tlsFile = (name: string) => Fs.readFileSync(new URL(`tls/${name}`, import.meta.url))
+
+/** An authority of the tests' own; its server is `gateway.test` and 127.0.0.1, its client is `client`. */
+export const tlsFiles = {
+  ca: tlsFile("ca.pem"),
+  server: { cert: tlsFile("server.pem"), key: tlsFile("server.key") },
+  client: { cert: tlsFile("client.pem"), key: tlsFile("client.key") }
+}
+
+/** The same as {@link answering}, over TLS. */
+export const answeringSecurely = (
+  answer: (socket: Tls.TLSSocket, request: string, nth: number) => void,
+  options: Tls.TlsOptions = {}
+): Effect.Effect<Server, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    let nth = 0
+    const server = Tls.createServer({ ...tlsFiles.server, ...options }, (socket) => {
+      const which = ++nth
+      socket.on("error", () => {})
+      socket.once("data", (chunk) => answer(socket, chunk.toString("latin1"), which))
+    })
+    return listening(server)
+  })
 
 /** A port of loopback on which nobody listens. */
 export const closedPort: Effect.Effect<number> = Effect.map(Effect.scoped(tcp(() => {})), ({ port }) => port)

@@ -19,6 +19,7 @@ export interface Setup {
   readonly sources: ReadonlyArray<string>
   readonly reconnect?: { readonly [key: string]: unknown }
   readonly limits?: Partial<Limits.Values>
+  readonly client?: WsClient.Options
   /** The host that manifest and grant name. */
   readonly target?: string
   readonly subprotocols?: ReadonlyArray<string>
@@ -71,7 +72,7 @@ export const runHost = (setup: Setup) =>
     }).pipe(
       Layer.provide([
         GrantStore.layer([enablement]),
-        WsClient.layer,
+        WsClient.layerOptions(setup.client),
         // The middle of every backoff, so that nothing here depends on chance.
         Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 })
       ])
