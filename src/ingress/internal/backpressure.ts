@@ -33,19 +33,23 @@ export class Backpressure {
   /** When the socket was paused, by the clock that is never set. */
   pausedAt = 0
   readonly #options: Options
+  readonly #halfDepth: number
+  readonly #halfBytes: number
   #read: (mode: ReadMode) => void = unread
   /** Bytes on the wire that came since it was. */
   #sincePause = 0
 
   constructor(options: Options) {
     this.#options = options
+    this.#halfDepth = options.limits.ingressQueueCapacity / 2
+    this.#halfBytes = options.limits.ingressQueueBytes / 2
   }
 
   /** Another socket is read. The last one's texts may still wait; its pause has nothing to do with this one. */
   opened(read: (mode: ReadMode) => void): void {
     this.#read = read
     this.flow = "flowing"
-    if (this.#isFilled(2)) this.#pause()
+    if (this.#isHalfFull) this.#pause()
   }
 
   /** There is no socket to read. */
@@ -57,7 +61,7 @@ export class Backpressure {
   /** A text of so many bytes waits. */
   added(bytes: number): void {
     if (this.flow !== "flowing") this.#sincePause += bytes + FRAME_HEADER_BYTES
-    else if (this.#isFilled(2)) this.#pause()
+    else if (this.#isHalfFull) this.#pause()
   }
 
   /** A text doesn't wait any more. */
@@ -89,10 +93,9 @@ export class Backpressure {
     else this.#options.paused()
   }
 
-  /** Whether this part of the capacity is reached. */
-  #isFilled(part: number): boolean {
-    const { held, limits } = this.#options
-    return held.depth >= limits.ingressQueueCapacity / part || held.bytes >= limits.ingressQueueBytes / part
+  get #isHalfFull(): boolean {
+    const { held } = this.#options
+    return held.depth >= this.#halfDepth || held.bytes >= this.#halfBytes
   }
 
   #exceeds(part: number): boolean {

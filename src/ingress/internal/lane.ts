@@ -21,7 +21,6 @@ export class Lane {
 
   /** The oldest. */
   get head(): WebSocketText | undefined {
-    if (this.depth === 0) return undefined
     this.#head ??= this.#poll()
     return this.#head
   }
@@ -32,10 +31,13 @@ export class Lane {
     this.bytes += memoryOf(event.text, event.bytes)
   }
 
-  /** Removes the oldest. */
-  remove(): WebSocketText | undefined {
-    const event = this.head
-    if (event === undefined) return undefined
+  /** Removes the oldest, if it has a lower sequence than this. */
+  remove(before: number): WebSocketText | undefined {
+    const event = this.#head ?? this.#poll()
+    if (event === undefined || event.sequence >= before) {
+      this.#head = event
+      return undefined
+    }
     this.#head = undefined
     this.depth--
     this.bytes -= memoryOf(event.text, event.bytes)
@@ -43,6 +45,7 @@ export class Lane {
   }
 
   #poll(): WebSocketText | undefined {
+    if (this.depth === 0) return undefined
     const taken = Queue.takeUnsafe(this.#queue)
     return taken !== undefined && Exit.isSuccess(taken) ? taken.value : undefined
   }

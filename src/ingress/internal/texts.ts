@@ -44,15 +44,20 @@ export class Texts {
 
   /** Takes the one whose turn it is among those with a lower sequence than this. */
   takeBefore(sequence: number): WebSocketText | undefined {
-    const isOrdinary = (this.#ordinary.head?.sequence ?? sequence) < sequence
-    const isUrgent = this.#urgent.depth > 0 && (this.#urgent.head?.sequence ?? sequence) < sequence
-    if (isUrgent && !(isOrdinary && this.#row >= MOST_IN_A_ROW)) {
-      this.#row++
-      return this.#urgent.remove()
+    if (this.#urgent.depth > 0 && !(this.#row >= MOST_IN_A_ROW && this.#hasOrdinary(sequence))) {
+      const urgent = this.#urgent.remove(sequence)
+      if (urgent !== undefined) {
+        this.#row++
+        return urgent
+      }
     }
-    if (!isOrdinary) return undefined
-    this.#row = 0
-    return this.#ordinary.remove()
+    const ordinary = this.#ordinary.remove(sequence)
+    if (ordinary !== undefined) this.#row = 0
+    return ordinary
+  }
+
+  #hasOrdinary(before: number): boolean {
+    return (this.#ordinary.head?.sequence ?? before) < before
   }
 
   /** Something else was handed over. */
@@ -67,7 +72,7 @@ export class Texts {
 
   /** Removes the one that goes first to make room. */
   evict(): WebSocketText | undefined {
-    return this.#ordinary.remove() ?? this.#urgent.remove()
+    return this.#ordinary.remove(Infinity) ?? this.#urgent.remove(Infinity)
   }
 }
 
