@@ -11,6 +11,7 @@
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
+import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -37,11 +38,11 @@ import {
 import type { ConnectionSink, ReportedError } from "./ConnectionSink.ts"
 import type { PluginSlots } from "./DialLimiter.ts"
 import { Redial } from "./internal/redial.ts"
-import { Route } from "./internal/route.ts"
+import { Route, type Resolved } from "./internal/route.ts"
 import { Session, type Totals } from "./internal/session.ts"
 import type * as Reconnect from "./Reconnect.ts"
 import type { Source } from "./Source.ts"
-import type { SourceUrl } from "./SourceUrl.ts"
+import type * as SourceUrl from "./SourceUrl.ts"
 import type { ReadMode, Socket, WebSocketClient } from "./WebSocketClient.ts"
 
 /**
@@ -77,8 +78,11 @@ export interface Refusal {
  */
 export interface Options {
   readonly pluginRef: string
+  readonly enablement: SourceUrl.Enabled
   readonly source: Source
-  readonly sourceUrl: typeof SourceUrl.Service
+  readonly sourceUrl: typeof SourceUrl.SourceUrl.Service
+  /** Masks foreign text. */
+  readonly mask: (text: string) => string
   readonly authority: Authority
   readonly client: WebSocketClient["Service"]
   readonly sink: ConnectionSink
@@ -119,9 +123,15 @@ interface Beneath {
 }
 
 const RUN: Wish = { kind: "run" }
+
+/** Nothing is dialled before a time, in Unix milliseconds; null: not at all. */
+class Postponed extends Data.TaggedError("Postponed")<{ readonly until: number | null }> {}
+
 const isGrantError = Schema.is(GrantError)
 
 const REVOKED_GRACE_MS = 500
+// A time that is past is no reason to ask again in the same turn.
+const SHORTEST_WAIT_MS = 100
 // How long a socket that was broken off may take to say with which code.
 const TERMINATED_WITHIN_MS = 1000
 
@@ -209,7 +219,7 @@ export class Connection {
     const refusal = refused()
     if (refusal !== undefined) return refusal.reason
     const reason = this.#stoppedFor
-    if (reason === "address" || reason === "http" || reason === "exhausted") return reason
+    if (reason === "address" || reason === "http" || reason === "exhausted" || reason === "never") return reason
     if (reason === "grant" && this.#route.isDeniedWith(dialUrl)) return reason
     if (source.reconnect.policy === "never") return "never"
     return this.#redial.isExhausted ? "exhausted" : undefined
@@ -432,7 +442,7 @@ export class Connection {
       }
       const { openDeadlineMs: deadlineMs } = limits
       const connect = this.#wanted(() => this.#route.resolve(declared)).pipe(
-        Effect.flatMap((target) => this.#connect(target, session, entered)),
+        Effect.flatMap((resolved) => this.#connect(resolved, session, entered)),
         Effect.timeoutOrElse({
           duration: deadlineMs,
           orElse: () => Effect.fail(new OpenTimeout({ url: source.display, phase, deadlineMs }))
@@ -456,11 +466,14 @@ export class Connection {
   }
 
   #connect(
-    target: AuthorizedTarget,
+    resolved: Resolved,
     session: Session,
     entered: (phase: DialPhase) => void
-  ): Effect.Effect<void, DialError, Scope.Scope> {
-    const { client, dials, limits, source } = this.#options
+  ): Effect.Effect<void, DialError | Postponed, Scope.Scope> {
+    if (resolved.kind === "never") return Effect.fail(new Postponed({ until: null }))
+    if (resolved.kind === "not_before") return Effect.fail(new Postponed({ until: resolved.at }))
+    const { headers, target } = resolved
+    const { client, dials, limits } = this.#options
     const { closeGraceMs, maxMessageBytes, maxMessageFragments } = limits
     const { lookups } = dials
     this.#route.target = target
@@ -468,7 +481,7 @@ export class Connection {
       entered("dns")
       return client.connect(
         target,
-        { headers: source.headers, maxMessageBytes, maxMessageFragments, closeGraceMs, lookups, entered },
+        { headers, maxMessageBytes, maxMessageFragments, closeGraceMs, lookups, entered },
         session
       )
     })
@@ -601,13 +614,14 @@ export class Connection {
     this.#apply(decision)
   }
 
-  #dialFailed(exit: Exit.Failure<unknown, DialError | GrantError>): void {
+  #dialFailed(exit: Exit.Failure<unknown, DialError | GrantError | Postponed>): void {
     const { display: url } = this.source
     // A client that dies is as good as a network that is down: reported, and tried again after a while.
     const error = Exit.hasDies(exit)
       ? new DialFailed({ url, phase: "client", code: "EDEFECT" })
       : Option.getOrUndefined(Exit.findErrorOption(exit))
     if (error === undefined) return this.#set("closed")
+    if (error instanceof Postponed) return this.#postponed(error)
     if (isGrantError(error)) return this.#urlDenied(error)
     return this.#failed(this.#obeyed(error))
   }
@@ -626,6 +640,16 @@ export class Connection {
     const deliver = this.#wish.kind !== "service" && this.covered
     this.#options.sink.dialFailed({ tag: error._tag, message: error.message }, decision.state === "waiting", deliver)
     this.#apply(decision)
+  }
+
+  /** The application doesn't want a dial now, and there was none. */
+  #postponed({ until }: Postponed): void {
+    this.attempts--
+    this.#redial.undone()
+    if (this.#wish.kind !== "run") return this.#set("closed")
+    if (until === null) return this.#stopped("never", null)
+    const wait = Math.min(Math.max(until - this.#now(), SHORTEST_WAIT_MS), this.#options.limits.retryAfterMs)
+    this.#apply({ state: "waiting", at: this.#monotonic() + wait })
   }
 
   /** What was resolved is not granted. */

@@ -44,8 +44,8 @@ export class OpenTimeout extends Schema.TaggedError<OpenTimeout>(id("OpenTimeout
 /**
  * No connection could be made. `code` is the system's, for example
  * `ECONNREFUSED`. In the phase `url` there was nothing to dial: the
- * application's `SourceUrl` failed. In the phase `client` the
- * `WebSocketClient` itself did.
+ * application's `SourceUrl` failed, and `reason` is what it failed with. In the
+ * phase `client` the `WebSocketClient` itself did.
  *
  * @category errors
  * @since 0.1.0
@@ -53,7 +53,8 @@ export class OpenTimeout extends Schema.TaggedError<OpenTimeout>(id("OpenTimeout
 export class DialFailed extends Schema.TaggedError<DialFailed>(id("DialFailed"))("DialFailed", {
   url: Schema.String,
   phase: Schema.Literals(["url", "dns", "proxy", "tcp", "tls", "client"]),
-  code: Schema.String
+  code: Schema.String,
+  reason: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
     return `${this.url} can't be reached: ${this.phase} failed with ${this.code}`

@@ -68,7 +68,13 @@ const HeaderName = Schema.String.check(
   })
 )
 
-const Headers = Schema.Record(
+/**
+ * Headers for the upgrade, but for those that it consists of itself.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const Headers = Schema.Record(
   HeaderName,
   Schema.String.check(Schema.isPattern(/^[\t\x20-\x7e]*$/u, { expected: "a header value of printable ASCII" }))
 ).annotate({ messageUnexpectedKey: "Expected a header name that is not part of the upgrade itself" })

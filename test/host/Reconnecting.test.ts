@@ -14,10 +14,12 @@ import {
   type WebSocketTarget
 } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
+import * as Source from "../../src/connection/Source.ts"
 import { accountingProblem, onFake, opened, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
+const SOURCE_ID = Source.idOf("gateway", GATEWAY)
 const RESUME = "ws://127.0.0.1:7700/resume?session=secret"
 const ELSEWHERE = "ws://127.0.0.1:7700/elsewhere/secret"
 
@@ -527,7 +529,7 @@ describe("PluginHost.reconnect", () => {
   })
 })
 
-const withUrl = (resolve: (request: SourceUrl.Request) => Effect.Effect<string, unknown>) =>
+const withUrl = (resolve: (request: SourceUrl.Request) => Effect.Effect<SourceUrl.Answer, unknown>) =>
   Effect.provide(Layer.provide(onFake({ plugins: [driven()] }), Layer.succeed(SourceUrl.SourceUrl, { resolve })))
 
 describe("SourceUrl", () => {
@@ -543,9 +545,11 @@ describe("SourceUrl", () => {
       yield* TestClock.adjust(500)
       yield* fake.remote(`${RESUME}?ticket=2-secret`)
       yield* host.idle
+      const enablement = { id: REF, instance: null, config: {} }
+      const request = { pluginRef: REF, enablement, ingressName: "gateway", sourceId: SOURCE_ID, url: GATEWAY }
       assert.deepStrictEqual(requests, [
-        { pluginRef: REF, ingressName: "gateway", url: GATEWAY, dialUrl: null },
-        { pluginRef: REF, ingressName: "gateway", url: GATEWAY, dialUrl: RESUME }
+        { ...request, dialUrl: null },
+        { ...request, dialUrl: RESUME }
       ])
       assert.notInclude(JSON.stringify(yield* host.status), "secret")
     }).pipe(
@@ -557,11 +561,11 @@ describe("SourceUrl", () => {
 
   it.effect("fails a dial where it fails, dies, or never answers, and the source is dialled again", () => {
     let asked = 0
-    const answers: ReadonlyArray<Effect.Effect<string, unknown>> = [
+    const answers: ReadonlyArray<Effect.Effect<SourceUrl.Answer, unknown>> = [
       Effect.fail("no"),
       Effect.die("boom"),
       Effect.suspend(() => {
-        throw new Error("secret")
+        throw new Error(`no answer from ${RESUME}`)
       }),
       Effect.interrupt,
       Effect.succeed(undefined as unknown as string),
@@ -577,7 +581,7 @@ describe("SourceUrl", () => {
       yield* fake.remote(GATEWAY)
       const row = yield* rowOf(REF)
       assert.deepStrictEqual(row.diagnosticCounts, { DialFailed: 5, OpenTimeout: 1 })
-      assert.deepInclude(row.diagnostics[0]?.error, { phase: "url", code: "EUNRESOLVED" })
+      assert.deepInclude(row.diagnostics[0]?.error, { phase: "url", code: "EUNRESOLVED", reason: "no" })
       assert.notInclude(JSON.stringify(yield* host.status), "secret")
     }).pipe(withUrl(({ url }) => answers[asked++] ?? Effect.succeed(url)))
   })

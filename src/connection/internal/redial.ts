@@ -72,6 +72,11 @@ export class Redial {
     this.#dials = [...this.#dials.filter((at) => at > now - windowMs), now]
   }
 
+  /** The dial that began last was none: it doesn't count. */
+  undone(): void {
+    this.#dials = this.#dials.slice(0, -1)
+  }
+
   /** What follows an end. */
   decide(end: Reconnect.End): Reconnect.Decision {
     const { monotonic, random, source, stoppedRetryMs } = this.#options

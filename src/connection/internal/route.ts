@@ -8,16 +8,29 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { GrantError } from "../../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
+import * as Wire from "../../internal/wire.ts"
 import { DialFailed } from "../ConnectionError.ts"
 import type { Source } from "../Source.ts"
-import type { SourceUrl } from "../SourceUrl.ts"
+import * as SourceUrl from "../SourceUrl.ts"
+import * as Reason from "./reason.ts"
 
 export interface Options {
   readonly pluginRef: string
+  readonly enablement: SourceUrl.Enabled
   readonly source: Source
-  readonly sourceUrl: typeof SourceUrl.Service
+  readonly sourceUrl: typeof SourceUrl.SourceUrl.Service
   readonly authority: Authority
+  /** Masks foreign text. */
+  readonly mask: (text: string) => string
 }
+
+type Headers = Source["headers"]
+
+/** What is dialled now, with which headers, or why nothing is. */
+export type Resolved =
+  | { readonly kind: "dial"; readonly target: AuthorizedTarget; readonly headers: Headers }
+  | typeof SourceUrl.NotBefore.Type
+  | typeof SourceUrl.Never.Type
 
 export class Route {
   /** What was last dialled. */
@@ -81,30 +94,49 @@ export class Route {
     return declared
   }
 
-  /** What is to be dialled now, authorized. Nothing of it is shown but the source's own URL. */
-  resolve(declared: AuthorizedTarget): Effect.Effect<AuthorizedTarget, DialFailed | GrantError> {
-    const { authority, pluginRef, source, sourceUrl } = this.#options
-    const { display, ingress: ingressName, url } = source
-    return Effect.suspend(() => sourceUrl.resolve({ pluginRef, ingressName, url, dialUrl: this.#dialUrl })).pipe(
-      // The application need not be written in TypeScript.
-      Effect.flatMap((dialled: unknown) =>
-        typeof dialled === "string" ? Effect.succeed(dialled) : Effect.fail("no text")
+  /** What is to be dialled now, authorized, if anything. Nothing of it is shown but the source's own URL. */
+  resolve(declared: AuthorizedTarget): Effect.Effect<Resolved, DialFailed | GrantError> {
+    return Effect.flatMap(this.#answer, (answer) => {
+      if (typeof answer === "string") return this.#dial(declared, answer, {})
+      return answer.kind === "dial" ? this.#dial(declared, answer.url, answer.headers) : Effect.succeed(answer)
+    })
+  }
+
+  /** What the application answers; it need not be written in TypeScript. */
+  get #answer(): Effect.Effect<SourceUrl.Answer, DialFailed> {
+    const { enablement, mask, pluginRef, source, sourceUrl } = this.#options
+    const { display, id: sourceId, ingress: ingressName, url } = source
+    const request = { pluginRef, ingressName, sourceId, url, dialUrl: this.#dialUrl }
+    return Effect.suspend(() =>
+      sourceUrl.resolve({ ...request, enablement: { ...enablement, config: structuredClone(enablement.config) } })
+    ).pipe(
+      Effect.flatMap((answer) =>
+        Effect.mapError(Effect.fromResult(decoded(answer)), () => "its answer is neither a URL nor one of SourceUrl's")
       ),
-      Effect.catchCause((cause) =>
-        // Its message may have a URL in it, query and all.
-        Effect.andThen(
-          Effect.logWarning("what is to be dialled could not be resolved", pluginRef, nameOf(Cause.squash(cause))),
-          Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED" }))
+      Effect.catchCause((cause) => {
+        const reason = Reason.of(Cause.squash(cause))
+        return Effect.andThen(
+          Effect.logWarning("what is to be dialled could not be resolved", pluginRef, sourceId, mask(reason)),
+          Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED", reason }))
         )
-      ),
-      Effect.flatMap((dialled) => {
-        if (dialled === url) return Effect.succeed(declared)
-        const authorized = authority.authorize(ingressName, dialled, display)
-        if (Result.isFailure(authorized)) this.#deniedAt = authority.revision()
-        return Effect.fromResult(authorized)
       })
     )
   }
+
+  #dial(declared: AuthorizedTarget, url: string, headers: Headers): Effect.Effect<Resolved, GrantError> {
+    const { authority, source } = this.#options
+    const found = { kind: "dial" as const, headers: merged(source.headers, headers) }
+    if (url === source.url) return Effect.succeed({ ...found, target: declared })
+    const authorized = authority.authorize(source.ingress, url, source.display)
+    if (Result.isFailure(authorized)) this.#deniedAt = authority.revision()
+    return Effect.fromResult(Result.map(authorized, (target) => ({ ...found, target })))
+  }
 }
 
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : typeof error)
+const decoded = Wire.decoder(SourceUrl.Answer)
+
+/** Headers are the same whatever the case of their names (RFC 9110, section 5.1). */
+const merged = (headers: Headers, over: Headers): Headers => {
+  const names = new Set(Object.keys(over).map((name) => name.toLowerCase()))
+  return { ...Object.fromEntries(Object.entries(headers).filter(([name]) => !names.has(name.toLowerCase()))), ...over }
+}

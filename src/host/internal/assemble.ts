@@ -207,11 +207,12 @@ const strangers = ({ sources, surfaces = [] }: Enablement, manifest: Manifest) =
 ]
 
 const prepare = (
-  { enablement, found, ref }: Wanted,
+  wanted: Wanted,
   parts: Pick<Row, "key" | "log" | "dials">,
   shared: Shared
 ): Effect.Effect<SetupOrProblem> =>
   Effect.gen(function* () {
+    const { enablement, found, ref } = wanted
     if ("_tag" in found) return found
     const { digest, manifest, runtime } = found
     const scope = yield* Scope.make()
@@ -232,16 +233,20 @@ const prepare = (
       watch: (changed) => Scope.provide(authority.watch(changed), scope),
       release: Scope.close(scope, Exit.void)
     }
+    const { config, id, instance = null } = enablement
+    const asked = { enablement: { id, instance, config }, mask: redactionOf(wanted).foreign }
     const sources = Source.all(manifest, enablement)
     return {
       ...prepared,
-      slots: (former, record) => slots({ ...parts, ref, prepared, record }, sources, former, shared)
+      slots: (former, record) => slots({ ...parts, ref, prepared, record, asked }, sources, former, shared)
     }
   })
 
 interface Slots extends Pick<Row, "key" | "log" | "dials" | "ref"> {
   readonly prepared: Omit<Setup, "slots">
   readonly record: PluginRecord
+  /** What is said of the plugin to who is asked what is dialled for it, and how what that says is masked. */
+  readonly asked: Pick<Connection.Options, "enablement" | "mask">
 }
 
 /** The sources of a plugin: those that stay are kept, with all that they counted. */
@@ -313,12 +318,13 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
   })
 
 const connectionOptions = (
-  { dials, log, prepared, ref }: Slots,
+  { asked, dials, log, prepared, ref }: Slots,
   source: Source.Source,
   refused: Connection.Options["refused"],
   { activity, changed, client, limits, sourceUrl, turnNow }: Shared
 ): Omit<Connection.Options, "sink"> => ({
   pluginRef: ref,
+  ...asked,
   source,
   sourceUrl,
   authority: prepared.authority,
