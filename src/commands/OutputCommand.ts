@@ -261,7 +261,14 @@ export const reportStatus = (
  */
 export const encode = (command: OutputCommand): typeof OutputCommandWire.Encoded => {
   const { ids, kind, payload } = contentOf(command)
-  return encodeWire({ kind, payload, ...ids } as typeof OutputCommandWire.Type)
+  if (kind !== "websocket_send") return encodeWire({ kind, payload, ...ids } as typeof OutputCommandWire.Type)
+  // What the constructor made needs no schema here, either.
+  const { ingressName, ...rest } = payload
+  return {
+    kind,
+    payload: { ...rest, ...(ingressName === undefined ? {} : { ingress_name: ingressName }) },
+    ...envelope(ids)
+  }
 }
 
 const encodeWire = Schema.encodeSync(OutputCommandWire)
@@ -281,7 +288,8 @@ const ENVELOPE_BYTES = 256
 export const mostJsonBytes = (command: OutputCommand): number => {
   const { ids, kind, payload } = contentOf(command)
   if (kind !== "websocket_send" || ids !== NO_IDS) return Number.POSITIVE_INFINITY
-  return ENVELOPE_BYTES + (payload.text.length + payload.url.length) * MOST_JSON_PER_UNIT
+  const { ingressName = "", text, url } = payload
+  return ENVELOPE_BYTES + (text.length + url.length + ingressName.length) * MOST_JSON_PER_UNIT
 }
 
 /**
@@ -295,11 +303,10 @@ export const mostJsonBytes = (command: OutputCommand): number => {
 export const payloadBytes = (command: OutputCommand, limit: number): number => {
   const { kind, payload } = contentOf(command)
   if (kind !== "websocket_send") return utf8.encode(JSON.stringify(encode(command).payload)).length
-  const most = ENVELOPE_BYTES + payload.text.length * MOST_BYTES_PER_UNIT + payload.url.length * MOST_JSON_PER_UNIT
-  if (most <= limit) return 0
-  const { text } = payload
-  const around = { ...encode(command).payload, text: "" }
-  return utf8.encode(JSON.stringify(around)).length + utf8.encode(text).length
+  const { ingressName = "", text, url } = payload
+  const around = ENVELOPE_BYTES + (url.length + ingressName.length) * MOST_JSON_PER_UNIT
+  if (around + text.length * MOST_BYTES_PER_UNIT <= limit) return 0
+  return utf8.encode(JSON.stringify({ ...encode(command).payload, text: "" })).length + utf8.encode(text).length
 }
 
 const utf8 = new TextEncoder()

@@ -87,8 +87,7 @@ export const DispatchCounters = Wire.struct({
 }).annotate({ identifier: "DispatchCounters" })
 
 /**
- * A timer that a plugin has set. `nextAt` is null where it has fired and its
- * event waits.
+ * A timer that a plugin has set. `nextAt` is null while its event waits.
  *
  * @category schemas
  * @since 0.1.0

@@ -8,6 +8,7 @@
 import * as Result from "effect/Result"
 import type { GrantError } from "../grants/GrantError.ts"
 import type { Authority } from "../grants/Grants.ts"
+import * as Json from "../internal/json.ts"
 import type { Values } from "../limits/Limits.ts"
 import { isHostKind, type Manifest } from "../manifest/Manifest.ts"
 import { EventInvalid } from "./IngressError.ts"
@@ -61,18 +62,10 @@ export const check = (
   if (isHostKind(kind)) return invalid("kind", "events of this kind are made by the host alone")
   // Absence never widens: an ingress that lists no kinds takes those of the host, and no others.
   if (ingress.eventKinds?.includes(kind) !== true) return invalid("kind", "the ingress doesn't list this kind")
-  const json = jsonOf(payload)
-  if (json === undefined) return invalid("payload", "it is not a JSON value")
+  const json = Json.textOf(payload)
+  if (json === undefined) return invalid("payload", `it is not a JSON value, nested at most ${Json.MOST_DEPTH} deep`)
   const bytes = utf8.encode(json).length
   const { maxMessageBytes } = limits
   if (bytes > maxMessageBytes) return invalid("payload", `it has ${bytes} bytes, ${maxMessageBytes} are allowed`)
   return Result.succeed({ json, bytes })
-}
-
-const jsonOf = (value: unknown): string | undefined => {
-  try {
-    return JSON.stringify(value)
-  } catch {
-    return undefined
-  }
 }

@@ -2,6 +2,7 @@
  * Values of somebody else's as JSON texts: looked at once, bounded in depth,
  * and from then on nobody's to change.
  */
+import { abandon } from "./promises.ts"
 
 /** How deep a value may be nested, so that whoever decodes or shows it later has stack enough. */
 export const MOST_DEPTH = 100
@@ -15,7 +16,9 @@ const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d])
 export const textOf = (value: unknown): string | undefined => {
   try {
     const text: string | undefined = JSON.stringify(value)
-    return text === undefined || isTooDeep(text) ? undefined : text
+    if (text === undefined || isTooDeep(text)) return undefined
+    // JSON writes a promise as an object without fields.
+    return text.includes("{}") && abandon(value) ? undefined : text
   } catch {
     // A cycle, a bigint, a getter that throws, or more levels than there is stack.
     return undefined

@@ -23,9 +23,9 @@ import type { EventQueue, Turns } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
+import { abandonExit, effectOf } from "./internal/effects.ts"
 import { provided } from "./internal/lifetime.ts"
 import * as Output from "./internal/output.ts"
-import * as Promises from "./internal/promises.ts"
 import {
   DispatchFailed,
   DispatchTimeout,
@@ -240,10 +240,10 @@ export class Dispatcher {
   }
 
   #told(exit: Exit.Exit<unknown, unknown>): void {
-    if (this.#decide() === undefined) return Promises.abandonExit(exit)
+    if (this.#decide() === undefined) return abandonExit(exit)
     const { failed, limits, reported } = this.#options
     if (Exit.isFailure(exit)) {
-      Promises.abandonExit(exit)
+      abandonExit(exit)
       if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
       else failed(new DispatchFailed({ during: "status", cause: Cause.squash(exit.cause) }))
       return
@@ -277,18 +277,18 @@ export class Dispatcher {
   #call(instance: Instance, event: AnyEvent): Effect.Effect<unknown, unknown> {
     try {
       // A handler that isn't written in TypeScript may return anything.
-      return Promises.effectOf(instance.handle(event))
+      return effectOf(instance.handle(event))
     } catch (defect) {
       return Exit.die(defect)
     }
   }
 
   #settle(event: AnyEvent, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.#current !== event) return Promises.abandonExit(exit)
+    if (this.#current !== event) return abandonExit(exit)
     this.#decide()
     const { accounting, answered, failed, limits } = this.#options
     if (Exit.isFailure(exit)) {
-      Promises.abandonExit(exit)
+      abandonExit(exit)
       accounting.failed++
       if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
       else failed(refused(Cause.squash(exit.cause)))

@@ -16,12 +16,13 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { AnyEvent, ByKind, Delivered } from "../ingress/IngressEvent.ts"
+import { abandon } from "../internal/promises.ts"
 import * as Wire from "../internal/wire.ts"
 import * as Manifest from "../manifest/Manifest.ts"
 import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { DIGEST_WITHOUT_FILES } from "../manifest/PluginRef.ts"
 import type { WebSocketTarget } from "../manifest/WebSocketTarget.ts"
-import * as Promises from "./internal/promises.ts"
+import { effectOf, EXPECTED_EFFECT } from "./internal/effects.ts"
 import { OutputInvalid } from "./PluginError.ts"
 import type { Instance, Output, PluginPackage, Start as RawStart } from "./PluginRuntime.ts"
 import { SelfDelivery } from "./SelfDelivery.ts"
@@ -192,15 +193,15 @@ const mistakes = ({ config, handlers, layer, state, status, stop }: Coded): Read
     ...expected("config", config, Schema.isSchema(config), "Expected a Schema"),
     ...expected("state", state, Schema.isSchema(state), "Expected a Schema"),
     ...expected("layer", layer, Layer.isLayer(layer), "Expected a Layer"),
-    ...expected("status", status, Effect.isEffect(status), Promises.EXPECTED_EFFECT),
-    ...expected("stop", stop, Effect.isEffect(stop), Promises.EXPECTED_EFFECT),
+    ...expected("status", status, Effect.isEffect(status), EXPECTED_EFFECT),
+    ...expected("stop", stop, Effect.isEffect(stop), EXPECTED_EFFECT),
     ...(typeof handlers === "function" ? [] : strangers(handlers))
   ]
 }
 
 const expected = (path: string, value: unknown, isWell: boolean, message: string): ReadonlyArray<Wire.Problem> => {
   if (value === undefined || isWell) return []
-  Promises.abandon(value)
+  abandon(value)
   return [{ path, message }]
 }
 
@@ -215,7 +216,7 @@ const strangers = (handlers: unknown): ReadonlyArray<Wire.Problem> => {
           .map(([kind]) => ({ path: `handlers.${ingress}.${kind}`, message: "Expected a function" }))
       })
     : [{ path: "handlers", message: "Expected handlers by ingress and kind" }]
-  if (problems.length > 0) Promises.abandon(handlers)
+  if (problems.length > 0) abandon(handlers)
   return problems
 }
 
@@ -233,7 +234,7 @@ const started = <Ingresses extends Declarations, Config, State, R>(
     const { handlers, status, stop = Effect.void } = options
     const made =
       typeof handlers === "function"
-        ? yield* Effect.provideContext(Promises.effectOf(handlers({ config, reason: start.reason, state })), services)
+        ? yield* Effect.provideContext(effectOf(handlers({ config, reason: start.reason, state })), services)
         : handlers
     const problems = strangers(made)
     if (problems.length > 0) return yield* new OutputInvalid({ problems })
@@ -381,7 +382,7 @@ const stateEncoder = <State>(schema: Schema.Codec<State, unknown>) => {
     const result = encode(state)
     // Whether it is JSON is checked with the rest of the output.
     if (result !== undefined) return Exit.succeed({ ...rest, state: result.value as Schema.Json })
-    Promises.abandon(answer)
+    abandon(answer)
     const message = "Expected the form of the plugin's schema, which has to be synchronous"
     return Exit.fail(new OutputInvalid({ problems: [{ path: "state", message }] }))
   }

@@ -34,8 +34,8 @@ export interface Options {
 }
 
 /**
- * A timer for people to read. `inMs` is when it fires next, null where it has
- * fired and its event waits.
+ * A timer for people to read. `inMs` is when it fires next, null while its
+ * event waits.
  *
  * @category models
  * @since 0.1.0
@@ -78,10 +78,10 @@ export class Timers implements TimerPort<SourceSlot> {
     const now = this.#options.monotonic()
     return [...this.#entries.values()]
       .filter((entry) => !isOver(entry))
-      .map(({ dueAt, everyMs, name, slot }) => ({
+      .map(({ dueAt, event, everyMs, name, slot }) => ({
         name,
         url: slot?.connection.source.display ?? null,
-        inMs: dueAt === null ? null : Math.max(0, Math.round(dueAt - now)),
+        inMs: dueAt === null || event?.waits === true ? null : Math.max(0, Math.round(dueAt - now)),
         everyMs
       }))
   }

@@ -10,11 +10,11 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Json from "../../internal/json.ts"
 import type { Parking } from "../../internal/parking.ts"
+import { abandon } from "../../internal/promises.ts"
 import { ManifestInvalid } from "../../manifest/ManifestError.ts"
 import { DispatchFailed, DispatchTimeout, StartFailed, StartTimeout } from "../PluginError.ts"
 import type { Instance } from "../PluginRuntime.ts"
 import { outlives, withDeadline } from "./deadline.ts"
-import { abandon } from "./promises.ts"
 
 /** How long an instance has to end after it was told to. */
 export const UNSTOPPABLE_AFTER_MS = 5000

@@ -6,9 +6,10 @@
 import * as Result from "effect/Result"
 import * as OutputCommand from "../../commands/OutputCommand.ts"
 import * as Json from "../../internal/json.ts"
+import { abandon } from "../../internal/promises.ts"
 import type { Values } from "../../limits/Limits.ts"
 import { DispatchFailed, OutputInvalid, OutputTooLarge } from "../PluginError.ts"
-import * as Promises from "./promises.ts"
+import { EXPECTED_EFFECT } from "./effects.ts"
 
 /** An output that may be used. A command is one that a constructor made, or a JSON value of the host's own. */
 export interface Checked {
@@ -34,7 +35,7 @@ const invalid = (path: string, message: string): Result.Result<never, OutputInva
 export const check = (output: unknown, limits: Limits): Result.Result<Checked, Failure> => {
   if (output === undefined) return Result.succeed(NOTHING)
   const checked = checkForm(output, limits)
-  if (Result.isFailure(checked)) Promises.abandon(output)
+  if (Result.isFailure(checked)) abandon(output)
   return checked
 }
 
@@ -45,7 +46,7 @@ const checkForm = (output: unknown, limits: Limits): Result.Result<Checked, Fail
     if (!FIELDS.has(key)) return invalid("\u{2026}", "Expected no excess property")
     fields++
   }
-  if (fields === 0) return Promises.abandon(output) ? invalid("", Promises.EXPECTED_EFFECT) : Result.succeed(NOTHING)
+  if (fields === 0) return abandon(output) ? invalid("", EXPECTED_EFFECT) : Result.succeed(NOTHING)
   // It is an object, and each field is checked below.
   const { accepted, commands = [], state, status } = output as { readonly [field: string]: unknown }
   if (accepted !== undefined && typeof accepted !== "boolean") return invalid("accepted", "Expected a boolean")
@@ -70,15 +71,9 @@ const withJson = (
 /** A JSON value as text, within its limit in bytes of UTF-8. */
 export const json = (path: string, value: unknown, limit: number): Result.Result<string | undefined, OutputInvalid> => {
   if (value === undefined) return Result.succeed(undefined)
-  const text = textOf(value)
+  const text = Json.textOf(value)
   if (text === undefined) return invalid(path, `Expected a JSON value, nested at most ${Json.MOST_DEPTH} deep`)
   return bytesOf(text, limit) <= limit ? Result.succeed(text) : invalid(path, `Expected at most ${limit} bytes`)
-}
-
-/** A value as JSON text. A promise, which JSON writes as an object without fields, is no such value. */
-const textOf = (value: unknown): string | undefined => {
-  const text = Json.textOf(value)
-  return text?.includes("{}") === true && Promises.abandon(value) ? undefined : text
 }
 
 /** The bytes of a text in UTF-8, counted only where the cheap upper bound is over the limit. */
@@ -99,7 +94,7 @@ const withCommands = (
       most += OutputCommand.mostJsonBytes(command)
       continue
     }
-    const text = isNoJson(command) ? "null" : textOf(command)
+    const text = isNoJson(command) ? "null" : Json.textOf(command)
     if (text === undefined) return invalid("commands", "Expected JSON values")
     commands.push(JSON.parse(text))
     most += text.length * MOST_BYTES_PER_UNIT

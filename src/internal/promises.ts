@@ -1,5 +1,5 @@
 /**
- * Promises where plugin code was to hand over something else: nobody waits for
+ * Promises where somebody was to hand over something else: nobody waits for
  * them, and a rejection that nobody takes care of would end the process.
  *
  * Only real promises (ECMA-262, 27.2) are looked for. Any other thenable has no
@@ -7,15 +7,9 @@
  * begin its work: the queries of many database libraries run when `then` is
  * called.
  */
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import { OutputInvalid } from "../PluginError.ts"
 
 /** How many values are looked at in one that may hold promises. */
 const MOST_VALUES = 256
-
-/** What is said of a value that should have been an effect. */
-export const EXPECTED_EFFECT = "Expected an Effect: what is asynchronous belongs into Effect.tryPromise"
 
 const ignored = (): void => {}
 
@@ -45,23 +39,4 @@ export const abandon = (value: unknown): boolean => {
     }
   }
   return hasPromise
-}
-
-/** Takes care of every promise in an outcome that isn't used. */
-export const abandonExit = (exit: Exit.Exit<unknown, unknown>): void => {
-  if (Exit.isSuccess(exit)) {
-    abandon(exit.value)
-    return
-  }
-  for (const reason of exit.cause.reasons) {
-    if (reason._tag === "Fail") abandon(reason.error)
-    else if (reason._tag === "Die") abandon(reason.defect)
-  }
-}
-
-/** The effect that plugin code returned; a failure where it returned anything else. */
-export const effectOf = <A, E, R>(value: Effect.Effect<A, E, R>): Effect.Effect<A, E | OutputInvalid, R> => {
-  if (Effect.isEffect(value)) return value
-  abandon(value)
-  return Exit.fail(new OutputInvalid({ problems: [{ path: "", message: EXPECTED_EFFECT }] }))
 }
