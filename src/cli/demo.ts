@@ -3,12 +3,14 @@
  * that run against it. One answers, one counts, and one asks for a target that
  * its grant doesn't cover.
  */
-import { Command } from "effect/cli"
+import { Command, Flag } from "effect/cli"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as OutputCommand from "../commands/OutputCommand.ts"
 import * as GrantStore from "../grants/GrantStore.ts"
@@ -19,8 +21,7 @@ import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import * as ServicePlugin from "../plugin/ServicePlugin.ts"
 import { gateway } from "./internal/gateway.ts"
 import { reporting, untilDone, type Reporting } from "./internal/options.ts"
-import { closed } from "./internal/output.ts"
-import { every, reporter } from "./internal/reporter.ts"
+import { reporter } from "./internal/reporter.ts"
 
 const source = (port: number, path: string) => ({
   ingresses: { gateway: { sources: [`ws://127.0.0.1:${port}${path}`] } },
@@ -76,27 +77,47 @@ const enable = (plugin: PluginPackage, port: number): Enablement.Enablement =>
     })
   )
 
-const run = (options: Reporting) =>
-  Effect.gen(function* () {
-    const gone = yield* closed(options.json ? process.stdout : process.stderr)
-    const port = yield* gateway
-    const plugins = [echo(port), counter(port), stray(port)]
-    const enabled = plugins.map((plugin) => enable(plugin, port))
-    const show = reporter(options)
-    const host = PluginHost.layer({ plugins, enabled }).pipe(
-      Layer.provide(GrantStore.layer(enabled)),
-      Layer.provide(WsClient.layer)
-    )
-    const scope = yield* Scope.make()
-    // However it ends, the host stops first and the last document says so.
-    const { status } = yield* Effect.acquireRelease(
-      Effect.map(Layer.buildWithScope(host, scope), Context.get(PluginHost.PluginHost)),
-      (running) => Effect.andThen(Scope.close(scope, Exit.void), Effect.flatMap(running.status, show))
-    )
-    yield* Effect.raceAllFirst([every(options, show, status), untilDone(options), gone])
-  }).pipe(Effect.scoped)
+const options = {
+  port: Flag.Int("port").pipe(
+    Flag.withSchema(
+      Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 65_535 }, { expected: "a port from 0 to 65535" }))
+    ),
+    Flag.withDescription("The gateway's port; without it 7700, or any where that is taken"),
+    Flag.optional
+  ),
+  ...reporting
+}
+
+interface Options extends Reporting {
+  readonly port: Option.Option<number>
+}
+
+const run = Effect.fnUntraced(function* (asked: Options) {
+  const port = yield* gateway(asked.port)
+  const plugins = [echo(port), counter(port), stray(port)]
+  const enabled = plugins.map((plugin) => enable(plugin, port))
+  const { every, last } = yield* reporter(asked)
+  const host = PluginHost.layer({ plugins, enabled }).pipe(
+    Layer.provide(GrantStore.layer(enabled)),
+    Layer.provide(WsClient.layer)
+  )
+  const scope = yield* Scope.make()
+  // However it ends, the host stops first and the last document says so.
+  return yield* Effect.uninterruptibleMask((restore) =>
+    Effect.gen(function* () {
+      const built = yield* Effect.onError(restore(Layer.buildWithScope(host, scope)), () =>
+        Scope.close(scope, Exit.void)
+      )
+      const { status } = Context.get(built, PluginHost.PluginHost)
+      const ended = yield* Effect.exit(restore(Effect.raceFirst(every(status), untilDone(asked))))
+      yield* Scope.close(scope, Exit.void)
+      yield* Effect.flatMap(status, last)
+      yield* ended
+    })
+  )
+}, Effect.scoped)
 
 /** The subcommand. */
-export const demo = Command.make("demo", reporting, run).pipe(
+export const demo = Command.make("demo", options, run).pipe(
   Command.withDescription("Start a gateway on a loopback port and run example plugins against it")
 )

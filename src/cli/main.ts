@@ -1,59 +1,98 @@
-#!/usr/bin/env node
 /**
- * The command line. Exit codes: 0 well, also after SIGINT or SIGTERM; 1 an
- * unexpected defect; 2 wrong usage; 130 a second SIGINT, at once.
+ * The command line. Exit codes: 0 well, also after a signal; 1 an unexpected
+ * defect, or a stdout that can't be written; 2 wrong usage. `bin` ends the
+ * process at a second signal, with 130 or 143.
  */
-import * as NodeRuntime from "@effect/platform-node/NodeRuntime"
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
-import { CliError, CliOutput, Command } from "effect/cli"
+import { CliConfig, CliError, CliOutput, Command, GlobalFlag } from "effect/cli"
+import * as Console from "effect/Console"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Logger from "effect/Logger"
-import type { Teardown } from "effect/Runtime"
+import * as Runtime from "effect/Runtime"
 import { VERSION } from "../internal/version.ts"
 import { demo } from "./demo.ts"
-import { write } from "./internal/output.ts"
+import * as Descriptor from "./internal/descriptor.ts"
+import { PortUnusable } from "./internal/gateway.ts"
+import * as Logger from "./internal/logger.ts"
+import * as Output from "./internal/output.ts"
+import { StdoutUnwritable } from "./internal/stdout.ts"
 import { schema } from "./schema.ts"
 
+const DEFECT = 1
 const WRONG_USAGE = 2
-const SECOND_SIGINT = 130
+
+/** How long a reader of stderr may take nothing before the end. */
+const PATIENCE_MS = 1000
+
+/** The signals that end the program; those that came before somebody listened included. */
+export interface Signals {
+  readonly listen: (listener: (signal: "SIGINT" | "SIGTERM" | "SIGHUP") => void) => void
+}
 
 const mooring = Command.make("mooring").pipe(
   Command.withDescription("A host runtime for service plugins that react to long-lived WebSocket connections"),
   Command.withSubcommands([demo, schema])
 )
 
-/** Usage that nobody asked for goes to stderr: stdout is for JSON. */
-const presenter: CliOutput.Presenter = {
+/** Usage that nobody asked for goes to stderr. */
+const presenter = ({ screen }: Output.Output["Service"]): CliOutput.Presenter => ({
   present: (event) => {
     if (event._tag !== "InvalidInvocation" && !(event._tag === "Help" && event.reason === "Implicit")) {
       return CliOutput.defaultPresenter.present(event)
     }
     const formatter = CliOutput.defaultFormatter({ colors: false })
     const errors = event._tag === "InvalidInvocation" ? formatter.formatErrors(event.errors) : ""
-    return write(process.stderr, `${formatter.formatHelpDoc(event.helpDoc)}\n${errors}\n`)
+    return Effect.sync(() => screen.log(`${formatter.formatHelpDoc(event.helpDoc)}\n${errors}`))
   }
-}
-
-const teardown: Teardown = (exit, onExit) => {
-  if (Exit.isSuccess(exit) || Cause.hasInterruptsOnly(exit.cause)) return onExit(0)
-  const error = Cause.squash(exit.cause)
-  return onExit(CliError.isCliError(error) ? WRONG_USAGE : 1)
-}
-
-let interrupts = 0
-process.on("SIGINT", () => {
-  if (++interrupts > 1) process.exit(SECOND_SIGINT)
 })
 
-Command.run(mooring, { version: VERSION }).pipe(
-  Effect.tapCause((cause) => {
-    const expected = Cause.hasInterruptsOnly(cause) || CliError.isCliError(Cause.squash(cause))
-    return expected ? Effect.void : Effect.logError(cause)
-  }),
-  Effect.provideService(CliOutput.Presenter, presenter),
-  Effect.provide(Layer.mergeAll(NodeServices.layer, Layer.succeed(Logger.LogToStderr, true))),
-  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
-)
+/** Why the program didn't do what it was asked for; also where a signal came in between. */
+const failureOf = (exit: Exit.Exit<unknown, unknown>, { stdout }: Output.Output["Service"]): unknown => {
+  if (Exit.isFailure(exit) && !Cause.hasInterruptsOnly(exit.cause)) return Cause.squash(exit.cause)
+  return stdout.problem()
+}
+
+const exitCodeOf = (failure: unknown): number => {
+  if (failure === undefined) return 0
+  return CliError.isCliError(failure) || failure instanceof PortUnusable ? WRONG_USAGE : DEFECT
+}
+
+/** Says why the program ends, where that isn't plain. */
+const report = (exit: Exit.Exit<unknown, unknown>, output: Output.Output["Service"]): Effect.Effect<void> => {
+  const failure = failureOf(exit, output)
+  if (failure === undefined || CliError.isCliError(failure)) return Effect.void
+  if (failure instanceof PortUnusable || failure instanceof StdoutUnwritable) {
+    // Who closes the pipe knows.
+    const known = failure._tag === "StdoutUnwritable" && failure.code === "EPIPE"
+    return Effect.sync(() => known || output.screen.log(`mooring: ${failure.message}`))
+  }
+  return Exit.isFailure(exit) ? Effect.logError("mooring ended unexpectedly", exit.cause) : Effect.void
+}
+
+const program = (output: Output.Output["Service"]) =>
+  Command.run(mooring, { version: VERSION }).pipe(
+    Effect.andThen(output.stdout.drained(Infinity)),
+    Effect.onExit((exit) => Effect.andThen(report(exit, output), output.screen.drained(PATIENCE_MS))),
+    Effect.provideService(CliOutput.Presenter, presenter(output)),
+    Effect.provideService(CliConfig.CliConfig, {
+      builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.Completions]
+    }),
+    Effect.provideService(Console.Console, Output.console(output)),
+    Effect.provideService(Output.Output, output),
+    Effect.provide(Layer.mergeAll(NodeServices.layer, Logger.layer(output.screen.log)))
+  )
+
+/** Runs the program that the arguments of the process ask for, and ends the process. */
+export const main = (signals: Signals): void => {
+  const run = Runtime.makeRunMain(({ fiber, teardown }) => {
+    fiber.addObserver((exit) => teardown(exit, (code) => process.exit(code)))
+    signals.listen(() => fiber.interruptUnsafe(fiber.id))
+  })
+  const output = Output.make(Descriptor.open())
+  run(program(output), {
+    disableErrorReporting: true,
+    teardown: (exit, onExit) => onExit(exitCodeOf(failureOf(exit, output)))
+  })
+}

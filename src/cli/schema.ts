@@ -4,12 +4,13 @@
  * the program accepts, but for what its `$comment` lists.
  */
 import { Argument, Command } from "effect/cli"
+import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { HostStatus } from "../host/HostStatus.ts"
 import { IngressEventWire } from "../ingress/IngressEventWire.ts"
 import { Manifest } from "../manifest/Manifest.ts"
 import { OutputWire } from "../plugin/PluginRuntime.ts"
-import { write } from "./internal/output.ts"
+import { Output } from "./internal/output.ts"
 
 interface Subject {
   readonly title: string
@@ -76,5 +77,5 @@ export const schema = Command.make(
   {
     name: Argument.Literals("name", NAMES).pipe(Argument.withDescription("Which schema"))
   },
-  ({ name }) => write(process.stdout, `${JSON.stringify(document(name), null, 2)}\n`)
+  ({ name }) => Effect.map(Output, ({ stdout }) => stdout.offer(`${JSON.stringify(document(name), null, 2)}\n`))
 ).pipe(Command.withDescription("Print the JSON Schema of a document"))

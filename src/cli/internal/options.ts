@@ -15,19 +15,23 @@ const millisOf = (text: string): number => {
   return Number(amount) * (unit === "ms" || unit === "s" || unit === "m" || unit === "h" ? MILLIS[unit] : 0)
 }
 
-/** A duration like `500ms`, `8s` or `2m`, in milliseconds. */
+/** A duration in milliseconds: a whole number and `ms`, `s`, `m` or `h`. */
 export const DurationText = Schema.String.check(
-  Schema.isPattern(PATTERN, { expected: "a duration like 500ms, 8s or 2m" })
+  Schema.isPattern(PATTERN, { expected: "a whole number and a unit, like 500ms, 8s, 2m or 1h" })
 ).pipe(
-  Schema.decodeTo(
-    Schema.Int.check(
-      Schema.isBetween({ minimum: 10, maximum: 2_147_483_647 }, { expected: "a duration from 10ms to 24 days" })
-    ),
-    { decode: SchemaGetter.transform(millisOf), encode: SchemaGetter.transform((millis) => `${millis}ms`) }
-  )
+  Schema.decodeTo(Schema.Int, {
+    decode: SchemaGetter.transform(millisOf),
+    encode: SchemaGetter.transform((millis) => `${millis}ms`)
+  })
 )
 
-const duration = (name: string) => Flag.String(name).pipe(Flag.withMetavar("duration"), Flag.withSchema(DurationText))
+const duration = (name: string, least: number) =>
+  Flag.String(name).pipe(
+    Flag.withMetavar("duration"),
+    Flag.withSchema(
+      DurationText.check(Schema.isGreaterThanOrEqualTo(least, { expected: `a duration of at least ${least}ms` }))
+    )
+  )
 
 /** How a command that runs a host reports: as a table or as JSON, how often, and for how long. */
 export const reporting = {
@@ -35,11 +39,11 @@ export const reporting = {
     Flag.withDescription("Print one status document a line on stdout instead of the table"),
     Flag.withDefault(false)
   ),
-  interval: duration("interval").pipe(
+  interval: duration("interval", 10).pipe(
     Flag.withDescription("How often the status is shown: 500ms, 8s, 2m"),
     Flag.withDefault(1000)
   ),
-  for: duration("for").pipe(Flag.withDescription("Stop after this time"), Flag.optional)
+  for: duration("for", 1).pipe(Flag.withDescription("Stop after this time"), Flag.optional)
 }
 
 export interface Reporting {

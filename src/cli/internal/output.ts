@@ -1,35 +1,41 @@
 /**
- * Writing to the terminal: a line at a time, and no faster than it is read.
+ * What the program writes to: stdout for what was asked for, stderr for log
+ * lines and tables.
  */
-import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import type * as Console from "effect/Console"
+import * as Context from "effect/Context"
+import * as tty from "node:tty"
+import type * as Descriptor from "./descriptor.ts"
+import * as Screen from "./screen.ts"
+import * as Stdout from "./stdout.ts"
 
-/** Writes a text and waits until the system has taken it. A reader that has gone away gets nothing more. */
-export const write = (stream: NodeJS.WriteStream, text: string): Effect.Effect<void> =>
-  Effect.callback<void>((resume) => {
-    if (!stream.writable) {
-      resume(Effect.void)
-      return
-    }
-    stream.write(text, () => resume(Effect.void))
-  })
+/** Both, for the subcommands. */
+export class Output extends Context.Service<
+  Output,
+  { readonly stdout: Stdout.Stdout; readonly screen: Screen.Screen }
+>()("mooring/cli/Output") {}
 
-/** Completes when whoever reads the stream has gone away. */
-export const closed = (stream: NodeJS.WriteStream): Effect.Effect<Effect.Effect<void>, never, Scope.Scope> =>
-  Effect.map(
-    Effect.acquireRelease(
-      Effect.sync(() => {
-        const gone = Promise.withResolvers<void>()
-        const onError = () => gone.resolve()
-        stream.on("error", onError)
-        return { gone: gone.promise, onError }
-      }),
-      ({ onError }) =>
-        Effect.sync(() => {
-          // What is still buffered may fail later, and that is no defect.
-          stream.off("error", onError)
-          stream.on("error", () => {})
-        })
-    ),
-    ({ gone }) => Effect.promise(() => gone)
-  )
+/** The output on the two descriptors. */
+export const make = (to: {
+  readonly stdout: Descriptor.Descriptor
+  readonly stderr: Descriptor.Descriptor
+}): Output["Service"] => ({ stdout: Stdout.make(to.stdout), screen: Screen.make(to.stderr, terminal()) })
+
+/** Stderr as a terminal that knows how to move its cursor. */
+const terminal = (): Screen.Terminal | undefined => {
+  const { TERM } = process.env
+  if (!tty.isatty(2) || TERM === undefined || TERM === "" || TERM === "dumb") return undefined
+  const { stderr } = process
+  stderr.on("error", () => {})
+  return {
+    size: () => ({ columns: stderr.columns, rows: stderr.rows }),
+    onResize: (listener) => void stderr.on("resize", listener)
+  }
+}
+
+/** A console for what writes by itself: help, versions, completions. */
+export const console = ({ screen, stdout }: Output["Service"]): Console.Console => ({
+  ...globalThis.console,
+  log: (...words) => stdout.offer(`${words.join(" ")}\n`),
+  error: (...words) => screen.log(words.join(" "))
+})

@@ -1,34 +1,49 @@
 /**
- * Shows the status of a host at each interval: one JSON document a line on
- * stdout, or a table on stderr, redrawn in place on a terminal.
+ * Shows the status of a host: one JSON document a line on stdout, or a table on
+ * stderr, which is drawn in place on a terminal and comes at the end elsewhere.
  */
 import * as Effect from "effect/Effect"
 import * as HostStatus from "../../host/HostStatus.ts"
 import type { Reporting } from "./options.ts"
-import { write } from "./output.ts"
+import { Output } from "./output.ts"
+import type { StdoutUnwritable } from "./stdout.ts"
 import { table } from "./table.ts"
 
+/** How long a reader may take nothing before the last document is given up. */
+const PATIENCE_MS = 1000
 const WIDTH_WITHOUT_TERMINAL = 200
 
-/** Shows the status once. Each call replaces what the one before it drew. */
-export const reporter = (options: Reporting): ((status: HostStatus.HostStatus) => Effect.Effect<void>) => {
-  if (options.json) return (status) => write(process.stdout, `${JSON.stringify(HostStatus.encode(status))}\n`)
-  const { stderr } = process
-  if (!stderr.isTTY) {
-    return (status) => write(stderr, `${table(status, WIDTH_WITHOUT_TERMINAL).join("\n")}\n\n`)
-  }
-  let drawn = 0
-  return (status) => {
-    const lines = table(status, stderr.columns).slice(0, stderr.rows - 1)
-    const up = drawn === 0 ? "" : `\u001b[${drawn}A`
-    drawn = lines.length
-    return write(stderr, `${up}\r${lines.map((line) => `${line}\u001b[K`).join("\n")}\n\u001b[J`)
-  }
+export interface Reporter {
+  /** Shows the status at each interval; fails as soon as it can't be shown to whom asked for it. */
+  readonly every: (status: Effect.Effect<HostStatus.HostStatus>) => Effect.Effect<never, StdoutUnwritable>
+  /** Shows the last status, and waits until it has been read. */
+  readonly last: (status: HostStatus.HostStatus) => Effect.Effect<void, StdoutUnwritable>
 }
 
-/** Shows the status at each interval, for ever. */
-export const every = (
-  options: Reporting,
-  show: (status: HostStatus.HostStatus) => Effect.Effect<void>,
-  status: Effect.Effect<HostStatus.HostStatus>
-): Effect.Effect<never> => Effect.forever(Effect.andThen(Effect.sleep(options.interval), Effect.flatMap(status, show)))
+/** The reporter that was asked for. */
+export const reporter = Effect.fnUntraced(function* (options: Reporting) {
+  const { screen, stdout } = yield* Output
+  const json = (status: HostStatus.HostStatus) => stdout.offer(`${JSON.stringify(HostStatus.encode(status))}\n`)
+  const draw = (status: HostStatus.HostStatus) => screen.show(({ columns }) => table(status, columns))
+
+  const every = (status: Effect.Effect<HostStatus.HostStatus>) => {
+    const show = options.json ? json : draw
+    // A document that nobody has read yet makes the next one wait for the next interval.
+    const once = Effect.suspend(() => (options.json && !stdout.idle() ? Effect.void : Effect.map(status, show)))
+    const always = Effect.forever(Effect.andThen(Effect.sleep(options.interval), once))
+    return options.json ? Effect.raceFirst(always, stdout.failure) : always
+  }
+
+  const last = (status: HostStatus.HostStatus) =>
+    Effect.suspend(() => {
+      if (options.json) {
+        json(status)
+        return stdout.drained(PATIENCE_MS)
+      }
+      if (screen.live) draw(status)
+      else for (const line of table(status, WIDTH_WITHOUT_TERMINAL)) screen.log(line)
+      return Effect.void
+    })
+
+  return { every, last } satisfies Reporter
+})

@@ -84,10 +84,14 @@ const object = (root: Node, node: Node): Json => {
   ])
 }
 
+const found = new Map<string, Json>()
+
 /** The first candidate that the schema of a text or a number takes. */
 const fitting = (node: Node): Json => {
-  const validate = new Ajv2020().compile(node)
-  const found = CANDIDATES.find((candidate) => validate(candidate))
-  if (found === undefined) throw new Error(`no candidate for ${JSON.stringify(node)}`)
-  return found
+  const key = JSON.stringify(node)
+  const validate = found.has(key) ? () => true : new Ajv2020().compile(node)
+  const candidate = found.get(key) ?? CANDIDATES.find((one) => validate(one))
+  if (candidate === undefined) throw new Error(`no candidate for ${key}`)
+  found.set(key, candidate)
+  return candidate
 }

@@ -1,0 +1,40 @@
+/**
+ * The program's log: one line an entry on stderr, written by the program
+ * itself, since `console` ends the process where stderr can't be written.
+ */
+import * as Cause from "effect/Cause"
+import type * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
+import * as References from "effect/References"
+import { clean } from "./cells.ts"
+
+type Write = (line: string) => void
+
+/** The logger in place of Effect's. */
+export const layer = (write: Write): Layer.Layer<never> =>
+  Logger.layer([
+    Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
+      const told = Array.isArray(message) ? message : [message]
+      const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
+      const words = [...told.map(textOf), ...annotations.map(([key, value]) => `${key}=${textOf(value)}`)]
+      const head = `${date.toISOString()} ${logLevel.toUpperCase().padEnd(5)} ${clean(words.join(" "))}`
+      write([head, ...stackOf(cause)].join("\n"))
+    })
+  ])
+
+const textOf = (value: unknown): string => {
+  if (typeof value === "string") return value
+  if (value instanceof Error) return value.message
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return "a value that can't be shown"
+  }
+}
+
+const stackOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> =>
+  cause.reasons.length === 0
+    ? []
+    : Cause.pretty(cause)
+        .split("\n")
+        .map((line) => `    ${clean(line)}`)

@@ -1,0 +1,185 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as TestClock from "effect/testing/TestClock"
+import * as Screen from "../../../src/cli/internal/screen.ts"
+import { either, int, list, oneOf } from "../../support/arbitraries.ts"
+import { fakeDescriptor } from "../support/fakeDescriptor.ts"
+import { terminal } from "../support/terminal.ts"
+
+const make = (columns?: number, rows?: number) => {
+  const fake = fakeDescriptor()
+  const size = { columns, rows }
+  let resized: (() => void) | undefined
+  const screen = Screen.make(fake.descriptor, {
+    size: () => size,
+    onResize: (listener) => {
+      resized = listener
+    }
+  })
+  const resize = (width: number) => {
+    size.columns = width
+    resized?.()
+  }
+  return { fake, screen, resize }
+}
+
+const onNoTerminal = () => {
+  const fake = fakeDescriptor()
+  return { fake, screen: Screen.make(fake.descriptor, undefined) }
+}
+
+const settleAll = (fake: ReturnType<typeof fakeDescriptor>) => {
+  while (fake.waiting() > 0) fake.settle()
+}
+
+describe("a screen on a terminal", () => {
+  it.effect.prop(
+    "shows every line once and in order, and below them the newest table alone, however slowly it is written",
+    {
+      steps: list(either<"settle" | "log" | number>(oneOf("settle", "log"), int(0, 4)), 0, 40)
+    },
+    ({ steps }) =>
+      Effect.sync(() => {
+        const { fake, screen } = make(40, 12)
+        const logged: Array<string> = []
+        let table: ReadonlyArray<string> = []
+        for (const [index, step] of steps.entries()) {
+          if (step === "settle") fake.settle()
+          else if (step === "log") {
+            logged.push(`line ${index}`)
+            screen.log(`line ${index}`)
+          } else {
+            const lines = Array.from({ length: step }, (_, row) => `table ${index} ${row}`)
+            table = lines
+            screen.show(() => lines)
+          }
+        }
+        settleAll(fake)
+        const shown = terminal(40)
+        shown.write(fake.written())
+        assert.deepStrictEqual(shown.lines(), [...logged, ...table])
+      }),
+    { arbitrary: { runs: 300 } }
+  )
+
+  it("keeps at most one table waiting, the newest", () => {
+    const { fake, screen } = make(40, 12)
+    for (let index = 0; index < 1000; index++) screen.show(() => [`table ${index}`])
+    assert.strictEqual(fake.waiting(), 1)
+    settleAll(fake)
+    assert.include(fake.written(), "table 0")
+    assert.include(fake.written(), "table 999")
+    assert.notInclude(fake.written(), "table 1\u001b")
+  })
+
+  it("takes one that says that it has no size for a usual one", () => {
+    for (const [columns, rows] of [
+      [0, 0],
+      [undefined, undefined],
+      [Number.NaN, -1]
+    ]) {
+      const { fake, screen } = make(columns, rows)
+      let asked: Screen.Size | undefined
+      screen.show((size) => {
+        asked = size
+        return ["row"]
+      })
+      settleAll(fake)
+      assert.deepStrictEqual(asked, { columns: 79, rows: 24 })
+      assert.include(fake.written(), "row")
+    }
+  })
+
+  it("draws no more rows than there are, and at least one", () => {
+    const lines = Array.from({ length: 9 }, (_, row) => `row ${row}`)
+    for (const [rows, drawn] of [
+      [5, 4],
+      [1, 1]
+    ] as const) {
+      const { fake, screen } = make(40, rows)
+      screen.show(() => lines)
+      settleAll(fake)
+      assert.strictEqual(fake.written().match(/row/g)?.length, drawn)
+    }
+  })
+
+  it("draws anew at once when it is resized, above where the old rows have wrapped", () => {
+    const { fake, resize, screen } = make(40, 12)
+    resize(30)
+    assert.strictEqual(fake.waiting(), 0)
+    screen.show(({ columns }) => ["x".repeat(Math.min(columns, 25)), "short"])
+    settleAll(fake)
+    resize(10)
+    settleAll(fake)
+    // Of 25 columns that are 3 rows of 10, and one row more.
+    assert.include(fake.written(), "\u001b[4A")
+  })
+})
+
+describe("a screen", () => {
+  it("is only lines where there is no terminal", () => {
+    const { fake, screen } = onNoTerminal()
+    screen.show(() => ["table"])
+    screen.log("one")
+    screen.log("two\nthree")
+    settleAll(fake)
+    assert.isFalse(screen.live)
+    assert.strictEqual(fake.written(), "one\ntwo\nthree\n")
+  })
+
+  it("keeps a bounded number of lines and characters, and says how many it lost", () => {
+    for (const [line, kept] of [
+      ["x", 1001],
+      ["x".repeat(65_536), 5]
+    ] as const) {
+      const { fake, screen } = onNoTerminal()
+      for (let index = 0; index < 2000; index++) screen.log(line)
+      settleAll(fake)
+      assert.strictEqual(
+        fake
+          .written()
+          .split("\n")
+          .filter((text) => text === line).length,
+        kept
+      )
+      screen.log("last")
+      settleAll(fake)
+      assert.isTrue(fake.written().endsWith(`${line}\n${2000 - kept} log lines were lost\nlast\n`))
+    }
+  })
+
+  it("survives that nothing can be written, and says how many lines were lost once something can", () => {
+    const { fake, screen } = onNoTerminal()
+    for (let index = 0; index < 5; index++) {
+      screen.log("lost")
+      fake.settle("ENOSPC")
+    }
+    assert.strictEqual(fake.waiting(), 0)
+    screen.log("seen")
+    settleAll(fake)
+    assert.strictEqual(fake.written(), "5 log lines were lost\nseen\n")
+  })
+
+  it.effect("is drained when everything is written, or when nothing is taken for as long as the patience lasts", () =>
+    Effect.gen(function* () {
+      const { fake, screen } = onNoTerminal()
+      yield* screen.drained(0)
+      screen.log("one")
+      screen.log("two")
+      const drained = yield* Effect.forkChild(screen.drained(1000), { startImmediately: true })
+      fake.settle()
+      assert.isUndefined(drained.pollUnsafe())
+      fake.settle()
+      yield* Fiber.join(drained)
+      screen.log("three")
+      const stalled = yield* Effect.forkChild(screen.drained(1000), { startImmediately: true })
+      yield* TestClock.adjust(500)
+      fake.trickle()
+      yield* TestClock.adjust(500)
+      assert.isUndefined(stalled.pollUnsafe())
+      yield* TestClock.adjust(1000)
+      yield* Fiber.join(stalled)
+    })
+  )
+})
