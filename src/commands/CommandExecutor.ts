@@ -68,6 +68,8 @@ export interface Options<D extends Destination> {
   readonly timers: TimerPort<D>
   readonly limits: Values
   readonly now: () => number
+  /** Milliseconds of a clock that is never set. */
+  readonly monotonic: () => number
   readonly record: (result: Recorded) => void
   /** A status, as JSON text. */
   readonly reported: (status: string) => void
@@ -212,14 +214,15 @@ export class CommandExecutor<D extends Destination> {
 
   /** Hands a text to an open connection, charged to its grant's rate and its buffer; why not, where it doesn't. */
   #handOver(connection: Addressee, text: string): SendRateLimited | SendBufferFull | undefined {
-    const target = connection.target === null ? undefined : this.#options.authority.rateOf(connection.target.url)
-    const bytes = target === undefined ? 0 : utf8.encode(text).length
-    const now = this.#options.now()
-    const over = target === undefined ? undefined : this.#rates.over(target, bytes, now)
-    if (over !== undefined) return new SendRateLimited({ url: connection.source.display, ...over })
+    const { source, target } = connection
+    const rate = target === null ? undefined : this.#options.authority.rateOf(source.ingress, target)
+    const bytes = rate === undefined ? 0 : utf8.encode(text).length
+    const now = rate === undefined ? 0 : this.#options.monotonic()
+    const over = rate === undefined ? undefined : this.#rates.over(rate, bytes, now)
+    if (over !== undefined) return new SendRateLimited({ url: source.display, ...over })
     const full = this.#overBuffer(connection, text)
     if (full !== undefined) return full
-    if (target !== undefined) this.#rates.take(target, bytes, now)
+    if (rate !== undefined) this.#rates.take(rate, bytes, now)
     connection.send(text)
     return undefined
   }

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type { GrantedTarget } from "../manifest/WebSocketTarget.ts"
+import type { Rate } from "../grants/Evaluation.ts"
 
 const MINUTE_MS = 60_000
 
@@ -41,6 +41,8 @@ interface Buckets {
   readonly bytes: Bucket | undefined
 }
 
+const bucketOf = (limit: number | undefined, now: number) => (limit === undefined ? undefined : new Bucket(limit, now))
+
 /**
  * What there is too little of, and how long until there is enough of it.
  *
@@ -60,39 +62,36 @@ const overOf = (per: Over["per"], bucket: Bucket, amount: number): Over => ({
 })
 
 /**
- * The rates of the granted targets of one plugin.
+ * What one plugin has sent to the granted targets that have a rate. Times are
+ * milliseconds of a clock that is never set.
  *
  * @category models
  * @since 0.1.0
  */
 export class SendRates {
-  readonly #targets = new Map<string, Buckets>()
+  // A rate is the same object for as long as its target is granted as it is.
+  readonly #buckets = new WeakMap<Rate, Buckets>()
 
   /** What there is too little of for one more text of so many bytes, if anything. */
-  over(target: GrantedTarget, bytes: number, now: number): Over | undefined {
-    const { bytes: ofBytes, sends } = this.#buckets(target, now)
+  over(rate: Rate, bytes: number, now: number): Over | undefined {
+    const { bytes: ofBytes, sends } = this.#of(rate, now)
     if (sends !== undefined && !sends.has(1, now)) return overOf("sends", sends, 1)
     if (ofBytes !== undefined && !ofBytes.has(bytes, now)) return overOf("bytes", ofBytes, bytes)
     return undefined
   }
 
   /** Takes one text of so many bytes. */
-  take(target: GrantedTarget, bytes: number, now: number): void {
-    const { bytes: ofBytes, sends } = this.#buckets(target, now)
+  take(rate: Rate, bytes: number, now: number): void {
+    const { bytes: ofBytes, sends } = this.#of(rate, now)
     sends?.take(1)
     ofBytes?.take(bytes)
   }
 
-  #buckets(target: GrantedTarget, now: number): Buckets {
-    const key = JSON.stringify(target)
-    let buckets = this.#targets.get(key)
-    if (buckets === undefined) {
-      buckets = {
-        sends: target.sendsPerMinute === undefined ? undefined : new Bucket(target.sendsPerMinute, now),
-        bytes: target.sendBytesPerMinute === undefined ? undefined : new Bucket(target.sendBytesPerMinute, now)
-      }
-      this.#targets.set(key, buckets)
-    }
-    return buckets
+  #of(rate: Rate, now: number): Buckets {
+    const known = this.#buckets.get(rate)
+    if (known !== undefined) return known
+    const made = { sends: bucketOf(rate.sendsPerMinute, now), bytes: bucketOf(rate.sendBytesPerMinute, now) }
+    this.#buckets.set(rate, made)
+    return made
   }
 }

@@ -9,7 +9,7 @@ import { bytesToHex } from "@noble/hashes/utils.js"
 import * as Result from "effect/Result"
 import type { Problem } from "../internal/wire.ts"
 import { reconnectDefaults, type Enablement, type ReconnectSettings } from "../manifest/Enablement.ts"
-import { withoutPrefix, type Manifest } from "../manifest/Manifest.ts"
+import type { Manifest } from "../manifest/Manifest.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
 
 /**
@@ -55,7 +55,7 @@ export const idOf = (ingress: string, url: string): string =>
  * @since 0.2.0
  */
 export const isNamed = (name: string): ((source: Source) => boolean) => {
-  const canonical = Result.getOrUndefined(SocketUrl.parse(withoutPrefix(name)))?.canonical
+  const canonical = Result.getOrUndefined(SocketUrl.parse(SocketUrl.withoutPrefix(name)))?.canonical
   return (source) => source.id === name || (canonical !== undefined && source.canonical === canonical)
 }
 
@@ -70,8 +70,8 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">)
   manifest.ingresses.flatMap((ingress) => {
     const settings = Object.hasOwn(enablement.sources, ingress.name) ? enablement.sources[ingress.name] : undefined
     const reconnect = settings?.reconnect ?? reconnectDefaults
-    const urls = (settings?.urls ?? ingress.sources).map(withoutPrefix)
-    return [...new Set(urls)].map((url) => {
+    const urls = (settings?.urls ?? ingress.sources).map(SocketUrl.withoutPrefix)
+    return urls.map((url) => {
       const parsed = SocketUrl.parse(url)
       return {
         id: idOf(ingress.name, url),

@@ -12,17 +12,23 @@ const where = { manifest: "declared in the manifest", grant: "granted", enableme
 
 /**
  * A permission stands in only one of manifest and grant, or in none, or its
- * surface isn't enabled.
+ * surface isn't enabled. Where nothing is granted because the grant store
+ * failed, answered with what is no grant or didn't answer, `cause` is that.
  *
  * @category errors
  * @since 0.1.0
  */
 export class PermissionMissing extends Schema.TaggedError<PermissionMissing>(id("PermissionMissing"))(
   "PermissionMissing",
-  { permission: Schema.String, missing: Schema.Literals(["manifest", "grant", "enablement"]) }
+  {
+    permission: Schema.String,
+    missing: Schema.Literals(["manifest", "grant", "enablement"]),
+    cause: Schema.optionalKey(Schema.Defect())
+  }
 ) {
   override get message(): string {
-    return `the permission '${this.permission}' is not ${where[this.missing]}`
+    const denial = `the permission '${this.permission}' is not ${where[this.missing]}`
+    return this.cause === undefined ? denial : `${denial}: the grant store has given no usable answer`
   }
 }
 

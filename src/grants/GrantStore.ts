@@ -4,9 +4,10 @@
  * be asked for again.
  *
  * This module has a store that never changes and one that is changed at run
- * time; an application may bring its own (a database, a policy service). A
- * lookup that dies, or that answers with something that is no {@link Grant}, is
- * treated as no grant.
+ * time; an application may bring its own (a database, a policy service). What
+ * it answers is copied and checked like anything from outside, unknown keys
+ * included; a lookup that fails, or that answers with something that is no
+ * {@link Grant}, grants nothing.
  *
  * @since 0.1.0
  */
@@ -15,10 +16,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import { refOf, type Enablement } from "../manifest/Enablement.ts"
+import * as Wire from "../internal/wire.ts"
+import { make, refOf, type Enablement } from "../manifest/Enablement.ts"
+import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { Permission } from "../manifest/Permission.ts"
+import * as PluginRef from "../manifest/PluginRef.ts"
 import { GrantedTarget } from "../manifest/WebSocketTarget.ts"
 
 /**
@@ -28,18 +33,42 @@ import { GrantedTarget } from "../manifest/WebSocketTarget.ts"
  * @since 0.1.0
  */
 export const Grant = Schema.Struct({
-  id: Schema.String,
-  version: Schema.String,
-  digest: Schema.String,
+  id: PluginRef.QualifiedId,
+  version: PluginRef.Version,
+  digest: PluginRef.Digest,
   permissions: Schema.Array(Permission),
-  websocket: Schema.Array(Schema.toType(GrantedTarget))
-})
+  websocket: Schema.Array(GrantedTarget)
+}).annotate({ identifier: "Grant" })
 
 /**
  * @category models
  * @since 0.1.0
  */
 export type Grant = typeof Grant.Type
+
+const decodeWire = Wire.decoder(Grant)
+const decodeTyped = Wire.decoder(Schema.toType(Grant))
+const invalid = (problems: ReadonlyArray<Wire.Problem>) => new ManifestInvalid({ subject: "grant", problems })
+
+/**
+ * Decodes a grant in its wire form, for example a row of a database: the names
+ * of a host file, and nothing else.
+ *
+ * @category decoding
+ * @since 0.2.0
+ */
+export const decode = (input: unknown): Result.Result<Grant, ManifestInvalid> =>
+  Result.mapError(decodeWire(input), invalid)
+
+/**
+ * Checks what is said to be a grant, under the names of the TypeScript API, and
+ * copies it.
+ *
+ * @category decoding
+ * @since 0.2.0
+ */
+export const check = (grant: unknown): Result.Result<Grant, ManifestInvalid> =>
+  Result.mapError(decodeTyped(grant), invalid)
 
 /**
  * The port. Plugins are named by their reference, `project:example.echo` or
@@ -51,9 +80,10 @@ export type Grant = typeof Grant.Type
 export class GrantStore extends Context.Service<
   GrantStore,
   {
-    readonly lookup: (pluginRef: string) => Effect.Effect<Option.Option<Grant>>
-    /** One element whenever answers may have changed. */
-    readonly changes: Stream.Stream<void>
+    /** What a plugin is granted now. A failure, whichever it is, is no grant, and is asked about again after a while. */
+    readonly lookup: (pluginRef: string) => Effect.Effect<Option.Option<Grant>, unknown>
+    /** One element, of whatever kind, whenever answers may have changed. Where it ends or fails, it is followed anew. */
+    readonly changes: Stream.Stream<unknown, unknown>
   }
 >()("mooring/grants/GrantStore") {}
 
@@ -89,8 +119,13 @@ export const grantOf = (enablement: Enablement): Grant => ({
   websocket: enablement.grants.websocket
 })
 
-const tableOf = (enablements: ReadonlyArray<Enablement>): Map<string, Grant> =>
-  new Map(enablements.map((enablement) => [refOf(enablement), grantOf(enablement)]))
+/** What each reference is granted: by its first entry, and nothing by one that can't be used. */
+const tableOf = (enablements: ReadonlyArray<Enablement>): Map<string, Grant> => {
+  const usable = enablements.flatMap((each) =>
+    Result.match(make(each), { onFailure: () => [], onSuccess: (made) => [made] })
+  )
+  return new Map(usable.toReversed().map((enablement) => [refOf(enablement), grantOf(enablement)]))
+}
 
 /**
  * A store that holds the grants of these enablements and never changes.

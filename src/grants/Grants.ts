@@ -10,18 +10,15 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import * as Option from "effect/Option"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
+import { freeze } from "../internal/bounded.ts"
 import type { SocketUrl } from "../manifest/SocketUrl.ts"
-import * as WebSocketTarget from "../manifest/WebSocketTarget.ts"
-import { evaluate, type Authorization, type Subject } from "./Evaluation.ts"
+import { evaluator, type Answer, type Authorization, type Evaluation, type Rate, type Subject } from "./Evaluation.ts"
 import type { GrantError } from "./GrantError.ts"
-import { Grant, GrantStore } from "./GrantStore.ts"
+import { GrantStore } from "./GrantStore.ts"
+import * as Following from "./internal/following.ts"
 
 // Known to this module alone, so that not even a cast constructor makes a target.
 const KEY = Symbol("mooring/grants/mint")
@@ -35,7 +32,8 @@ let mint: (authorization: Authorization, revision: number) => AuthorizedTarget
  *
  * It can't be built, spread or subclassed outside this module, and
  * `WebSocketClient.connect` takes nothing else, so no code path can dial
- * without having asked. A cast is found out by {@link AuthorizedTarget.is}.
+ * without having asked. A cast is found out by {@link AuthorizedTarget.is}. It
+ * and everything in it is frozen: what was allowed is what is dialled.
  *
  * @category models
  * @since 0.1.0
@@ -46,11 +44,14 @@ export class AuthorizedTarget {
 
   private constructor(key: symbol, authorization: Authorization, revision: number) {
     if (key !== KEY) throw new TypeError("only Grants makes an AuthorizedTarget")
-    this.#authorization = authorization
+    this.#authorization = freeze(authorization)
     this.#revision = revision
+    Object.freeze(this)
   }
 
   static {
+    Object.freeze(this.prototype)
+    Object.freeze(this)
     mint = (authorization, revision) => new AuthorizedTarget(KEY, authorization, revision)
   }
 
@@ -79,6 +80,11 @@ export class AuthorizedTarget {
     return this.#authorization.privateAddresses
   }
 
+  /** What bounded how much may be sent when it was allowed; see {@link Authority.rateOf}. */
+  get rate(): Rate | undefined {
+    return this.#authorization.rate
+  }
+
   /** The revision of the grants that allowed it. */
   get revision(): number {
     return this.#revision
@@ -103,8 +109,8 @@ export interface Authority {
   readonly authorize: (ingress: string, url: string, display?: string) => Result.Result<AuthorizedTarget, GrantError>
   /** Whether a target that was authorized still is. */
   readonly covers: (ingress: string, target: AuthorizedTarget) => boolean
-  /** The granted target that bounds how much may be sent to a URL, if any does. */
-  readonly rateOf: (url: SocketUrl) => WebSocketTarget.GrantedTarget | undefined
+  /** What bounds how much may be sent to a target that is still authorized, if anything does. */
+  readonly rateOf: (ingress: string, target: AuthorizedTarget) => Rate | undefined
   /** Calls back after each change until the scope closes. */
   readonly watch: (changed: () => void) => Effect.Effect<void, never, Scope.Scope>
 }
@@ -121,47 +127,49 @@ export class Grants extends Context.Service<
   { readonly authority: (subject: Subject) => Effect.Effect<Authority, never, Scope.Scope> }
 >()("mooring/grants/Grants") {}
 
-const isGrant = Schema.is(Grant)
-const FOLLOW_AGAIN_MS = 1000
-const ANSWER_WITHIN_MS = 500
-
 interface Entry {
-  readonly subject: Subject
+  readonly asker: Following.Asker
   readonly watchers: Set<() => void>
-  /** Counts the questions: an answer to any but the last comes too late. */
-  asked: number
-  asking: Fiber.Fiber<unknown> | undefined
-  grant: Grant | undefined
-  /** The granted targets with a rate. */
-  bounded: ReadonlyArray<WebSocketTarget.GrantedTarget>
+  readonly evaluate: (answer: Answer) => Evaluation
+  answer: Answer
+  evaluation: Evaluation
   revision: number
 }
 
-const authorityOf = (entry: Entry): Authority => {
-  const now = () => evaluate(entry.subject, entry.grant)
-  // The answer for a target whose revision is old, asked once for each revision.
-  const rechecked = new WeakMap<AuthorizedTarget, { readonly revision: number; readonly covered: boolean }>()
+/** What an authorized target is at a later revision. */
+interface Recheck {
+  readonly revision: number
+  readonly covered: boolean
+  readonly rate: Rate | undefined
+}
 
-  const recheck = (ingress: string, target: AuthorizedTarget): boolean => {
+const authorityOf = (entry: Entry): Authority => {
+  // The answer for a target whose revision is old, asked once for each revision.
+  const rechecked = new WeakMap<AuthorizedTarget, Recheck>()
+
+  const recheck = (ingress: string, target: AuthorizedTarget): Recheck => {
     const known = rechecked.get(target)
-    if (known?.revision === entry.revision) return known.covered
-    const again = now().target(ingress, target.url.raw)
+    if (known?.revision === entry.revision) return known
+    const again = Result.getOrUndefined(entry.evaluation.target(ingress, target.url.raw))
     const covered =
-      Result.isSuccess(again) &&
-      target.subprotocols.every((subprotocol) => again.success.subprotocols.includes(subprotocol)) &&
-      (again.success.privateAddresses || !target.privateAddresses)
-    rechecked.set(target, { revision: entry.revision, covered })
-    return covered
+      again !== undefined &&
+      target.subprotocols.every((subprotocol) => again.subprotocols.includes(subprotocol)) &&
+      (again.privateAddresses || !target.privateAddresses)
+    const found = { revision: entry.revision, covered, rate: again?.rate }
+    rechecked.set(target, found)
+    return found
   }
 
   return {
     revision: () => entry.revision,
-    service: () => now().service(),
-    ingress: (name) => now().ingress(name),
+    service: () => entry.evaluation.service,
+    ingress: (name) => entry.evaluation.ingress(name),
     authorize: (ingress, url, display) =>
-      Result.map(now().target(ingress, url, display), (authorization) => mint(authorization, entry.revision)),
-    covers: (ingress, target) => target.revision === entry.revision || recheck(ingress, target),
-    rateOf: (url) => entry.bounded.find((target) => WebSocketTarget.matches(target, url)),
+      Result.map(entry.evaluation.target(ingress, url, display), (authorization) =>
+        mint(authorization, entry.revision)
+      ),
+    covers: (ingress, target) => target.revision === entry.revision || recheck(ingress, target).covered,
+    rateOf: (ingress, target) => (target.revision === entry.revision ? target.rate : recheck(ingress, target).rate),
     watch: (changed) =>
       Effect.acquireRelease(
         Effect.sync(() => entry.watchers.add(changed)),
@@ -169,6 +177,22 @@ const authorityOf = (entry: Entry): Authority => {
       )
   }
 }
+
+/** Goes by another answer from now on. Of a failure that goes on only the reason is new. */
+const apply = (entry: Entry, answer: Answer): void => {
+  const before = entry.answer
+  const isSame =
+    JSON.stringify(answer.grant) === JSON.stringify(before.grant) &&
+    (answer.cause === undefined) === (before.cause === undefined)
+  if (isSame && answer.cause === undefined) return
+  entry.answer = answer
+  entry.evaluation = entry.evaluate(answer)
+  if (isSame) return
+  entry.revision++
+  for (const changed of entry.watchers) changed()
+}
+
+const NOTHING: Answer = { grant: undefined }
 
 /**
  * The evaluator over the `GrantStore` of the context.
@@ -180,79 +204,34 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
   Grants,
   Effect.gen(function* () {
     const store = yield* GrantStore
-    const entries = new Set<Entry>()
     const scope = yield* Effect.scope
+    const entries = new Set<Entry>()
 
-    // Fail closed: a store that breaks grants nothing.
-    const lookup = (pluginRef: string) =>
-      Effect.suspend(() => store.lookup(pluginRef)).pipe(
-        Effect.map(Option.getOrUndefined),
-        Effect.flatMap((grant) =>
-          grant === undefined || isGrant(grant) ? Effect.succeed(grant) : Effect.die(new TypeError("no grant"))
-        ),
-        Effect.catchCause((cause) =>
-          Effect.as(Effect.logError("the grant store failed; the plugin has no grant", pluginRef, cause), undefined)
-        )
-      )
-
-    const apply = (entry: Entry, grant: Grant | undefined) => {
-      if (JSON.stringify(grant) === JSON.stringify(entry.grant)) return
-      entry.grant = grant
-      entry.bounded = (grant?.websocket ?? []).filter(
-        (target) => target.sendsPerMinute !== undefined || target.sendBytesPerMinute !== undefined
-      )
-      entry.revision++
-      for (const changed of entry.watchers) changed()
-    }
-
-    // Completes with the answer or after a while without one, which is no grant until it comes.
-    const refresh = Effect.fnUntraced(function* (entry: Entry) {
-      const question = ++entry.asked
-      entry.asking?.interruptUnsafe()
-      const answered = lookup(entry.subject.pluginRef).pipe(
-        Effect.map((grant) => {
-          if (question === entry.asked) apply(entry, grant)
-        })
-      )
-      entry.asking = yield* Effect.forkIn(answered, scope, { startImmediately: true })
-      const inTime = yield* Effect.timeoutOption(Fiber.await(entry.asking), ANSWER_WITHIN_MS)
-      if (Option.isNone(inTime) && question === entry.asked) apply(entry, undefined)
-    })
-
-    const refreshAll = Effect.suspend(() =>
-      Effect.forEach([...entries], refresh, { concurrency: "unbounded", discard: true })
+    const askAll = Effect.suspend(() =>
+      Effect.forEach([...entries], ({ asker }) => asker.ask, { concurrency: "unbounded", discard: true })
     )
-
-    // A store whose changes break off is asked again: a withdrawal must not be missed.
-    const follow: Effect.Effect<void> = Effect.suspend(() =>
-      Stream.runForEach(store.changes, () => refreshAll).pipe(
-        Effect.catchCause((cause) =>
-          Effect.logError("the changes of the grant store broke off", cause).pipe(
-            Effect.andThen(Effect.sleep(FOLLOW_AGAIN_MS)),
-            Effect.andThen(refreshAll),
-            Effect.andThen(follow)
-          )
-        )
-      )
-    )
-    yield* Effect.forkScoped(follow, { startImmediately: true })
+    yield* Effect.forkScoped(Following.follow(store, askAll), { startImmediately: true })
 
     return Grants.of({
       authority: Effect.fnUntraced(function* (subject) {
+        const evaluate = evaluator(subject)
         const entry: Entry = {
-          subject,
+          asker: Following.asker(store, subject.pluginRef, scope, (answer) => apply(entry, answer)),
           watchers: new Set(),
-          asked: 0,
-          asking: undefined,
-          grant: undefined,
-          bounded: [],
+          evaluate,
+          answer: NOTHING,
+          evaluation: evaluate(NOTHING),
           revision: 0
         }
         yield* Effect.acquireRelease(
           Effect.sync(() => entries.add(entry)),
-          () => Effect.sync(() => entries.delete(entry))
+          () =>
+            Effect.sync(() => {
+              entries.delete(entry)
+              entry.asker.stop()
+            })
         )
-        yield* refresh(entry)
+        yield* entry.asker.ask
         return authorityOf(entry)
       })
     })

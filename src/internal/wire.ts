@@ -6,6 +6,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Str from "effect/String"
+import * as Bounded from "./bounded.ts"
 
 type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
   ? Head extends Lowercase<Head>
@@ -94,14 +95,33 @@ const isWithin = (text: string, maximum: number): boolean =>
 /** How untrusted values are decoded: everything wrong at once, unknown keys included. */
 export const strict = { errors: "all", onExcessProperty: "error" } as const
 
-/** Decodes what somebody wrote; all that is wrong with it where it can't be. */
-export const decoder = <A, I>(schema: Schema.Codec<A, I>) => {
+interface Beside {
+  /** What the copy becomes before it is decoded. */
+  readonly prepare?: (copy: unknown) => unknown
+  /** What else is wrong with it, listed with what the schema finds. */
+  readonly problems?: (copy: unknown) => ReadonlyArray<Problem>
+}
+
+/** Decodes a bounded copy of what somebody wrote; all that is wrong with it where it can't be. */
+export const decoder = <A, I>(schema: Schema.Codec<A, I>, beside: Beside = {}) => {
   const decode = Schema.decodeUnknownResult(schema, strict)
+  const { prepare = (copy: unknown) => copy, problems: others = () => [] } = beside
   return (input: unknown): Result.Result<A, ReadonlyArray<Problem>> => {
     try {
-      return Result.mapError(decode(input), (error) => problemsOf(error.issue))
+      const copy = Bounded.copy(input)
+      if (Result.isFailure(copy)) return Result.fail([refusalOf(copy.failure)])
+      const decoded = decode(prepare(copy.success))
+      const problems = Result.isFailure(decoded) ? problemsOf(decoded.failure.issue) : []
+      const all = [...problems, ...others(copy.success)]
+      return Result.isSuccess(decoded) && all.length === 0 ? Result.succeed(decoded.success) : Result.fail(all)
     } catch {
-      return Result.fail([{ path: "", message: "Expected a value that is nested less deeply" }])
+      // An object of a program's own may throw when it is looked at.
+      return Result.fail([{ path: "", message: "Expected a value that can be read" }])
     }
   }
 }
+
+const refusalOf = ({ expected, key }: Bounded.Refusal): Problem => ({
+  path: formatPath(key === undefined ? [] : [key]),
+  message: `Expected ${expected}`
+})

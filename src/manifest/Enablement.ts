@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
+import * as Repeats from "./internal/repeats.ts"
 import { HostCloseCode, PeerCloseCode, type Manifest } from "./Manifest.ts"
 import { ManifestInvalid } from "./ManifestError.ts"
 import { Name, Permission } from "./Permission.ts"
@@ -163,16 +164,104 @@ export type Encoded = typeof Enablement.Encoded
 export const refOf = (enablement: { readonly id: string; readonly instance?: string | undefined }): string =>
   PluginRef.make(enablement.id, enablement.instance)
 
-const decodeEnablement = Wire.decoder(Enablement)
+/** What occurs twice though it is a name: the same source, a header that differs by case only. */
+const repeated = (input: unknown): ReadonlyArray<Wire.Problem> =>
+  Repeats.tableOf(input, "sources").flatMap(([ingress, settings]) => [
+    ...Repeats.sources(["sources", ingress, "urls"], Repeats.listOf(settings, "urls")),
+    ...Repeats.names(
+      ["sources", ingress, "headers"],
+      Repeats.tableOf(settings, "headers").map(([name]) => [name, name.toLowerCase()]),
+      "a header that occurs once, in whichever case"
+    )
+  ])
+
+const invalid = (problems: ReadonlyArray<Wire.Problem>) => new ManifestInvalid({ subject: "enablement", problems })
+
+const decodeWire = Wire.decoder(Enablement, { problems: repeated })
 
 /**
- * Decodes an enablement from plain values, with all problems at once.
+ * Decodes an enablement as it is written, for example an entry of a host file,
+ * with all problems at once.
  *
  * @category decoding
  * @since 0.1.0
  */
 export const decode = (input: unknown): Result.Result<Enablement, ManifestInvalid> =>
-  Result.mapError(decodeEnablement(input), (problems) => new ManifestInvalid({ subject: "enablement", problems }))
+  Result.mapError(decodeWire(input), invalid)
+
+/**
+ * What an enablement is made of. Whatever isn't said is as in a host file: no
+ * configuration, nothing granted, the manifest's sources.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface Options extends Omit<Partial<Enablement>, "grants" | "sources"> {
+  readonly id: string
+  readonly version: string
+  readonly digest: string
+  readonly grants?: Partial<Grants>
+  readonly sources?: {
+    readonly [ingress: string]: Omit<Partial<SourceSettings>, "reconnect"> & {
+      readonly reconnect?: Partial<ReconnectSettings>
+    }
+  }
+}
+
+/**
+ * Makes an enablement in the program's own text, checked like one that was
+ * written: all that is wrong with it at once, under the names it has here. What
+ * it gives is a copy.
+ *
+ * **Example** (One granted target)
+ *
+ * ```ts
+ * import { Enablement, PluginRef } from "mooring"
+ *
+ * export const enabled = Enablement.make({
+ *   id: "project:example.echo",
+ *   version: "0.1.0",
+ *   digest: PluginRef.DIGEST_WITHOUT_FILES,
+ *   grants: { websocket: [{ scheme: "wss", host: "feed.example.com", pathPrefixes: ["/v2"] }] },
+ *   sources: { gateway: { reconnect: { maxMs: 5000 } } }
+ * })
+ * ```
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const make = (options: Options): Result.Result<Enablement, ManifestInvalid> =>
+  Result.mapError(decodeOptions(options), invalid)
+
+/** A table with what is missing in it; whatever isn't one is for the schema to refuse. */
+const over = (defaults: object, given: unknown): unknown => {
+  if (given === undefined) return defaults
+  return Repeats.isTable(given) ? { ...defaults, ...given } : given
+}
+
+const sourceOver = (given: unknown): unknown =>
+  over(
+    { staleAfterMs: 0 },
+    Repeats.isTable(given) && Object.hasOwn(given, "reconnect")
+      ? { ...given, reconnect: over(reconnectDefaults, Repeats.ownOf(given, "reconnect")) }
+      : given
+  )
+
+const complete = (options: unknown): unknown => {
+  if (!Repeats.isTable(options)) return options
+  const sources = Repeats.ownOf(options, "sources")
+  return {
+    config: {},
+    secrets: {},
+    ...options,
+    grants: over({ permissions: [], websocket: [] }, Repeats.ownOf(options, "grants")),
+    sources: Repeats.isTable(sources)
+      ? Object.fromEntries(Object.entries(sources).map(([name, given]) => [name, sourceOver(given)]))
+      : over({}, sources)
+  }
+}
+
+const decodeOptions = Wire.decoder(Schema.toType(Enablement), { prepare: complete, problems: repeated })
 
 /**
  * Enables a package with everything granted that its manifest asks for: for

@@ -10,7 +10,9 @@
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { freeze } from "../internal/bounded.ts"
 import * as Wire from "../internal/wire.ts"
+import * as Repeats from "./internal/repeats.ts"
 import { ManifestInvalid } from "./ManifestError.ts"
 import { Name, Permission } from "./Permission.ts"
 import { PackageId, Version } from "./PluginRef.ts"
@@ -79,6 +81,14 @@ export const PeerCloseCode = closeCode(
   [1016, 4999]
 )
 
+/** What this host has no use for: any value, but null isn't an absent one. */
+const Informative = Schema.Json.check(
+  Schema.makeFilter((value: Schema.Json) => value !== null, {
+    expected: "a value other than null",
+    toJsonSchema: () => ({ not: { type: "null" } })
+  })
+)
+
 const atMost = (count: number) => Schema.isMaxLength(count, { expected: `at most ${count} of them` })
 
 /** How a text begins that overtakes others, compared byte for byte. */
@@ -105,7 +115,7 @@ export const Ingress = Wire.struct({
   autoReplies: Schema.optionalKey(Schema.Array(AutoReply).check(atMost(8))),
   stopCodes: Schema.optionalKey(Schema.Array(PeerCloseCode)),
   closeCode: Schema.optionalKey(HostCloseCode),
-  inputSchema: Schema.optionalKey(Schema.Json)
+  inputSchema: Schema.optionalKey(Informative)
 }).annotate({ identifier: "Ingress" })
 
 /**
@@ -129,11 +139,11 @@ const Runtime = Schema.Struct({
 
 /** Fields of surfaces that this host doesn't serve: understood, and without effect. */
 const unserved = {
-  tools: Schema.optionalKey(Schema.Json),
-  hooks: Schema.optionalKey(Schema.Json),
-  request: Schema.optionalKey(Schema.Json),
-  statusSchema: Schema.optionalKey(Schema.Json),
-  sideEffects: Schema.optionalKey(Schema.Json)
+  tools: Schema.optionalKey(Informative),
+  hooks: Schema.optionalKey(Informative),
+  request: Schema.optionalKey(Informative),
+  statusSchema: Schema.optionalKey(Informative),
+  sideEffects: Schema.optionalKey(Informative)
 }
 
 /**
@@ -172,68 +182,32 @@ export type Manifest = typeof Manifest.Type
 export type Encoded = typeof Manifest.Encoded
 
 /**
- * Decodes a manifest, for example the table that a TOML parser returned.
+ * Decodes a manifest, for example the table that a TOML parser returned. What
+ * it gives is frozen.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (input: unknown): Result.Result<Manifest, ManifestInvalid> => {
-  const decoded = decodeManifest(input)
-  const problems = [...(Result.isFailure(decoded) ? decoded.failure : []), ...repeatedNames(input)]
-  return Result.isSuccess(decoded) && problems.length === 0
-    ? Result.succeed(decoded.success)
-    : Result.fail(new ManifestInvalid({ subject: "manifest", problems }))
-}
+export const decode = (input: unknown): Result.Result<Manifest, ManifestInvalid> =>
+  Result.mapBoth(decodeManifest(input), {
+    onSuccess: freeze,
+    onFailure: (problems) => new ManifestInvalid({ subject: "manifest", problems })
+  })
 
-const decodeManifest = Wire.decoder(Manifest)
-
-/** What occurs twice though it is a name, looked for in whatever was written, right or wrong. */
-const repeatedNames = (input: unknown): ReadonlyArray<Wire.Problem> => [
-  ...repeats(
-    "services",
-    listOf(input, "services").map((service) => ownOf(service, "name"))
-  ),
-  ...repeats(
-    "ingresses",
-    listOf(input, "ingresses").map((ingress) => ownOf(ingress, "name"))
-  ),
-  ...listOf(input, "ingresses").flatMap((ingress, index) => [
-    ...repeats(`ingresses[${index}].sources`, listOf(ingress, "sources").map(identity)),
-    ...repeats(
-      `ingresses[${index}].auto_replies`,
-      listOf(ingress, "auto_replies").map((reply) => ownOf(reply, "text"))
-    )
+/** What occurs twice though it is a name. */
+const repeated = (input: unknown): ReadonlyArray<Wire.Problem> => [
+  ...Repeats.names(["services"], named(input, "services", "name")),
+  ...Repeats.names(["ingresses"], named(input, "ingresses", "name")),
+  ...Repeats.listOf(input, "ingresses").flatMap((ingress, index) => [
+    ...Repeats.sources(["ingresses", index, "sources"], Repeats.listOf(ingress, "sources")),
+    ...Repeats.names(["ingresses", index, "auto_replies"], named(ingress, "auto_replies", "text"))
   ])
 ]
 
-const ownOf = (value: unknown, key: string): unknown =>
-  typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
+const named = (input: unknown, list: string, key: string) =>
+  Repeats.listOf(input, list).map((item, index) => [index, Repeats.ownOf(item, key)] as const)
 
-const listOf = (value: unknown, key: string): ReadonlyArray<unknown> => {
-  const list = ownOf(value, key)
-  return Array.isArray(list) ? list : []
-}
-
-/** A source without its prefix: what it is known by. */
-const identity = (source: unknown): unknown => (typeof source === "string" ? withoutPrefix(source) : undefined)
-
-/**
- * The URL of a source as it is written, without the prefix that it may have.
- *
- * @category getters
- * @since 0.1.0
- */
-export const withoutPrefix = (source: string): string => source.replace(/^websocket:/, "")
-
-const repeats = (path: string, names: ReadonlyArray<unknown>): ReadonlyArray<Wire.Problem> => {
-  const seen = new Set<unknown>()
-  return names.flatMap((name, index) => {
-    if (name === undefined) return []
-    if (seen.has(name)) return [{ path: `${path}[${index}]`, message: "Expected a name that occurs once" }]
-    seen.add(name)
-    return []
-  })
-}
+const decodeManifest = Wire.decoder(Manifest, { problems: repeated })
 
 /**
  * The fields and surfaces that the package declares and this host doesn't

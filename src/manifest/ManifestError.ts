@@ -9,14 +9,14 @@ import * as Wire from "../internal/wire.ts"
 const id = (name: string) => `mooring/manifest/${name}`
 
 /**
- * A manifest, or an operator's enablement of one, doesn't have the form that it
- * must have; `problems` lists everything that is wrong with it.
+ * A manifest, an operator's enablement of one, or a grant doesn't have the form
+ * that it must have; `problems` lists everything that is wrong with it.
  *
  * @category errors
  * @since 0.1.0
  */
 export class ManifestInvalid extends Schema.TaggedError<ManifestInvalid>(id("ManifestInvalid"))("ManifestInvalid", {
-  subject: Schema.Literals(["manifest", "enablement"]),
+  subject: Schema.Literals(["manifest", "enablement", "grant"]),
   problems: Schema.Array(Wire.Problem)
 }) {
   override get message(): string {

@@ -47,6 +47,13 @@ export const InstanceName = Schema.String.check(
   })
 )
 
+const NUMBER = String.raw`(?:0|[1-9]\d{0,9})`
+
+/** A numeric identifier of a pre-release has no leading zeros (semver 2.0.0, item 9); one of a build may. */
+const PRE_RELEASE = String.raw`(?:0|[1-9]\d*|\d*[A-Za-z-][0-9A-Za-z-]*)`
+
+const list = (identifier: string) => String.raw`${identifier}(?:\.${identifier})*`
+
 /**
  * An exact version by semver 2.0.0, without ranges.
  *
@@ -55,7 +62,10 @@ export const InstanceName = Schema.String.check(
  */
 export const Version = Schema.String.check(
   Schema.isPattern(
-    /^(?:0|[1-9]\d{0,9})\.(?:0|[1-9]\d{0,9})\.(?:0|[1-9]\d{0,9})(?:-[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?$/u,
+    new RegExp(
+      String.raw`^${NUMBER}\.${NUMBER}\.${NUMBER}(?:-${list(PRE_RELEASE)})?(?:\+${list("[0-9A-Za-z-]+")})?$`,
+      "u"
+    ),
     { expected: "an exact version like 1.2.3" }
   ),
   Schema.isMaxLength(128, { expected: "at most 128 characters" })

@@ -103,6 +103,14 @@ export const parsePath = (text: string): Result.Result<string, string> => {
 }
 
 /**
+ * The URL of a source as it is written, without the prefix that it may have.
+ *
+ * @category getters
+ * @since 0.2.0
+ */
+export const withoutPrefix = (source: string): string => source.replace(/^websocket:/, "")
+
+/**
  * What may be shown of any URL: as it was written, without its query. Of one
  * that is refused no more than 256 characters, and nothing where user info may
  * be in it.

@@ -151,6 +151,7 @@ export class PluginRecord {
             timers: this.timers,
             limits,
             now: this.now,
+            monotonic: this.monotonic,
             record: (result) => this.#record(result),
             reported: (status) => this.report(status),
             rejected: (error, sourceId) => log.add(error, sourceId)

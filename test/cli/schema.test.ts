@@ -133,7 +133,11 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
   }
 ]
 
-const isException = ({ message }: Wire.Problem) => EXCEPTIONS.some((exception) => exception.message.test(message))
+/** What none can say of an entry of a host file beside that. */
+const OF_ENABLEMENTS = /^Expected a header that occurs once, in whichever case$/
+
+const isException = ({ message }: Wire.Problem) =>
+  OF_ENABLEMENTS.test(message) || EXCEPTIONS.some((exception) => exception.message.test(message))
 
 const validator = (schema: object): ValidateFunction =>
   new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)

@@ -2,20 +2,19 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Arbitrary from "effect/Arbitrary"
 import { SendRates } from "../../src/commands/SendRate.ts"
-import type { GrantedTarget } from "../../src/manifest/WebSocketTarget.ts"
+import type { Rate } from "../../src/grants/Evaluation.ts"
 import { either, int, list, maybe, oneOf } from "../support/arbitraries.ts"
 
-const target = (change: Partial<GrantedTarget>): GrantedTarget => ({
-  scheme: "ws",
-  host: "h",
-  pathPrefixes: ["/"],
+const target = (change: Partial<Rate>): Rate => ({
+  sendsPerMinute: undefined,
+  sendBytesPerMinute: undefined,
   ...change
 })
 
 const MINUTE = 60_000
 
 /** Takes a text if it may be sent; else says why it may not. */
-const taken = (rates: SendRates, granted: GrantedTarget, bytes: number, now: number) => {
+const taken = (rates: SendRates, granted: Rate, bytes: number, now: number) => {
   const over = rates.over(granted, bytes, now)
   if (over === undefined) rates.take(granted, bytes, now)
   return over
@@ -77,7 +76,7 @@ describe("SendRates", () => {
     assert.deepStrictEqual(burst(1000 * MINUTE), [true, true, true, false])
   })
 
-  it("gives nothing for a clock that was set back", () => {
+  it("gives nothing for a time before the last one", () => {
     const rates = new SendRates()
     const granted = target({ sendsPerMinute: 1 })
     assert.isUndefined(taken(rates, granted, 1, MINUTE))
@@ -85,10 +84,11 @@ describe("SendRates", () => {
     assert.isDefined(taken(rates, granted, 1, MINUTE / 2))
   })
 
-  it("keeps the targets apart", () => {
+  it("keeps the targets apart, also where their rates are the same", () => {
     const rates = new SendRates()
-    assert.isUndefined(taken(rates, target({ sendsPerMinute: 1 }), 1, 0))
-    assert.isUndefined(taken(rates, target({ sendsPerMinute: 1, pathPrefixes: ["/other"] }), 1, 0))
-    assert.isDefined(taken(rates, target({ sendsPerMinute: 1 }), 1, 0))
+    const [one, other] = [target({ sendsPerMinute: 1 }), target({ sendsPerMinute: 1 })]
+    assert.isUndefined(taken(rates, one, 1, 0))
+    assert.isUndefined(taken(rates, other, 1, 0))
+    assert.isDefined(taken(rates, one, 1, 0))
   })
 })

@@ -93,15 +93,6 @@ describe("Source", () => {
     }
   })
 
-  it("is one source where a URL is written twice", () => {
-    const manifest = manifestOf([{ name: "g" }])
-    const urls = (given: ReadonlyArray<string>) =>
-      Source.all(manifest, sourcesOf({ g: { urls: given } })).map(({ url }) => url)
-    assert.deepStrictEqual(urls(["ws://h/1", "ws://h/2", "ws://h/1"]), ["ws://h/1", "ws://h/2"])
-    // The identity of a source is its URL as written, without the prefix.
-    assert.deepStrictEqual(urls(["websocket:ws://h/1", "ws://h/1"]), ["ws://h/1"])
-  })
-
   it("is there, with nothing to compare it by, where its URL is refused", () => {
     const [source] = Source.all(manifestOf([{ name: "g", sources: ["ws://u:SECRET123@h/"] }]), sourcesOf())
     assert.isNull(source?.canonical)

@@ -7,7 +7,7 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { type GrantError, Grants, GrantStore, type Permission, type WebSocketTarget } from "mooring"
+import { type GrantError, Grants, GrantStore, type Permission, SocketUrl, type WebSocketTarget } from "mooring"
 import type { Subject } from "../../src/grants/Evaluation.ts"
 import { either, list, maybe, oneOf, someOf } from "../support/arbitraries.ts"
 import { authorityOf, authorityOver, grant, PERMISSIONS, REF, subject } from "../support/grants.ts"
@@ -504,13 +504,85 @@ describe("a store that changes", () => {
     })
   )
 
-  it.effect("knows which granted target bounds how much may be sent", () =>
+  it.effect("goes by the first granted target that covers a URL, for rates and private addresses together", () =>
     Effect.gen(function* () {
-      const bounded = { ...WS, pathPrefixes: ["/slow"], sendsPerMinute: 6 }
-      const authority = yield* authorityOf(subject({ websocket: [WS] }), { websocket: [WS, bounded] })
-      const urlAt = (raw: string) => Result.getOrThrow(authority.authorize("gateway", raw)).url
-      assert.strictEqual(authority.rateOf(urlAt("ws://h/slow/x"))?.sendsPerMinute, 6)
-      assert.isUndefined(authority.rateOf(urlAt("ws://h/fast")))
+      const websocket = [
+        { ...WS, host: "other", sendsPerMinute: 1 },
+        { ...WS, pathPrefixes: ["/slow"], sendsPerMinute: 6 },
+        { ...WS, pathPrefixes: ["/slow", "/big"], privateAddresses: true, sendsPerMinute: 5, sendBytesPerMinute: 7 },
+        { ...WS, pathPrefixes: ["/free"], sendsPerMinute: 0, sendBytesPerMinute: 0, privateAddresses: true },
+        { ...WS, sendsPerMinute: 0, sendBytesPerMinute: 9 },
+        { ...WS, privateAddresses: true }
+      ]
+      const authority = yield* authorityOf(subject({ websocket: [WS] }), { websocket })
+      const found = (path: string) => {
+        const target = Result.getOrThrow(authority.authorize("gateway", `ws://h${path}`))
+        assert.strictEqual(authority.rateOf("gateway", target), target.rate)
+        return [target.privateAddresses, target.rate?.sendsPerMinute, target.rate?.sendBytesPerMinute]
+      }
+      assert.deepStrictEqual(found("/slow/x"), [false, 6, undefined])
+      assert.deepStrictEqual(found("/big"), [true, 5, 7])
+      assert.deepStrictEqual(found("/free"), [true, undefined, undefined])
+      assert.deepStrictEqual(found("/"), [false, undefined, 9])
+      const free = Result.getOrThrow(authority.authorize("gateway", "ws://h/free"))
+      assert.isUndefined(authority.rateOf("gateway", free))
+    })
+  )
+
+  it.effect("keeps a rate for as long as its target is granted as it is, whatever else changes or fails", () =>
+    Effect.gen(function* () {
+      const { editor, grants } = yield* mutable
+      const told = yield* Queue.unbounded<void>()
+      const authority = yield* grants.authority(subject({ websocket: [WS] }))
+      yield* authority.watch(() => Queue.offerUnsafe(told, undefined))
+      const set = (...websocket: ReadonlyArray<WebSocketTarget.GrantedTarget>) =>
+        Effect.andThen(editor.set(REF, grant({ websocket })), Queue.take(told))
+      const [a, b] = [
+        { ...WS, pathPrefixes: ["/a"], sendsPerMinute: 6 },
+        { ...WS, pathPrefixes: ["/b"], sendsPerMinute: 6 }
+      ]
+      yield* set(a, b)
+      const at = (path: string) => Result.getOrThrow(authority.authorize("gateway", `ws://h${path}`))
+      const [first, other] = [at("/a"), at("/b")]
+      const rate = first.rate
+      assert.isDefined(rate)
+      assert.notStrictEqual(rate, other.rate)
+      yield* set(b, a)
+      assert.strictEqual(authority.rateOf("gateway", first), rate)
+      assert.strictEqual(at("/a").rate, rate)
+      yield* Effect.andThen(editor.set(REF, null as never), Queue.take(told))
+      assert.isUndefined(authority.rateOf("gateway", first))
+      yield* set(a)
+      assert.strictEqual(authority.rateOf("gateway", first), rate)
+      yield* set({ ...a, sendsPerMinute: 60 })
+      assert.strictEqual(authority.rateOf("gateway", first)?.sendsPerMinute, 60)
+      assert.strictEqual(rate?.sendsPerMinute, 6)
+      // Another target now comes first.
+      yield* set(WS, a)
+      assert.isUndefined(authority.rateOf("gateway", first))
+      assert.isTrue(authority.covers("gateway", first))
+    })
+  )
+
+  it.effect("reads what a package declares once: nobody changes it afterwards", () =>
+    Effect.gen(function* () {
+      const declared: Array<WebSocketTarget.WebSocketTarget> = [{ ...WS, pathPrefixes: ["/a"] }]
+      const permissions = [...PERMISSIONS]
+      const asking = subject({ websocket: declared, permissions })
+      const authority = yield* authorityOf(asking, { websocket: [WS] })
+      declared.push(WS)
+      permissions.length = 0
+      assert.isTrue(Result.isFailure(authority.authorize("gateway", "ws://h/")))
+      assert.isTrue(Result.isSuccess(authority.authorize("gateway", "ws://h/a")))
+    })
+  )
+
+  it.effect("costs no more for many permissions and ingresses", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 3000 }, (_, index) => `ingress${index}`)
+      const permissions = [...PERMISSIONS, ...names.map((name) => ({ kind: "ingress" as const, name }))]
+      const authority = yield* authorityOf(subject({ permissions }), { permissions })
+      for (const name of names) assert.isTrue(Result.isSuccess(authority.ingress(name)))
     })
   )
 })
@@ -520,6 +592,53 @@ describe("AuthorizedTarget", () => {
     const authority = yield* authorityOf(subject({ websocket: [WS] }), { websocket: [WS] })
     return Result.getOrThrow(authority.authorize("gateway", "ws://h/"))
   })
+
+  it.effect("rule 1: can't be changed, nor anything in it: what was allowed is what is dialled", () =>
+    Effect.gen(function* () {
+      const websocket = [{ ...WS, subprotocols: ["v1"], sendsPerMinute: 6 }]
+      const authority = yield* authorityOf(subject({ websocket }), { websocket })
+      const target = Result.getOrThrow(authority.authorize("gateway", "ws://h/"))
+      const before = JSON.stringify([
+        target.url,
+        target.display,
+        target.subprotocols,
+        target.privateAddresses,
+        target.rate
+      ])
+      const url = Result.getOrThrow(SocketUrl.parse("ws://evil/"))
+      for (const [holder, key, value] of [
+        [target, "url", url],
+        [target, "display", "x"],
+        [target, "subprotocols", ["v2"]],
+        [target, "privateAddresses", true],
+        [target, "revision", 7],
+        [target, "rate", undefined],
+        [target.url, "raw", url.raw],
+        [target.url, "host", "evil"],
+        [target.url, "canonical", url.canonical],
+        [target.url, "literal", true],
+        [target.subprotocols, 0, "v2"],
+        [target.subprotocols, 1, "v2"],
+        [target.rate ?? {}, "sendsPerMinute", 1000],
+        [AuthorizedTarget, "is", () => true],
+        [AuthorizedTarget.prototype, "url", url]
+      ] as ReadonlyArray<readonly [object, PropertyKey, unknown]>) {
+        assert.isFalse(Reflect.set(holder, key, value), String(key))
+        assert.isFalse(Reflect.defineProperty(holder, key, { value }), String(key))
+        assert.isFalse(Reflect.setPrototypeOf(holder, { [key]: value }), String(key))
+      }
+      const after = JSON.stringify([
+        target.url,
+        target.display,
+        target.subprotocols,
+        target.privateAddresses,
+        target.rate
+      ])
+      assert.strictEqual(after, before)
+      assert.isTrue(AuthorizedTarget.is(target))
+      assert.isFalse(AuthorizedTarget.is({}))
+    })
+  )
 
   it.effect("knows the real one", () =>
     Effect.gen(function* () {

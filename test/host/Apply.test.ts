@@ -385,20 +385,94 @@ describe("PluginHost.apply", () => {
     })
   }
 
-  it.effect("keeps to what it had where it can't be told what is wanted", () => {
-    const [a, b] = [living("a"), living("b")]
-    const circular: { [key: string]: unknown } = {}
-    circular["itself"] = circular
+  const circular: { [key: string]: unknown } = {}
+  circular["itself"] = circular
+  const nested = Array.from({ length: 2500 }).reduce<unknown>((value) => ({ config: value }), 1)
+  const unusable: ReadonlyArray<readonly [what: string, change: object, path: string]> = [
+    ["a configuration without end", { config: circular }, "config"],
+    ["a configuration that is nested too deeply", { config: nested }, "config"],
+    ["a configuration that is no JSON", { config: { at: new Date(0) } }, "config"],
+    ["a version that is none", { version: "1.0.0-01" }, "version"],
+    ["a digest that is none", { digest: 7 }, "digest"],
+    ["no grants", { grants: null }, "grants"],
+    [
+      "a rate that has another name here",
+      { grants: { websocket: [{ ...target, sends_per_minute: 1 }] } },
+      "grants.websocket[0].sends_per_minute"
+    ],
+    [
+      "the same source twice",
+      { sources: { gateway: { urls: [urlOf("x"), `${urlOf("x")}?`] } } },
+      "sources.gateway.urls[1]"
+    ],
+    ["a key that nobody knows", { admin: true }, "admin"]
+  ]
+  for (const [what, change, path] of unusable) {
+    it.effect(`denies an entry with ${what}, at the start and later, while the others apply`, () => {
+      const [a, b] = [living("a"), living("b")]
+      const bad = { ...enable(b.pkg), ...change } as Enablement.Enablement
+      return Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const denied = Effect.gen(function* () {
+          const row = yield* rowOf(b.ref)
+          assert.deepInclude(row, { lifecycle: "failed", retryAt: null, websocketConnections: [] })
+          assert.strictEqual(row.lastError?.tag, "ManifestInvalid")
+          const { config } = (yield* host.status).host
+          assert.deepStrictEqual(
+            [config.state, config.problems.map((each) => each.path)],
+            ["partly", [`enabled[0].${path}`]]
+          )
+        })
+        yield* host.idle
+        yield* denied
+        const remote = yield* fake.remote(a.url)
+        yield* apply([enable(b.pkg), enable(a.pkg)])
+        yield* fake.remote(b.url)
+        assert.strictEqual((yield* rowOf(b.ref)).lifecycle, "running")
+        assert.strictEqual((yield* host.status).host.config.state, "applied")
+        yield* host.apply({ enabled: [bad, enable(a.pkg)] })
+        yield* host.idle
+        yield* denied
+        assert.isTrue(remote.isOpen)
+        assert.deepStrictEqual([a.life.starts.length, b.life.starts.length, b.life.running], [1, 1, 0])
+      }).pipe(Effect.provide(onFake({ plugins: [a.pkg, b.pkg], enabled: [bad, enable(a.pkg)] })))
+    })
+  }
+
+  it.effect("has no row for an entry without a usable name, and says so", () => {
+    const a = living("a")
+    const nameless = [null, undefined, 7, {}, { id: "example.echo" }, { ...enable(a.pkg), instance: "a b" }]
     return Effect.gen(function* () {
       const host = yield* PluginHost.PluginHost
       yield* host.idle
-      const bad = { ...enable(b.pkg), config: circular as never }
-      assert.isTrue(Exit.isFailure(yield* Effect.exit(host.apply({ enabled: [bad] }))))
-      yield* pass(10)
-      assert.deepStrictEqual(yield* refs, [a.ref, b.ref])
-      yield* apply([enable(a.pkg), enable(b.pkg)])
-      assert.deepStrictEqual([a.life.starts.length, a.life.running], [1, 1])
-    }).pipe(Effect.provide(onFake({ plugins: [a.pkg, b.pkg] })))
+      assert.deepStrictEqual(yield* refs, [a.ref])
+      const { problems } = (yield* host.status).host.config
+      const named = new Set(problems.map(({ path }) => path.replace(/\..*$/, "")))
+      assert.deepStrictEqual(
+        [...named],
+        [0, 1, 2, 3, 4, 5].map((index) => `enabled[${index}]`)
+      )
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg], enabled: [...(nameless as never), enable(a.pkg)] })))
+  })
+
+  it.effect("goes by what an entry was when it was applied", () => {
+    const a = living("a")
+    const config = { room: "one" }
+    const enabled = { ...enable(a.pkg), config }
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      config.room = "two"
+      yield* host.restart(a.ref)
+      yield* host.idle
+      assert.deepStrictEqual(
+        a.life.starts.map((start) => start.config),
+        [{ room: "one" }, { room: "one" }]
+      )
+      yield* apply([enabled])
+      assert.deepStrictEqual(a.life.starts.at(-1)?.config, { room: "two" })
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg], enabled: [enabled] })))
   })
 
   it.effect("rule 3: holds no more memory for sources that are gone", () => {

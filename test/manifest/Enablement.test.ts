@@ -67,6 +67,33 @@ const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value))
 
 const withHeaders = (headers: unknown) => ({ ...MINIMAL, sources: { gateway: { headers } } })
 
+const deep = (depth: number, inner: unknown): unknown =>
+  Array.from({ length: depth }).reduce<unknown>((value) => ({ config: value }), inner)
+
+const madeOf = (options: unknown) => Enablement.make(options as Enablement.Options)
+
+const pathsOfMade = (options: unknown) => {
+  const made = madeOf(options)
+  return Result.isFailure(made) ? made.failure.problems.map(({ path }) => path).toSorted() : []
+}
+
+const once = <A>(items: ReadonlyArray<A>, nameOf: (item: A) => string) => [
+  ...new Map(items.map((item) => [nameOf(item), item])).values()
+]
+
+const sourceOnce = ({ headers, urls, ...rest }: Enablement.SourceSettings): Enablement.SourceSettings => ({
+  ...rest,
+  ...(urls === undefined ? {} : { urls: once(urls, (url) => url.replace(/^websocket:/, "")) }),
+  ...(headers === undefined
+    ? {}
+    : { headers: Object.fromEntries(once(Object.entries(headers), ([name]) => name.toLowerCase())) })
+})
+
+const namesOnce = (enablement: Enablement.Enablement): Enablement.Enablement => ({
+  ...enablement,
+  sources: Object.fromEntries(Object.entries(enablement.sources).map(([name, source]) => [name, sourceOnce(source)]))
+})
+
 describe("Enablement", () => {
   it("decodes the example of the contract", () => {
     const enablement = Result.getOrThrow(Enablement.decode(EXAMPLE))
@@ -276,7 +303,7 @@ describe("Enablement", () => {
 
   it.effect.prop(
     "gives an enablement back as it was when it is encoded and decoded again",
-    { enablement: Arbitrary.schema(Enablement.Enablement) },
+    { enablement: Arbitrary.map(Arbitrary.schema(Enablement.Enablement), namesOnce) },
     ({ enablement }) =>
       Effect.sync(() => {
         const encoded = json(encode(enablement))
@@ -285,5 +312,147 @@ describe("Enablement", () => {
         assert.deepStrictEqual(json(encode(again)), encoded)
       }),
     { arbitrary: { runs: 200 } }
+  )
+
+  it("takes no source twice for one ingress, in whichever spelling", () => {
+    const urls = ["ws://h:80/a", "wss://h/a", "websocket:ws://H/a?", "ws://h/b", "WS://h./a", "#", "ws://h/b?c", "#"]
+    assert.deepStrictEqual(pathsOf({ ...MINIMAL, sources: { gateway: { urls }, other: { urls: urls.slice(0, 2) } } }), [
+      "sources.gateway.urls[2]",
+      "sources.gateway.urls[4]",
+      "sources.gateway.urls[7]"
+    ])
+  })
+
+  it("takes headers for one that differ by case only, and lists that beside everything else", () => {
+    const headers = { Authorization: "a", "x-a": "b", authorization: "c", "X-A": "d", "x-b": "\n" }
+    assert.deepStrictEqual(pathsOf(withHeaders(headers)), [
+      "sources.gateway.headers.X-A",
+      "sources.gateway.headers.authorization",
+      "sources.gateway.headers.x-b"
+    ])
+  })
+
+  it("says of a rate of 0 that it is none, and refuses one below", () => {
+    const websocket = [{ scheme: "ws", host: "h", path_prefixes: [], sends_per_minute: 0, send_bytes_per_minute: 0 }]
+    assert.deepStrictEqual(pathsOf({ ...MINIMAL, grants: { websocket } }), [])
+  })
+
+  it("bounds how deeply a configuration is nested, and says where", () => {
+    assert.deepStrictEqual(pathsOf({ ...MINIMAL, config: deep(100, 1) }), [])
+    for (const config of [deep(130, 1), deep(2500, []), deep(100_000, "")]) {
+      assert.deepStrictEqual(pathsOf({ ...MINIMAL, config }), ["config"])
+    }
+  })
+
+  it("refuses null where something may be absent", () => {
+    const target = { scheme: "ws", host: "h", path_prefixes: [] }
+    const optional = ["port", "subprotocols", "private_addresses", "sends_per_minute", "send_bytes_per_minute"]
+    for (const key of ["package", "instance", "surfaces", "secrets", "grants", "sources"]) {
+      assert.deepStrictEqual(pathsOf({ ...MINIMAL, [key]: null }), [key])
+    }
+    for (const key of ["id", "version", "digest", "permissions", "websocket"]) {
+      assert.deepStrictEqual(pathsOf({ ...MINIMAL, grants: { [key]: null } }), [`grants.${key}`])
+    }
+    for (const key of optional) {
+      const paths = pathsOf({ ...MINIMAL, grants: { websocket: [{ ...target, [key]: null }] } })
+      assert.deepStrictEqual(paths, [`grants.websocket[0].${key}`])
+    }
+    for (const key of ["urls", "headers", "reconnect", "stale_after_ms"]) {
+      assert.deepStrictEqual(pathsOf({ ...MINIMAL, sources: { g: { [key]: null } } }), [`sources.g.${key}`])
+    }
+    for (const key of [
+      "policy",
+      "initial_ms",
+      "max_ms",
+      "stable_ms",
+      "max_attempts",
+      "window_ms",
+      "stop_codes",
+      "close_code"
+    ]) {
+      const paths = pathsOf({ ...MINIMAL, sources: { g: { reconnect: { [key]: null } } } })
+      assert.deepStrictEqual(paths, [`sources.g.reconnect.${key}`])
+    }
+  })
+})
+
+describe("Enablement.make", () => {
+  it("fills in what isn't said, as decoding does", () => {
+    assert.deepStrictEqual(madeOf(MINIMAL), Enablement.decode(MINIMAL))
+    const made = madeOf({
+      ...MINIMAL,
+      instance: undefined,
+      config: undefined,
+      grants: { websocket: [{ scheme: "ws", host: "h", pathPrefixes: ["/"], sendsPerMinute: 0, port: undefined }] },
+      sources: { a: { reconnect: { maxMs: 5, closeCode: undefined } }, b: {}, c: undefined, d: { staleAfterMs: 7 } }
+    })
+    const decoded = Enablement.decode({
+      ...MINIMAL,
+      grants: { websocket: [{ scheme: "ws", host: "h", path_prefixes: ["/"], sends_per_minute: 0 }] },
+      sources: { a: { reconnect: { max_ms: 5 } }, b: {}, d: { stale_after_ms: 7 } }
+    })
+    assert.deepStrictEqual(made, decoded)
+    assert.isTrue(Result.isSuccess(made))
+    assert.isFalse(Object.hasOwn(Result.getOrThrow(made), "instance"))
+  })
+
+  it("lists all that is wrong under the names of the TypeScript API", () => {
+    assert.deepStrictEqual(
+      pathsOfMade({
+        id: "x",
+        version: "1.0.0-01",
+        extra: 1,
+        grants: { id: null, websocket: [{ scheme: "ws", host: "h", pathPrefixes: [1], sends_per_minute: 1 }] },
+        sources: {
+          a: {
+            urls: ["ws://h/", "ws://h"],
+            headers: { A: "", a: "" },
+            reconnect: { maxMs: 0, initial_ms: 1 },
+            staleAfterMs: null
+          },
+          b: null,
+          c: { reconnect: null },
+          d: []
+        }
+      }),
+      [
+        "digest",
+        "extra",
+        "grants.id",
+        "grants.websocket[0].pathPrefixes[0]",
+        "grants.websocket[0].sends_per_minute",
+        "id",
+        "sources.a.headers.a",
+        "sources.a.reconnect.initial_ms",
+        "sources.a.reconnect.maxMs",
+        "sources.a.staleAfterMs",
+        "sources.a.urls[1]",
+        "sources.b",
+        "sources.c.reconnect",
+        "sources.d",
+        "version"
+      ]
+    )
+    for (const nothing of [null, undefined, 1, "", []]) assert.deepStrictEqual(pathsOfMade(nothing), [""])
+    for (const key of ["grants", "sources", "secrets"]) {
+      for (const value of [null, 1, []]) assert.deepStrictEqual(pathsOfMade({ ...MINIMAL, [key]: value }), [key])
+    }
+  })
+
+  it("gives a copy, which nobody else can change", () => {
+    const config = { room: { name: "a" } }
+    const permissions = [{ kind: "service" as const, name: "main" }]
+    const made = Result.getOrThrow(madeOf({ ...MINIMAL, config, grants: { permissions } }))
+    config.room.name = "b"
+    permissions.pop()
+    assert.deepStrictEqual(made.config, { room: { name: "a" } })
+    assert.deepStrictEqual(made.grants.permissions, [{ kind: "service", name: "main" }])
+  })
+
+  it.effect.prop(
+    "gives back what it is given where that is whole",
+    { enablement: Arbitrary.map(Arbitrary.schema(Enablement.Enablement), namesOnce) },
+    ({ enablement }) => Effect.sync(() => assert.deepStrictEqual(madeOf(enablement), Result.succeed(enablement))),
+    { arbitrary: { runs: 100 } }
   )
 })

@@ -89,6 +89,14 @@ const namesOnce = (manifest: Manifest.Manifest): Manifest.Manifest => {
   }
 }
 
+/** How long the decoding of so many sources takes. */
+const timeOf = (count: number) => {
+  const sources = Array.from({ length: count }, (_, index) => `ws://h/${index}`)
+  const before = performance.now()
+  assert.deepStrictEqual(withIngress({ sources }), [])
+  return performance.now() - before
+}
+
 describe("Manifest", () => {
   it("decodes the example of the contract", () => {
     const manifest = Result.getOrThrow(Manifest.decode(EXAMPLE))
@@ -263,6 +271,82 @@ describe("Manifest", () => {
     assert.deepStrictEqual(pathsOf({ ...EXAMPLE, ingresses }), ["ingresses[0].sources[1]"])
   })
 
+  it("takes for one source what only its spelling tells apart, and for two what anything else does", () => {
+    const sources = [
+      "ws://127.0.0.1:7/a",
+      "ws://127.1:7/a",
+      "ws://127.0.0.1:7/a?",
+      "WS://127.0.0.1:7/a",
+      "ws://127.0.0.1:07/a",
+      "ws://127.0.0.1:7/a/",
+      "ws://127.0.0.1:7/A",
+      "ws://127.0.0.1:7/a?b",
+      "wss://127.0.0.1:7/a",
+      "ws://h/%41",
+      "ws://h/A",
+      // Refused ones are known by what was written.
+      "ws://h/..",
+      "ws://h/..",
+      "ws://h/../a",
+      "websocket:ws://h/.."
+    ]
+    assert.deepStrictEqual(
+      withIngress({ sources }),
+      [1, 2, 3, 4, 12, 14].map((index) => `ingresses[0].sources[${index}]`).toSorted()
+    )
+    const apart = {
+      ingresses: [
+        { name: "a", sources: ["ws://h/"] },
+        { name: "b", sources: ["ws://h/"] }
+      ]
+    }
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, ...apart }), [])
+  })
+
+  it("refuses null where something may be absent", () => {
+    const optional = ["description", "permissions", "runtime", "services", "ingresses", "websocket"]
+    for (const key of [...optional, "tools", "hooks", "request", "status_schema", "side_effects"]) {
+      assert.deepStrictEqual(pathsOf({ ...EXAMPLE, [key]: null }), [key])
+    }
+    for (const key of [
+      "description",
+      "event_kinds",
+      "sources",
+      "urgent",
+      "auto_replies",
+      "stop_codes",
+      "close_code",
+      "input_schema"
+    ]) {
+      assert.deepStrictEqual(withIngress({ [key]: null }), [`ingresses[0].${key}`])
+    }
+  })
+
+  it("bounds how deep and how large a manifest is", () => {
+    const deep = Array.from({ length: 2500 }).reduce<unknown>((value) => [value], 1)
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, tools: deep }), ["tools"])
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, tools: Array.from({ length: 300_000 }, () => 1) }), [""])
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, tools: "a".repeat(17_000_000) }), [""])
+  })
+
+  it("can't be changed once it is decoded", () => {
+    const manifest = Result.getOrThrow(Manifest.decode(EXAMPLE))
+    for (const value of [
+      manifest,
+      manifest.permissions,
+      manifest.permissions[0],
+      manifest.websocket[0]?.pathPrefixes
+    ]) {
+      assert.isTrue(Object.isFrozen(value))
+    }
+  })
+
+  it("reads many sources as fast as they are many", () => {
+    timeOf(1000)
+    // Ten times what is linear, and a fifth of what is quadratic.
+    assert.isBelow(timeOf(100_000), 500 * timeOf(2000))
+  })
+
   it("lists repeated names beside everything else that is wrong", () => {
     const ingresses = [{ name: "a" }, { name: "a" }]
     assert.deepStrictEqual(pathsOf({ ...EXAMPLE, version: "1", ingresses }), ["ingresses[1]", "version"])
@@ -272,8 +356,42 @@ describe("Manifest", () => {
     ["id", ["a", "0", "a.b_c-d", "a".repeat(128)], ["", "A", ".a", "-a", "a b", "a:b", "é", "a\n", "a".repeat(129)]],
     [
       "version",
-      ["0.0.0", "1.2.3", "1.2.3-rc.1", "1.2.3+build.5", "1.2.3-a+b"],
-      ["", "1", "1.2", "v1.2.3", "01.2.3", "1.2.3.4", "^1.2.3", "1.2.x", "1.2.3-", "1.2.3 ", "1.2.3\n", "*"]
+      [
+        "0.0.0",
+        "1.2.3",
+        "1.2.3-rc.1",
+        "1.2.3+build.5",
+        "1.2.3-a+b",
+        "1.0.0-0",
+        "1.0.0-0a.01b.-.--0.0-0",
+        "1.0.0+01.0",
+        "1.0.0--1",
+        "1.0.0-1.10.100+001"
+      ],
+      [
+        "",
+        "1",
+        "1.2",
+        "v1.2.3",
+        "01.2.3",
+        "1.2.3.4",
+        "^1.2.3",
+        "1.2.x",
+        "1.2.3-",
+        "1.2.3 ",
+        "1.2.3\n",
+        "*",
+        "1.0.0-01",
+        "1.0.0-a.01",
+        "1.0.0-00",
+        "1.0.0-0.00.1",
+        "1.0.0-a..b",
+        "1.0.0-",
+        "1.0.0+",
+        "1.0.0-a_b",
+        "1.0.0+a+b",
+        "1.00.0"
+      ]
     ]
   ] as const)("takes an exact %s and nothing like it", (key, good, bad) => {
     for (const value of good) assert.deepStrictEqual(pathsOf({ ...EXAMPLE, [key]: value }), [], value)

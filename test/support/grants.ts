@@ -55,7 +55,7 @@ export const grant = (change: Partial<GrantStore.Grant> = {}): GrantStore.Grant 
 export const authorityOver = (
   asking: Subject,
   lookup: GrantStore.GrantStore["Service"]["lookup"],
-  changes: Stream.Stream<void> = Stream.never
+  changes: Stream.Stream<unknown, unknown> = Stream.never
 ) =>
   Effect.gen(function* () {
     const store = Layer.succeed(GrantStore.GrantStore, { lookup, changes })

@@ -23,7 +23,7 @@ import * as IngressQueue from "../../ingress/IngressQueue.ts"
 import { monotonic } from "../../internal/monotonic.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
-import { refOf, type Enablement } from "../../manifest/Enablement.ts"
+import type { Enablement } from "../../manifest/Enablement.ts"
 import type { Manifest } from "../../manifest/Manifest.ts"
 import {
   DigestMismatch,
@@ -41,6 +41,7 @@ import type { SourceSlot } from "../../plugin/SourceSlot.ts"
 import * as HostError from "../HostError.ts"
 import { configured } from "./configured.ts"
 import { Reported } from "./reported.ts"
+import type { Entry } from "./entries.ts"
 
 /** What the plugins of a host share. */
 export interface Shared {
@@ -80,10 +81,10 @@ export interface Row {
 }
 
 /** The entry's package among those that there are. */
-export const want = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): Wanted => ({
-  ref: refOf(enablement),
+export const want = ({ enablement, invalid, ref }: Entry, packages: ReadonlyArray<PluginPackage>): Wanted => ({
+  ref,
   enablement,
-  found: find(enablement, packages)
+  found: invalid ?? find(enablement, packages)
 })
 
 /** A row of its own for an entry that wasn't there before; `key` is the head of its correlation ids. */

@@ -8,9 +8,10 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Problem } from "../../internal/wire.ts"
-import { refOf, type Enablement } from "../../manifest/Enablement.ts"
+import type { Enablement } from "../../manifest/Enablement.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import * as Assemble from "./assemble.ts"
+import * as Entries from "./entries.ts"
 
 interface Entry {
   readonly row: Assemble.Row
@@ -90,14 +91,14 @@ export const make = (
 
     const apply = (enabled: ReadonlyArray<Enablement>) =>
       Effect.gen(function* () {
-        const unique = onlyFirst(enabled)
+        const read = Entries.read(enabled)
         const before = entries
-        const plan = unique.enabled.map((enablement) => {
-          const wanted = Assemble.want(enablement, known)
+        const plan = read.entries.map((each) => {
+          const wanted = Assemble.want(each, known)
           const entry = before.get(wanted.ref)
           return { wanted, entry, isSame: entry !== undefined && Assemble.isSame(entry.row.wanted, wanted) }
         })
-        problems = unique.problems
+        problems = read.problems
         appliedAt = shared.clock.currentTimeMillisUnsafe()
         const staying = new Set(plan.map(({ wanted }) => wanted.ref))
         entries = new Map([...before].filter(([ref]) => staying.has(ref)))
@@ -131,19 +132,3 @@ export const make = (
         }).pipe(oneByOne.withPermits(1), Effect.uninterruptible)
     }
   })
-
-/** Each reference once: a further entry of the same is a problem, and has no effect. */
-const onlyFirst = (enabled: ReadonlyArray<Enablement>) => {
-  const refs = new Set<string>()
-  const problems: Array<Problem> = []
-  const first = enabled.filter((enablement, index) => {
-    const ref = refOf(enablement)
-    if (refs.has(ref)) {
-      problems.push({ path: `enabled[${index}]`, message: "Expected an id and instance that occur once" })
-      return false
-    }
-    refs.add(ref)
-    return true
-  })
-  return { enabled: first, problems }
-}

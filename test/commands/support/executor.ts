@@ -110,7 +110,7 @@ export const executing = ({ destinations = [], ingresses, limits, rate, timers =
   const set: Array<readonly [TimerSpec, TimerOwner<FakeDestination>]> = []
   const cleared: Array<string> = []
   const clock = { now: NOW }
-  const granted = { scheme: "ws", host: "h", pathPrefixes: ["/"], ...rate } as const
+  const granted = { sendsPerMinute: undefined, sendBytesPerMinute: undefined, ...rate }
   const executor = new CommandExecutor<FakeDestination>({
     destinations,
     authority: {
@@ -130,6 +130,7 @@ export const executing = ({ destinations = [], ingresses, limits, rate, timers =
     },
     limits: { ...Limits.defaults, ...limits },
     now: () => clock.now,
+    monotonic: () => clock.now - NOW,
     record: (result) => void recorded.push(result),
     reported: (status) => void reported.push(status),
     rejected: (error, sourceId) => void rejected.push([error, sourceId])

@@ -1,0 +1,111 @@
+/**
+ * Asks a grant store, and keeps asking: whatever it does, an answer comes out
+ * of it, and what is no usable answer grants nothing.
+ *
+ * A store that failed, or answered with what is no grant, is asked again after
+ * a while, for nobody else would say when it is well; changes that end or fail
+ * are followed anew, for a withdrawal must not be missed.
+ */
+import * as Cause from "effect/Cause"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import * as Result from "effect/Result"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import type { Answer } from "../Evaluation.ts"
+import { check, type GrantStore } from "../GrantStore.ts"
+
+const ANSWER_WITHIN_MS = 500
+const ASK_AGAIN_MS = 5000
+const FOLLOW_AGAIN_MS = 1000
+
+const denied = (cause: unknown): Answer => ({ grant: undefined, cause: cause ?? "no reason was given" })
+
+/** The answer for one plugin, whatever the store does. */
+const lookup = (store: GrantStore["Service"], pluginRef: string): Effect.Effect<Answer> =>
+  Effect.suspend(() => effectOf(store.lookup(pluginRef))).pipe(
+    Effect.map((found): Answer => {
+      if (!Option.isOption(found)) return denied("the answer is no Option")
+      if (Option.isNone(found)) return { grant: undefined }
+      return Result.match(check(found.value), { onFailure: denied, onSuccess: (grant): Answer => ({ grant }) })
+    }),
+    Effect.catchCause((cause) => Effect.succeed(denied(Cause.squash(cause))))
+  )
+
+/** The application need not be written in TypeScript: a promise is no effect, and its rejection would be nobody's. */
+const effectOf = (value: unknown): Effect.Effect<unknown, unknown> => {
+  if (Effect.isEffect(value)) return value as Effect.Effect<unknown, unknown>
+  if (value instanceof Promise) value.catch(() => undefined)
+  return Effect.fail("the lookup is no Effect")
+}
+
+/** Who asks for one plugin. */
+export interface Asker {
+  /** Asks anew. Completes with the answer, or after a while without one, which is no grant until it comes. */
+  readonly ask: Effect.Effect<void>
+  /** No answer counts any more. */
+  readonly stop: () => void
+}
+
+/** Asks for one plugin in a scope, and tells every answer to the last question. */
+export const asker = (
+  store: GrantStore["Service"],
+  pluginRef: string,
+  scope: Scope.Scope,
+  answered: (answer: Answer) => void
+): Asker => {
+  // Counts the questions: an answer to any but the last comes too late.
+  let asked = 0
+  let asking: Fiber.Fiber<void> | undefined
+
+  const stop = () => {
+    asked++
+    asking?.interruptUnsafe()
+  }
+
+  const ask = Effect.gen(function* () {
+    stop()
+    const question = asked
+    const tell = (answer: Answer) => {
+      if (question === asked) answered(answer)
+    }
+    const first = Deferred.makeUnsafe<void>()
+    const attempt: Effect.Effect<void> = Effect.flatMap(lookup(store, pluginRef), (answer) => {
+      tell(answer)
+      Deferred.doneUnsafe(first, Exit.void)
+      return answer.cause === undefined ? Effect.void : Effect.andThen(Effect.sleep(ASK_AGAIN_MS), attempt)
+    })
+    asking = yield* Effect.forkIn(attempt, scope, { startImmediately: true })
+    const inTime = yield* Effect.timeoutOption(Deferred.await(first), ANSWER_WITHIN_MS)
+    if (Option.isNone(inTime)) tell(denied(`there was no answer within ${ANSWER_WITHIN_MS} ms`))
+  })
+
+  return { ask, stop }
+}
+
+/** Does something whenever the store says that answers may have changed, and whenever it stops saying so. */
+export const follow = (store: GrantStore["Service"], changed: Effect.Effect<void>): Effect.Effect<never> => {
+  // Once for each time that it was well before.
+  let isWell = true
+  const ended = Effect.suspend(() => {
+    const told = isWell
+      ? Effect.logWarning("the changes of the grant store ended: they are followed anew")
+      : Effect.void
+    isWell = false
+    return told
+  })
+  const heard = Effect.suspend(() => {
+    isWell = true
+    return changed
+  })
+  return Effect.suspend(() => Stream.runForEach(store.changes, () => heard)).pipe(
+    Effect.catchCause(() => Effect.void),
+    Effect.andThen(ended),
+    Effect.andThen(Effect.sleep(FOLLOW_AGAIN_MS)),
+    Effect.andThen(changed),
+    Effect.forever
+  )
+}

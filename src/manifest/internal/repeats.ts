@@ -1,0 +1,53 @@
+/**
+ * What occurs twice though it is a name. It is looked for in whatever was
+ * written, right or wrong, so that it is listed beside everything else that is
+ * wrong.
+ */
+import * as Result from "effect/Result"
+import * as Wire from "../../internal/wire.ts"
+import * as SocketUrl from "../SocketUrl.ts"
+
+/** The value under a key of its own, whatever it is looked for in. */
+export const ownOf = (value: unknown, key: string): unknown =>
+  typeof value === "object" && value !== null ? Object.getOwnPropertyDescriptor(value, key)?.value : undefined
+
+/** A list under a key; empty where there is none. */
+export const listOf = (value: unknown, key: string): ReadonlyArray<unknown> => {
+  const list = ownOf(value, key)
+  return Array.isArray(list) ? list : []
+}
+
+export const isTable = (value: unknown): value is object =>
+  typeof value === "object" && value !== null && !Array.isArray(value)
+
+/** The entries of a table under a key; none where there is none. */
+export const tableOf = (value: unknown, key: string): ReadonlyArray<readonly [key: string, value: unknown]> => {
+  const table = ownOf(value, key)
+  return isTable(table) ? Object.entries(table) : []
+}
+
+/** The names that an earlier one equals. */
+export const names = (
+  path: ReadonlyArray<PropertyKey>,
+  found: Iterable<readonly [key: PropertyKey, name: unknown]>,
+  expected = "a name that occurs once"
+): ReadonlyArray<Wire.Problem> => {
+  const seen = new Set<unknown>()
+  const problems: Array<Wire.Problem> = []
+  for (const [key, name] of found) {
+    if (name === undefined) continue
+    if (seen.has(name)) problems.push({ path: Wire.formatPath([...path, key]), message: `Expected ${expected}` })
+    seen.add(name)
+  }
+  return problems
+}
+
+/** The sources of one ingress that are another one's, written in whichever way. */
+export const sources = (path: ReadonlyArray<PropertyKey>, urls: ReadonlyArray<unknown>): ReadonlyArray<Wire.Problem> =>
+  names(
+    path,
+    urls.map((url, index) => [index, typeof url === "string" ? identity(SocketUrl.withoutPrefix(url)) : undefined])
+  )
+
+const identity = (url: string): string =>
+  Result.match(SocketUrl.parse(url), { onSuccess: ({ canonical }) => canonical, onFailure: () => url })
