@@ -28,6 +28,7 @@ import type { Delivery } from "../ingress/Delivery.ts"
 import type { IngressError } from "../ingress/IngressError.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import { VERSION } from "../internal/version.ts"
+import { HeapLimit } from "../limits/HeapLimit.ts"
 import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
@@ -148,7 +149,7 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<PluginHost["Service"], Limits.LimitsInvalid, Scope.Scope | WebSocketClient | Grants.Grants> {
   const clock = yield* Clock.clockWith(Effect.succeed)
   const random = yield* Random.Random
-  const limits = yield* Effect.fromResult(Limits.make(options.limits ?? {}))
+  const limits = yield* Effect.fromResult(Limits.make(options.limits ?? {}, yield* HeapLimit))
   const changed = yield* PubSub.sliding<void>({ capacity: 1, replay: 1 })
   const idle = new IdleSignal()
   const lag = yield* lagProbe(clock)

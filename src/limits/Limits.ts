@@ -13,6 +13,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Str from "effect/String"
+import * as Struct from "effect/Struct"
 import * as Wire from "../internal/wire.ts"
 
 const range = (minimum: number, maximum: number, initial: number) =>
@@ -143,44 +144,68 @@ const pairs: ReadonlyArray<{
   { key: "commandPayloadBytes", within: "outputBytes", needs: (bytes) => bytes, expected: (name) => `at most ${name}` }
 ]
 
-const fitting = (values: Values, nameOf: NameOf): Result.Result<Values, LimitsInvalid> => {
+// Texts that wait are not all that the heap holds, and others wait in it, too.
+const MOST_OF_HEAP = 1 / 2
+const DEFAULT_OF_HEAP = 1 / 4
+
+const fitting = (values: Values, nameOf: NameOf, heapBytes: number | null): Result.Result<Values, LimitsInvalid> => {
   const problems = pairs
     .filter(({ key, needs, within }) => needs(values[key]) > values[within])
     .map(({ expected, key, within }) => ({ path: nameOf(key), message: `Expected ${expected(nameOf(within))}` }))
+  if (heapBytes !== null && values.hostQueueBytes > heapBytes * MOST_OF_HEAP) {
+    const message = `Expected at most half of the heap's limit, which is ${heapBytes} bytes`
+    problems.push({ path: nameOf("hostQueueBytes"), message })
+  }
   return problems.length === 0 ? Result.succeed(values) : Result.fail(new LimitsInvalid({ problems }))
+}
+
+/** What isn't given at all is no more than the heap allows. */
+const withinHeap = (input: unknown, name: string, heapBytes: number | null): unknown => {
+  const isGiven = typeof input !== "object" || input === null || Array.isArray(input) || Object.hasOwn(input, name)
+  if (isGiven || heapBytes === null) return input
+  return { ...input, [name]: Math.max(KIB, Math.min(defaults.hostQueueBytes, Math.floor(heapBytes * DEFAULT_OF_HEAP))) }
 }
 
 const decoding = <I>(schema: Schema.Codec<Values, I>, nameOf: NameOf) => {
   const decodeValues = Wire.decoder(schema)
-  return (input: unknown): Result.Result<Values, LimitsInvalid> =>
+  return (input: unknown, heapBytes: number | null = null): Result.Result<Values, LimitsInvalid> =>
     Result.flatMap(
-      Result.mapError(decodeValues(input), (problems) => new LimitsInvalid({ problems })),
-      (values) => fitting(values, nameOf)
+      Result.mapError(
+        decodeValues(withinHeap(input, nameOf("hostQueueBytes"), heapBytes)),
+        (problems) => new LimitsInvalid({ problems })
+      ),
+      (values) => fitting(values, nameOf, heapBytes)
     )
 }
 
+type Decode<Input> = (input: Input, heapBytes?: number | null) => Result.Result<Values, LimitsInvalid>
+
 /**
  * Decodes limits in their wire form, for example the `[limits]` table of a
- * host file.
+ * host file. `heapBytes` is the limit of the heap, null where it isn't known:
+ * `host_queue_bytes` is at most a quarter of it unless it is given, and then at
+ * most half.
  *
  * @category decoding
  * @since 0.1.0
  */
-export const decode: (input: unknown) => Result.Result<Values, LimitsInvalid> = decoding(LimitsSchema, Str.camelToSnake)
+export const decode: Decode<unknown> = decoding(LimitsSchema, Str.camelToSnake)
 
 const Camel = Schema.Struct(fields)
+const Given = Camel.mapFields(Struct.map(Schema.toType)).mapFields(Struct.map(Schema.optionalKey))
 
 /**
- * The defaults but for the given limits, by their TypeScript names.
+ * The defaults but for the given limits, by their TypeScript names; `heapBytes`
+ * as in {@link decode}.
  *
  * @category constructors
  * @since 0.2.0
  */
-export const make: (options: Partial<Values>) => Result.Result<Values, LimitsInvalid> = decoding(Camel, (key) => key)
+export const make: Decode<Partial<Values>> = decoding(Camel, (key) => key)
 
 /**
- * Limits from configuration, by their TypeScript names; what isn't there takes
- * its default.
+ * Limits from configuration, by their TypeScript names: those that are there,
+ * for the option of a host.
  *
  * **Example** (Limits from variables like `MOORING_RESTARTS`)
  *
@@ -198,4 +223,4 @@ export const make: (options: Partial<Values>) => Result.Result<Values, LimitsInv
  * @category config
  * @since 0.2.0
  */
-export const config: Config.Config<Values> = Config.schema(Camel).pipe(Config.withDefault(defaults))
+export const config: Config.Config<Partial<Values>> = Config.schema(Given).pipe(Config.withDefault({}))

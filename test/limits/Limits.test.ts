@@ -2,11 +2,13 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Config from "effect/Config"
 import * as ConfigProvider from "effect/ConfigProvider"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { GrantStore, Limits, PluginHost } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
+import { HeapLimit } from "../../src/limits/HeapLimit.ts"
 
 /** The table of CONTRACT.md. */
 const TABLE = {
@@ -60,6 +62,8 @@ const TABLE = {
 
 const KEYS = Object.keys(TABLE)
 const ZERO_HAS_A_MEANING = ["burst_patience_ms", "ping_interval_ms", "stopped_retry_ms", "failed_retry_ms"]
+
+const refusalOf = (made: ReturnType<typeof Limits.make>) => (Result.isFailure(made) ? made.failure.problems : [])
 
 const problemsOf = (input: unknown) => {
   const decoded = Limits.decode(input)
@@ -179,18 +183,62 @@ describe("Limits", () => {
     })
   )
 
-  it.effect("are read from configuration, where the rest takes its defaults", () =>
+  it.effect("are read from configuration: those that are there, and no others", () =>
     Effect.gen(function* () {
       const some = { MOORING_RESTARTS: "7", MOORING_INGRESS_QUEUE_CAPACITY: "4096", OTHER: "x" }
-      assert.deepStrictEqual(Result.getOrThrow(yield* read(some)), {
-        ...Limits.defaults,
-        restarts: 7,
-        ingressQueueCapacity: 4096
-      })
-      assert.deepStrictEqual(Result.getOrThrow(yield* read({})), Limits.defaults)
+      assert.deepStrictEqual(Result.getOrThrow(yield* read(some)), { restarts: 7, ingressQueueCapacity: 4096 })
+      assert.deepStrictEqual(Result.getOrThrow(yield* read({})), {})
       for (const wrong of ["-1", "seven", "1.5", " 7 "]) {
         assert.isTrue(Result.isFailure(yield* read({ MOORING_RESTARTS: wrong })), wrong)
       }
+    })
+  )
+
+  const MIB = 1024 * 1024
+
+  it.each([
+    [null, 256 * MIB],
+    [4096 * MIB, 256 * MIB],
+    [1024 * MIB, 256 * MIB],
+    [1024 * MIB - 4, 256 * MIB - 1],
+    [560 * MIB, 140 * MIB],
+    [259 * MIB + 3, 64.75 * MIB]
+  ])("leave queues a quarter of a heap of %s bytes at most, where nothing is said of it", (heap, expected) => {
+    for (const made of [Limits.make({}, heap), Limits.decode({}, heap), Limits.make({ restarts: 5 }, heap)]) {
+      assert.deepStrictEqual(Result.getOrThrow(made), { ...Limits.defaults, hostQueueBytes: expected })
+    }
+  })
+
+  it("refuse queues more than half of the heap, and a heap that has no room for two messages", () => {
+    const heap = 259 * MIB
+    assert.strictEqual(Result.getOrThrow(Limits.make({ hostQueueBytes: heap / 2 }, heap)).hostQueueBytes, heap / 2)
+    const message = `Expected at most half of the heap's limit, which is ${heap} bytes`
+    assert.deepStrictEqual(refusalOf(Limits.make({ hostQueueBytes: heap / 2 + 1 }, heap)), [
+      { path: "hostQueueBytes", message }
+    ])
+    assert.deepStrictEqual(refusalOf(Limits.decode({ host_queue_bytes: 268_435_456 }, heap)), [
+      { path: "host_queue_bytes", message }
+    ])
+    assert.deepStrictEqual(refusalOf(Limits.make({}, 4 * MIB)), [
+      { path: "maxMessageBytes", message: "Expected at most half of hostQueueBytes" }
+    ])
+    // What is no table, or has no number there, is said to be that.
+    for (const input of [null, [], 5, { host_queue_bytes: undefined }]) {
+      assert.lengthOf(refusalOf(Limits.decode(input, heap)), 1, String(input))
+    }
+  })
+
+  it.effect("of a host go by the heap of its process", () =>
+    Effect.gen(function* () {
+      const heap = yield* HeapLimit
+      assert.isAbove(heap ?? 0, 32 * MIB)
+      const layer = PluginHost.layer({ plugins: [], enabled: [], limits: { hostQueueBytes: 64 * 1024 * MIB } }).pipe(
+        Layer.provide([GrantStore.layer([]), FakeWebSocket.layer])
+      )
+      const error = yield* Effect.flip(Effect.scoped(Layer.build(layer)))
+      assert.include(error.message, `the heap's limit, which is ${heap} bytes`)
+      const large = Layer.provide(layer, Layer.succeed(HeapLimit, 1024 * 1024 * MIB))
+      assert.isTrue(Exit.isSuccess(yield* Effect.exit(Effect.scoped(Layer.build(large)))))
     })
   )
 })
