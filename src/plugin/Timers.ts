@@ -14,8 +14,19 @@
 import { TimerLimit } from "../commands/CommandError.ts"
 import type { TimerOwner, TimerPort, TimerSpec } from "../commands/TimerPort.ts"
 import type { HostQueue } from "../ingress/HostQueue.ts"
+import type { IngressQueue } from "../ingress/IngressQueue.ts"
 import type { Timer } from "../ingress/IngressEvent.ts"
-import type { SourceSlot } from "./SourceSlot.ts"
+
+/**
+ * The source of a timer, as far as timers see it.
+ *
+ * @category models
+ * @since 0.2.0
+ */
+export interface TimedSource {
+  readonly connection: { readonly source: { readonly display: string } }
+  readonly queue: Pick<IngressQueue, "timer" | "withdraw">
+}
 
 /**
  * What timers need.
@@ -26,7 +37,7 @@ import type { SourceSlot } from "./SourceSlot.ts"
 export interface Options {
   /** How many there may be, waiting events included. */
   readonly limit: number
-  readonly queue: HostQueue
+  readonly queue: Pick<HostQueue, "timer" | "withdraw">
   /** Milliseconds of a clock that is never set. */
   readonly monotonic: () => number
   /** Told when a timer was set, so that somebody calls `fireDue` in time. */
@@ -50,7 +61,7 @@ export interface Shown {
 interface Entry {
   readonly name: string
   readonly everyMs: number | null
-  readonly slot: SourceSlot | undefined
+  readonly slot: TimedSource | undefined
   readonly ingressName: string
   /** When it fires next; null: not again. */
   dueAt: number | null
@@ -65,7 +76,7 @@ const isOver = ({ dueAt, event }: Entry): boolean => dueAt === null && event?.wa
  * @category models
  * @since 0.1.0
  */
-export class Timers implements TimerPort<SourceSlot> {
+export class Timers implements TimerPort<TimedSource> {
   readonly #options: Options
   readonly #entries = new Map<string, Entry>()
 
@@ -86,7 +97,7 @@ export class Timers implements TimerPort<SourceSlot> {
       }))
   }
 
-  set({ afterMs, everyMs, name }: TimerSpec, owner: TimerOwner<SourceSlot>): TimerLimit | undefined {
+  set({ afterMs, everyMs, name }: TimerSpec, owner: TimerOwner<TimedSource>): TimerLimit | undefined {
     const { changed, limit, monotonic } = this.#options
     for (const entry of this.#entries.values()) if (isOver(entry)) this.#entries.delete(entry.name)
     if (!this.#entries.has(name) && this.#entries.size >= limit) return new TimerLimit({ limit })
@@ -113,7 +124,7 @@ export class Timers implements TimerPort<SourceSlot> {
   }
 
   /** An epoch of a source begins or ends: no timer of the one before it fires any more. */
-  epochOver(slot: SourceSlot): void {
+  epochOver(slot: TimedSource): void {
     for (const entry of this.#entries.values()) if (entry.slot === slot) entry.dueAt = null
   }
 

@@ -305,6 +305,13 @@ describe("the connection that a command means", () => {
     assert.deepInclude(test.rejected[3]?.[0], { problem: "no source" })
   })
 
+  it("is looked for where the event's own source isn't there any more", () => {
+    const there = destination("twin", OWN)
+    const test = executing({ destinations: [there] })
+    assert.deepStrictEqual(verdicts(test.run(eventOf(own()), [send({ url: OWN })])), ["executed"])
+    assert.lengthOf(there.connection.asked, 1)
+  })
+
   it("is one of several: the error names some of their ingresses", () => {
     const twins = Array.from({ length: 12 }, (_, index) => destination(`i${index}`, OTHER))
     const test = executing({ destinations: [...twins, destination("denied", OTHER, { covered: false })] })
@@ -580,10 +587,21 @@ describe("a send", () => {
     assert.isFalse(executor.reply(there.connection, "x".repeat(11)))
     assert.isTrue(executor.reply(there.connection, "pong"))
     assert.isFalse(executor.reply(there.connection, "pong"))
-    assert.isFalse(executor.reply(own({ state: "closing" }).connection, "pong"))
-    assert.isFalse(executor.reply(own({ covered: false }).connection, "pong"))
     assert.deepStrictEqual(there.connection.asked, [["send", "pong"]])
     assert.deepStrictEqual(rejected, [])
+  })
+
+  it("of the host's own goes only to what is open and covered", () => {
+    const { executor } = executing({})
+    const connections = [own(), own({ state: "closing" }), own({ covered: false })].map(({ connection }) => connection)
+    assert.deepStrictEqual(
+      connections.map((connection) => executor.reply(connection, "pong")),
+      [true, false, false]
+    )
+    assert.deepStrictEqual(
+      connections.map(({ asked }) => asked.length),
+      [1, 0, 0]
+    )
   })
 
   it("is the same as its constructor makes it, and as the wire has it", () => {

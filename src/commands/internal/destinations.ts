@@ -73,7 +73,6 @@ export class Destinations<D extends { readonly connection: Addressee }> {
     const found = this.#named(ingressName === undefined ? this.#everywhere : this.#byIngress.get(ingressName), url)
     const [first] = found
     if (first === undefined) return new CommandUngranted({ url: shownOf(url), problem: "no source" })
-    if (found.length === 1) return first
     const own = this.#own(from)
     if (own !== undefined && own.connection.covered && found.includes(own)) return own
     // One that isn't granted isn't meant.
@@ -84,7 +83,7 @@ export class Destinations<D extends { readonly connection: Addressee }> {
   }
 
   #own({ id }: Origin): D | undefined {
-    return id === null ? undefined : this.#byId.get(id)
+    return this.#byId.get(id ?? "")
   }
 
   #named(named: Named<D> | undefined, name: string): ReadonlyArray<D> {
