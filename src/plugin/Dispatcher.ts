@@ -215,7 +215,8 @@ export class Dispatcher {
             this.#now = clock.currentTimeMillisUnsafe()
             if (this.#isLate(this.#now - begun)) this.#timedOut(this.#options.limits.dispatchDeadlineMs)
             this.#settle(event, exit)
-            return loop
+            // Where its own fiber was interrupted it ends here, before it takes another event.
+            return Exit.hasInterrupts(exit) ? Effect.andThen(restore(Effect.void), loop) : loop
           })
         }
       }
