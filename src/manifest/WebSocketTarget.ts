@@ -11,20 +11,20 @@
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
+import { HOST, PATH } from "./internal/forms.ts"
 import * as SocketUrl from "./SocketUrl.ts"
 
 const Host = Schema.String.check(
   Schema.makeFilter((host: string) => hostMatcher(host) !== undefined, {
     expected: "a host name, an address literal, '*.' with at least two labels behind it, or '*'",
-    toJsonSchema: () => [{ minLength: 1 }, true]
+    toJsonSchema: () => [{ pattern: HOST }, true]
   })
 )
 
 const PathPrefix = Schema.String.check(
   Schema.makeFilter((prefix: string) => Result.isSuccess(SocketUrl.parsePath(prefix)), {
     expected: "a path that starts with '/', without query, dot segments, empty segments or escapes that hide either",
-    // Printable ASCII but # ? and the backslash.
-    toJsonSchema: () => [{ pattern: '^/[!"$->@-\\[\\]-~]*$' }, true]
+    toJsonSchema: () => [{ pattern: PATH }, true]
   })
 )
 

@@ -98,7 +98,7 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
     of: "manifest",
     comment: "hosts, paths and URLs have a canonical form",
     message: /^Expected a path that starts with '\/'/,
-    document: { ...Documents.manifest, websocket: [{ ...target, path_prefixes: ["/a/../b"] }] }
+    document: { ...Documents.manifest, websocket: [{ ...target, path_prefixes: ["/a%ef%bc%8eb"] }] }
   },
   {
     of: "manifest",

@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn, spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { CACHED } from "./support/program.ts"
 
 const BIN = fileURLToPath(new URL("../../src/cli/bin.cts", import.meta.url))
 
@@ -18,7 +19,7 @@ const atTerminal = (command: string, typed = ""): Effect.Effect<string> =>
   Effect.acquireUseRelease(
     Effect.sync(() =>
       spawn("script", ["-qefc", command, "/dev/null"], {
-        env: { ...process.env, TERM: "xterm", NODE: process.execPath, BIN },
+        env: { ...process.env, ...CACHED, TERM: "xterm", NODE: process.execPath, BIN },
         stdio: "pipe"
       })
     ),

@@ -41,8 +41,9 @@ const TIMES: ReadonlyArray<string> = [
   "2026-01-01t00:00:00.000z", "2026-1-1T00:00:00.000Z", "+012026-01-01T00:00:00.000Z", "yesterday"
 ]
 
+/** Texts that are hosts, and many that nearly are. */
 // prettier-ignore
-const HOSTS: ReadonlyArray<string> = [
+export const HOSTS: ReadonlyArray<string> = [
   "localhost", "LOCALHOST", "example.com", "example.com.", "example.com..", ".example.com", "a..b", "*.example.com",
   "*.com", "*.", "*.*.com", "a.*.com", "*example.com", "*.example.com.", "127.0.0.1", "127.1", "0x7f.1", "2130706433",
   "256.0.0.1", "*.127.0.0.1", "::1", "[::1]", "[::1", "::g", "fe80::1%eth0", "::ffff:127.0.0.1", "a%2eb", "a:80",
@@ -51,8 +52,9 @@ const HOSTS: ReadonlyArray<string> = [
   "a^b", "a`b", "a\"b", "a{b}", "%"
 ]
 
+/** Texts that are paths, and many that nearly are. */
 // prettier-ignore
-const PATHS: ReadonlyArray<string> = [
+export const PATHS: ReadonlyArray<string> = [
   "/", "//", "/a", "/a/", "/a//", "/a//b", "a", "/.", "/..", "/a/.", "/a/../b", "/..;x", "/.;x/a", "/;x/", "/;x",
   "/..%3bx", "/..%3Bx", "/%2e", "/%2E%2e", "/a%2fb", "/a%5Cb", "/a%25b", "/a%00", "/a%0d", "/a%7f", "/a%7C", "/a%20b",
   "/%", "/%2", "/%zz", "/.%%32%65/a", "/caf%c3%a9", "/%c3", "/%a9", "/%c0%ae", "/%e0%80%af", "/%ed%a0%80",

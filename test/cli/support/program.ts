@@ -4,9 +4,14 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { HostStatus } from "mooring"
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process"
+import * as os from "node:os"
+import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 
 const BIN = fileURLToPath(new URL("../../../src/cli/bin.cts", import.meta.url))
+
+/** So that Node compiles each file once for all tests. */
+export const CACHED = { NODE_COMPILE_CACHE: path.join(os.tmpdir(), "mooring-compile-cache") }
 
 export interface Ended {
   readonly code: number | null
