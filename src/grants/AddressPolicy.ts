@@ -3,8 +3,10 @@
  * is what the operator wrote. A name is only as good as what it resolves to:
  * every address is checked, and exactly a checked one is dialled.
  *
- * The ranges are those of the IANA special-purpose address registries (RFC
- * 6890 and its updates).
+ * The ranges are the blocks of the IANA special-purpose address registries (RFC
+ * 6890 and its updates), those included that are globally reachable: no server
+ * of anybody's is there. Of IPv6 only 2000::/3 is handed out (RFC 4291), so
+ * whatever else isn't private is special.
  *
  * @since 0.1.0
  */
@@ -23,44 +25,46 @@ import type { AuthorizedTarget } from "./Grants.ts"
  */
 export type Reach = "public" | "private" | "special"
 
-const networks = (...texts: ReadonlyArray<string>) => texts.map((text) => IpNetwork.fromStringUnsafe(text))
+type IsWithin = (ip: NetAddress.IpAddress) => boolean
 
-const LOOPBACK = networks("::1/128")
+const within = (...texts: ReadonlyArray<string>): IsWithin => {
+  const networks = texts.map((text) => IpNetwork.fromStringUnsafe(text))
+  return (ip) => networks.some((network) => IpNetwork.contains(network, ip))
+}
 
-const PRIVATE = networks("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+const isPrivate4 = within("10.0.0.0/8", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 
-const SPECIAL = networks(
+const isSpecial4 = within(
   "0.0.0.0/8",
   "100.64.0.0/10",
+  // Azure's metadata service; the other clouds' are link-local or in 100.64.0.0/10 and 192.0.0.0/24.
   "168.63.129.16/32",
   "169.254.0.0/16",
   "192.0.0.0/24",
   "192.0.2.0/24",
+  "192.31.196.0/24",
+  "192.52.193.0/24",
   "192.88.99.0/24",
+  "192.175.48.0/24",
   "198.18.0.0/15",
   "198.51.100.0/24",
   "203.0.113.0/24",
   "224.0.0.0/4",
-  "240.0.0.0/4",
-  "::/96",
-  "::ffff:0:0:0/96",
-  "64:ff9b::/96",
-  "64:ff9b:1::/48",
-  "100::/64",
-  "2001::/23",
-  "2001:db8::/32",
-  "2002::/16",
-  "3fff::/20",
-  "5f00::/16",
-  // Metadata services within the unique-local range: AWS, Google Cloud, Scaleway.
-  "fd00:ec2::254/128",
-  "fd00:ec2::23/128",
-  "fd20:ce::254/128",
-  "fd00:42::42/128",
-  "fe80::/10",
-  "fec0::/10",
-  "ff00::/8"
+  "240.0.0.0/4"
 )
+
+const isGlobal6 = within("2000::/3")
+
+// Within 2000::/3. 6to4 (2002::/16) and Teredo (in 2001::/23) embed an IPv4 address, and are special whichever it is.
+const isSpecial6 = within("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
+
+const isPrivate6 = within("::1/128", "fc00::/7")
+
+// Metadata services within the unique-local range: AWS, Google Cloud, Scaleway.
+const isMetadata6 = within("fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::254/128", "fd00:42::42/128")
+
+/** NAT64 (RFC 6052): behind DNS64 every IPv4 address looks like that. */
+const isTranslated = within("64:ff9b::/96")
 
 /**
  * How far an address reaches. What isn't an address is `special`.
@@ -69,13 +73,42 @@ const SPECIAL = networks(
  * @since 0.1.0
  */
 export const reach = (address: string): Reach => {
-  const parsed = NetAddress.ipFromString(address)
-  if (Result.isFailure(parsed)) return "special"
-  const ip = NetAddress.toCanonical(parsed.success)
-  const within = (network: IpNetwork.IpNetwork) => IpNetwork.contains(network, ip)
-  if (LOOPBACK.some(within)) return "private"
-  if (SPECIAL.some(within)) return "special"
-  return PRIVATE.some(within) ? "private" : "public"
+  const ip = Result.getOrUndefined(NetAddress.ipFromString(address))
+  if (ip === undefined) return "special"
+  return NetAddress.isIpv4Address(ip) ? reach4(ip) : reach6(ip)
+}
+
+const reach4 = (ip: NetAddress.Ipv4Address): Reach => {
+  if (isSpecial4(ip)) return "special"
+  return isPrivate4(ip) ? "private" : "public"
+}
+
+const reach6 = (ip: NetAddress.Ipv6Address): Reach => {
+  if (isTranslated(ip)) return reach4(embedded(ip))
+  const own = reachOfPrefix(ip)
+  return isIsatap(ip) ? stricter(own, reach4(embedded(ip))) : own
+}
+
+const reachOfPrefix = (ip: NetAddress.Ipv6Address): Reach => {
+  if (isPrivate6(ip)) return isMetadata6(ip) ? "special" : "private"
+  return isGlobal6(ip) && !isSpecial6(ip) ? "public" : "special"
+}
+
+/** An interface identifier of ISATAP, with the universal bit or without (RFC 5214, section 6.1), under whichever prefix. */
+const isIsatap = (ip: NetAddress.Ipv6Address): boolean => {
+  const segments = NetAddress.ipv6ToSegments(ip)
+  return (segments[4] === 0 || segments[4] === 0x0200) && segments[5] === 0x5efe
+}
+
+/** The IPv4 address in the last 32 bits. */
+const embedded = (ip: NetAddress.Ipv6Address): NetAddress.Ipv4Address => {
+  const octets = NetAddress.ipv6ToOctets(ip)
+  return NetAddress.ipv4FromBytesUnsafe(Uint8Array.from(octets.slice(12)))
+}
+
+const stricter = (one: Reach, other: Reach): Reach => {
+  if (one === "special" || other === "special") return "special"
+  return one === "private" ? one : other
 }
 
 /**
