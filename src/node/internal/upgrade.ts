@@ -59,24 +59,17 @@ export const upgrade = (
       ws.terminate()
     })
     ws.on("open", () => {
-      collectFrames(ws, limits)
       socket = new WsSocket(ws, subprotocol, connected.remoteAddress ?? null, turn)
+      collectFrames(ws, limits, socket.received)
       events.open(socket)
       resume(Effect.succeed(ws))
     })
     ws.on("message", (data: Buffer, isBinary) => {
-      socket?.received(data.length)
       if (isBinary) events.binary(data.length)
       else events.text(data.toString(), data.length)
     })
-    ws.on("ping", (data) => {
-      socket?.received(data.length)
-      events.ping(data)
-    })
-    ws.on("pong", (data) => {
-      socket?.received(data.length)
-      events.pong()
-    })
+    ws.on("ping", (data) => events.ping(data))
+    ws.on("pong", () => events.pong())
     ws.on("error", (error) => {
       if (socket === undefined) resume(Effect.fail(upgradeError(display, error, upgraded)))
       else {

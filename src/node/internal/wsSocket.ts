@@ -4,13 +4,11 @@
 import type { WebSocket } from "ws"
 import type { ReadMode, Socket } from "../../connection/WebSocketClient.ts"
 
-// One read of a socket takes at most 64 KiB. Half of that, counted as payload and this much for each frame, means that
-// the read was a large one and that more is waiting.
+// One read of a socket brings at most 64 KiB. Half of that means that it was a large one and that more is waiting.
 const CHUNK_BYTES = 32_768
-const FRAME_BYTES = 8
 const SLOW_PAUSE_MS = 10
 
-/** Counts turns of the event loop for all sockets of a client, only while frames arrive. */
+/** Counts turns of the event loop for all sockets of a client, only while something arrives. */
 export class Turn {
   current = 0
   #counting = false
@@ -78,14 +76,14 @@ export class WsSocket implements Socket {
     if (!this.#held) this.#ws.resume()
   }
 
-  /** A frame came. Stops reading for the rest of the turn when there was about a chunk of them. */
-  received(bytes: number): void {
+  /** So many bytes were read. Stops reading for the rest of the turn when they were about a chunk. */
+  readonly received = (bytes: number): void => {
     const turn = this.#turn.count()
     if (this.#seen !== turn) {
       this.#seen = turn
       this.#bytes = 0
     }
-    this.#bytes += bytes + FRAME_BYTES
+    this.#bytes += bytes
     if (this.#held) return
     if (this.#mode === "slow") this.#hold(SLOW_PAUSE_MS)
     else if (this.#bytes >= CHUNK_BYTES) this.#hold(0)
