@@ -1,0 +1,266 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Limits } from "mooring"
+import { BinaryUnsupported, ConnectionClosed, ControlFlood } from "../../../src/connection/ConnectionError.ts"
+import { type Owner, Session } from "../../../src/connection/internal/session.ts"
+import type { ReadMode, Socket } from "../../../src/connection/WebSocketClient.ts"
+
+const URL = "ws://127.0.0.1:7700/"
+const URL_ERROR = new ConnectionClosed({ url: URL, code: 1006, reason: "", clean: false })
+
+const NOTHING: (mode: ReadMode) => void = () => {}
+
+/** A session whose owner and socket write down what they are told, under clocks of the test's own. */
+const play = (limits: Partial<Limits.Values> = {}) => {
+  const calls: Array<string> = []
+  const call = (name: string, ...facts: ReadonlyArray<unknown>) => void calls.push([name, ...facts].join(" "))
+  const world = { now: 1000, monotonic: 50, buffered: 0, mayOpen: true, failed: () => {}, read: NOTHING }
+  const owner: Owner = {
+    now: () => world.now,
+    monotonic: () => world.monotonic,
+    turnNow: () => world.now - 1,
+    display: URL,
+    limits: { ...Limits.defaults, ...limits },
+    sink: {
+      opened: () => {},
+      text: (text, bytes, at) => call("text", text, bytes, at),
+      rejected: () => call("rejected"),
+      ended: () => {},
+      dialFailed: () => {},
+      revoked: () => {},
+      ready: () => true
+    },
+    totals: {
+      lastFrameAt: null,
+      lastPongAt: null,
+      receivedBinaryFrames: 0,
+      sentTextFrames: 0,
+      sendFailures: 0,
+      unconfirmedFrames: 0,
+      unconfirmedAtEnds: 0
+    },
+    binary: (make) => call("binary", make() instanceof BinaryUnsupported, make().bytes, make().url),
+    mayOpen: () => world.mayOpen,
+    opened: (_socket, read) => {
+      call("opened")
+      world.read = read
+    },
+    closing: () => call("closing"),
+    ended: () => call("ended")
+  }
+  const socket: Socket = {
+    subprotocol: null,
+    remoteAddress: null,
+    bufferedAmount: () => world.buffered,
+    send: (text, failed) => {
+      call("send", text)
+      world.failed = failed
+    },
+    ping: () => call("ping"),
+    pong: (data) => call("pong", data.length),
+    read: (mode) => call("read", mode),
+    close: (code, reason) => call("close", code, reason),
+    terminate: () => call("terminate")
+  }
+  const session = new Session(owner)
+  return {
+    session,
+    owner,
+    socket,
+    world,
+    read: (mode: ReadMode) => world.read(mode),
+    /** What was called since it was last asked. */
+    calls: () => calls.splice(0)
+  }
+}
+
+const opened = (limits?: Partial<Limits.Values>) => {
+  const played = play(limits)
+  played.session.open(played.socket)
+  played.calls()
+  return played
+}
+
+const DATA = new Uint8Array([1, 2, 3])
+
+describe("a session", () => {
+  it("is open from the turn in which the upgrade completes", () => {
+    const { calls, session, socket, world } = play()
+    world.monotonic = 77
+    assert.strictEqual(session.bufferedAmount, 0)
+    session.open(socket)
+    assert.deepStrictEqual(calls(), ["opened"])
+    assert.deepInclude(session, { wasOpen: true, hasEnded: false, openedAt: 77, code: 1006, reason: "", clean: false })
+    world.buffered = 12
+    assert.strictEqual(session.bufferedAmount, 12)
+  })
+
+  it("breaks off a socket that opens though it may not any more, or after it was given up, and is told nothing of it", () => {
+    const late = play()
+    late.session.abandon()
+    const unwanted = play()
+    unwanted.world.mayOpen = false
+    for (const { calls, owner, session, socket } of [late, unwanted]) {
+      session.open(socket)
+      session.text("a", 1)
+      session.binary(1)
+      session.ping(DATA)
+      session.pong()
+      session.send("b")
+      session.closing()
+      session.closed(1000, "", true)
+      assert.deepStrictEqual(calls(), ["terminate"])
+      assert.deepInclude(session, { wasOpen: false, hasEnded: true, code: 1006 })
+      assert.deepInclude(owner.totals, {
+        lastFrameAt: null,
+        lastPongAt: null,
+        receivedBinaryFrames: 0,
+        sentTextFrames: 0
+      })
+    }
+  })
+
+  it("hands texts on with their length and the time of their turn", () => {
+    const { calls, owner, session } = opened()
+    session.text("grüße", 7)
+    assert.deepStrictEqual(calls(), ["text grüße 7 999"])
+    assert.strictEqual(owner.totals.lastFrameAt, 999)
+  })
+
+  it("counts and reports a binary frame", () => {
+    const { calls, owner, session } = opened()
+    session.binary(9)
+    assert.deepStrictEqual(calls(), [`binary true 9 ${URL}`])
+    assert.deepInclude(owner.totals, { lastFrameAt: 1000, receivedBinaryFrames: 1 })
+  })
+
+  it("counts what it sends and what of that can't be written", () => {
+    const { calls, owner, session, world } = opened()
+    session.send("a")
+    session.send("b")
+    assert.deepStrictEqual(calls(), ["send a", "send b"])
+    world.failed()
+    assert.deepInclude(owner.totals, { sentTextFrames: 2, unconfirmedFrames: 2, sendFailures: 1, unconfirmedAtEnds: 0 })
+    session.closed(1000, "", true)
+    // It may be known only after the end.
+    world.failed()
+    assert.deepInclude(owner.totals, { unconfirmedFrames: 0, sendFailures: 2, unconfirmedAtEnds: 2 })
+    session.send("c")
+    assert.deepStrictEqual(calls(), ["ended"])
+    assert.strictEqual(owner.totals.sentTextFrames, 2)
+  })
+
+  for (const [name, stop, told] of [
+    [
+      "its own close",
+      ({ session }: ReturnType<typeof opened>) => session.close(4000, "bye"),
+      ["read full", "close 4000 bye"]
+    ],
+    ["a close of its plugin's", ({ session }: ReturnType<typeof opened>) => session.reject(), []],
+    ["a withdrawn grant", ({ session }: ReturnType<typeof opened>) => session.revoke(), []],
+    ["being broken off", ({ session }: ReturnType<typeof opened>) => session.terminate(), ["terminate"]]
+  ] as const) {
+    it(`delivers nothing more after ${name}: texts are counted as rejected, pings not answered, the pace is its own`, () => {
+      const played = opened()
+      const { calls, owner, read, session } = played
+      read("off")
+      assert.deepStrictEqual(calls(), ["read off"])
+      stop(played)
+      assert.deepStrictEqual(calls(), [...told])
+      session.text("late", 4)
+      session.ping(DATA)
+      read("off")
+      assert.deepStrictEqual(calls(), ["rejected"])
+      assert.strictEqual(owner.totals.lastFrameAt, 1000)
+      assert.strictEqual(session.isRevoked, name === "a withdrawn grant")
+      session.closed(4001, "late", true)
+      assert.deepStrictEqual(calls(), ["ended"])
+      assert.deepInclude(session, { code: 4001, reason: "late", clean: true })
+    })
+  }
+
+  it("ends once, with the first cause and the code of the end, and hears nothing after it", () => {
+    const { calls, owner, read, session } = opened()
+    session.failed(URL_ERROR)
+    session.failed(new ConnectionClosed({ url: URL, code: 1, reason: "", clean: true }))
+    session.closing()
+    session.closed(4001, "bye", true)
+    assert.deepStrictEqual(calls(), ["closing", "ended"])
+    session.closed(4002, "again", false)
+    session.closing()
+    session.text("late", 4)
+    session.binary(1)
+    session.ping(DATA)
+    session.pong()
+    session.close(1000, "")
+    session.terminate()
+    session.abandon()
+    read("full")
+    assert.deepStrictEqual(calls(), [])
+    assert.deepInclude(session, { hasEnded: true, code: 4001, reason: "bye", clean: true, error: URL_ERROR })
+    assert.strictEqual(session.bufferedAmount, 0)
+    assert.isNull(owner.totals.lastFrameAt)
+  })
+
+  it("is ended and broken off at once when it is given up", () => {
+    const { calls, session } = opened()
+    session.abandon()
+    assert.deepStrictEqual(calls(), ["ended", "terminate"])
+    session.closed(4001, "", true)
+    assert.deepInclude(session, { hasEnded: true, code: 1006, clean: false })
+    assert.deepStrictEqual(calls(), [])
+  })
+
+  it("answers pings with their data, as long as the buffer has room for it", () => {
+    const { calls, owner, session, world } = opened({ sendBufferBytes: 1024 })
+    session.ping(DATA)
+    world.buffered = 1021
+    session.ping(DATA)
+    world.buffered = 1022
+    session.ping(DATA)
+    assert.deepStrictEqual(calls(), ["pong 3", "pong 3"])
+    assert.strictEqual(owner.totals.lastFrameAt, 1000)
+    assert.isNull(owner.totals.lastPongAt)
+  })
+
+  it("notes when a pong came", () => {
+    const { calls, owner, session, world } = opened()
+    world.now = 2000
+    session.pong()
+    assert.deepInclude(owner.totals, { lastFrameAt: 2000, lastPongAt: 2000 })
+    assert.deepStrictEqual(calls(), [])
+  })
+
+  for (const [name, send] of [
+    ["pings", (session: Session) => session.ping(DATA)],
+    ["pongs", (session: Session) => session.pong()]
+  ] as const) {
+    it(`breaks off a peer that floods ${name}, by the clock that is never set`, () => {
+      const { calls, owner, session, world } = opened({ controlFramesPerSecond: 10 })
+      for (let frame = 0; frame < 10; frame++) {
+        // The wall clock is set forward by an hour each time.
+        world.now += 3_600_000
+        send(session)
+      }
+      assert.isNull(session.error)
+      // For that time a second's worth has come back.
+      world.monotonic += 1000
+      for (let frame = 0; frame < 10; frame++) {
+        world.now -= 3_600_000
+        send(session)
+      }
+      assert.isNull(session.error)
+      calls()
+      send(session)
+      assert.deepStrictEqual(calls(), ["terminate"])
+      assert.deepEqual(session.error, new ControlFlood({ url: URL, limit: 10 }))
+      assert.deepInclude(session, { hasEnded: false })
+      // What the same read still brings costs nothing and changes nothing.
+      world.now += 5
+      const { lastFrameAt } = owner.totals
+      send(session)
+      assert.strictEqual(owner.totals.lastFrameAt, lastFrameAt)
+      session.text("late", 4)
+      assert.deepStrictEqual(calls(), ["rejected"])
+    })
+  }
+})
