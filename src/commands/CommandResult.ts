@@ -79,10 +79,6 @@ export class Results {
   }
 
   add(result: Recorded): void {
-    if (this.#kept.length < this.#capacity) {
-      this.#kept.push(result)
-      return
-    }
     this.#kept[this.#next] = result
     this.#next = (this.#next + 1) % this.#capacity
   }

@@ -387,10 +387,9 @@ export const salvage = (value: unknown): Salvaged => {
   if (isChecked(value)) return contentOf(value)
   const own = (key: string): unknown => {
     try {
-      return typeof value === "object" && value !== null
-        ? Object.getOwnPropertyDescriptor(value, key)?.value
-        : undefined
+      return Object.getOwnPropertyDescriptor(value, key)?.value
     } catch {
+      // It has no properties, or can't be looked at.
       return undefined
     }
   }

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { CommandResult } from "mooring"
+import { CommandError, CommandResult } from "mooring"
 import { int } from "../support/arbitraries.ts"
 
 const origin = { key: "run-0-0", source: "websocket:ws://h/", id: "1b2c3d4e", url: "ws://h/", ingressName: "gateway" }
@@ -49,6 +49,44 @@ describe("CommandResult", () => {
     assert.strictEqual(result.commandId, "reply-1")
     assert.strictEqual(result.correlationId, "flow-9")
     assert.strictEqual(result.sourceEventId, "run-0-0.7")
+  })
+
+  it("says of an error what it is, and how long to wait where that is known", () => {
+    const limited = { url: "ws://h/", per: "sends", limit: 1, retryAfterMs: 500 } as const
+    assert.deepStrictEqual(CommandResult.errorOf(new CommandError.SendRateLimited(limited)), {
+      tag: "SendRateLimited",
+      message: "ws://h/ may be sent 1 texts a minute",
+      retryAfterMs: 500
+    })
+    assert.deepStrictEqual(CommandResult.errorOf(new CommandError.TimerLimit({ limit: 8 })), {
+      tag: "TimerLimit",
+      message: "8 timers are allowed, and none of them has this name"
+    })
+  })
+
+  it("rule 11: masks for good the ids that the plugin made up, and nothing else", () => {
+    const results = new CommandResult.Results(2)
+    results.add(recorded(0, { ids: { commandId: "secret-1", correlationId: "secret-2" } }))
+    results.add(recorded(1))
+    const [, before] = results.all()
+    results.mask((id) => id.replace("secret", "***"))
+    const [first, second] = results.all()
+    assert.deepInclude(first, {
+      commandId: "***-1",
+      correlationId: "***-2",
+      kind: "websocket_send",
+      status: "executed"
+    })
+    assert.deepStrictEqual(second, before)
+  })
+
+  it("is a value of its own for each reader", () => {
+    const error = { tag: "CommandMalformed", message: "no" }
+    const results = new CommandResult.Results(1)
+    results.add(recorded(0, { status: "rejected", error }))
+    const [first] = results.all()
+    Object.assign(first?.error ?? {}, { message: Symbol("edited") })
+    assert.deepStrictEqual(results.all()[0]?.error, error)
   })
 
   it("has on the wire the form of the contract, with an error only where something is not well", () => {

@@ -4,9 +4,16 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { OutputCommand } from "mooring"
+import { int } from "../support/arbitraries.ts"
 
 const URL = "ws://h/"
 const EVENT = { url: URL, ingressName: "gateway" }
+
+const IDS = { commandId: "c", correlationId: "k", sourceEventId: "s" }
+const WIRE_IDS = { command_id: "c", correlation_id: "k", source_event_id: "s" }
+
+const sending = (text: string): OutputCommand.OutputCommand =>
+  Result.getOrThrow(OutputCommand.decode(OutputCommand.send(EVENT, text)))
 
 const problemsOf = (value: unknown): ReadonlyArray<string> => {
   const decoded = OutputCommand.decode(value)
@@ -101,21 +108,165 @@ describe("OutputCommand", () => {
     }
   })
 
+  it.each<readonly [made: OutputCommand.Command, kind: string, payload: object, ids: object]>([
+    [OutputCommand.send(EVENT, "hi"), "websocket_send", { url: URL, ingress_name: "gateway", text: "hi" }, {}],
+    [OutputCommand.send(URL, "hi", { epoch: 3 }), "websocket_send", { url: URL, epoch: 3, text: "hi" }, {}],
+    [OutputCommand.close(EVENT), "websocket_close", { url: URL, ingress_name: "gateway" }, {}],
+    [
+      OutputCommand.close(URL, { code: 4000, reason: "bye", epoch: "any", ...IDS }),
+      "websocket_close",
+      { url: URL, code: 4000, reason: "bye", epoch: "any" },
+      WIRE_IDS
+    ],
+    [OutputCommand.reconnect(EVENT), "websocket_reconnect", { url: URL, ingress_name: "gateway" }, {}],
+    [
+      OutputCommand.reconnect({ url: URL }, { code: 1000, dialUrl: "ws://o/", epoch: 0, ...IDS }),
+      "websocket_reconnect",
+      { url: URL, code: 1000, dial_url: "ws://o/", epoch: 0 },
+      WIRE_IDS
+    ],
+    [OutputCommand.reconnect(URL, { dialUrl: null }), "websocket_reconnect", { url: URL, dial_url: null }, {}],
+    [OutputCommand.setTimer("t", { afterMs: 100 }), "timer_set", { name: "t", after_ms: 100 }, {}],
+    [
+      OutputCommand.setTimer("t", { afterMs: 100, everyMs: 1000, url: URL }, IDS),
+      "timer_set",
+      { name: "t", after_ms: 100, every_ms: 1000, url: URL },
+      WIRE_IDS
+    ],
+    [OutputCommand.clearTimer("t"), "timer_clear", { name: "t" }, {}],
+    [OutputCommand.clearTimer("t", { correlationId: "k" }), "timer_clear", { name: "t" }, { correlation_id: "k" }],
+    [OutputCommand.reportStatus({ message: "m" }), "diagnostic_status_update", { message: "m" }, {}],
+    [
+      OutputCommand.reportStatus({ status: [1] }, { sourceEventId: "s" }),
+      "diagnostic_status_update",
+      { status: [1] },
+      { source_event_id: "s" }
+    ]
+  ])("stands on the wire as the contract says: %o", (made, kind, payload, ids) => {
+    const wire = { kind, payload, ...ids }
+    const command = Result.getOrThrow(OutputCommand.decode(made))
+    assert.deepStrictEqual<unknown>(OutputCommand.encode(command), wire)
+    if (!OutputCommand.isOutputCommand(made)) assert.deepStrictEqual<unknown>(made, wire)
+    const again = Result.getOrThrow(OutputCommand.decode(wire))
+    assert.deepStrictEqual(OutputCommand.content(again), OutputCommand.content(command))
+    assert.deepStrictEqual<unknown>(OutputCommand.salvage(command), OutputCommand.content(command))
+    assert.isAtLeast(OutputCommand.mostJsonBytes(command), Buffer.byteLength(JSON.stringify(wire)))
+    const bytes = Buffer.byteLength(JSON.stringify(payload))
+    assert.strictEqual(OutputCommand.payloadBytes(command, 0), bytes)
+    assert.include([0, bytes], OutputCommand.payloadBytes(command, bytes))
+  })
+
+  it("says at most how long it is as JSON without counting, where it was made for sending", () => {
+    assert.strictEqual(OutputCommand.mostJsonBytes(sending("hi")), 256 + 6 * (2 + URL.length + "gateway".length))
+    for (const command of [
+      Result.getOrThrow(OutputCommand.decode(send())),
+      Result.getOrThrow(OutputCommand.decode(OutputCommand.clearTimer("t")))
+    ]) {
+      assert.strictEqual(OutputCommand.mostJsonBytes(command), Number.POSITIVE_INFINITY)
+    }
+  })
+
+  it.effect.prop(
+    "counts the bytes of a payload where they may be over the limit: those of its text, and of the JSON around it",
+    { text: Schema.String, limit: int(0, 2000), repeat: int(1, 300) },
+    ({ limit, repeat, text }) =>
+      Effect.sync(() => {
+        const long = text.toWellFormed().repeat(repeat)
+        const command = sending(long)
+        const around = Buffer.byteLength(JSON.stringify({ url: URL, ingress_name: "gateway", text: "" }))
+        const bytes = around + Buffer.byteLength(long)
+        const counted = OutputCommand.payloadBytes(command, limit)
+        if (counted === 0) assert.isAtMost(bytes, limit)
+        else assert.strictEqual(counted, bytes)
+      }),
+    { arbitrary: { runs: 300 } }
+  )
+
+  it("can't be changed by what its getters gave", () => {
+    const command = Result.getOrThrow(OutputCommand.decode(send({ command_id: "c" })))
+    assert.strictEqual(command.kind, "websocket_send")
+    Object.assign(command.payload, { text: "edited" })
+    Object.assign(command.ids, { commandId: 5 })
+    assert.deepStrictEqual(command.payload, { url: URL, text: "hi" })
+    assert.deepStrictEqual(command.ids, { commandId: "c" })
+    assert.throws(() => Object.assign(command, { kind: "timer_clear" }))
+  })
+
+  it.each(["\ud800", "\udfff", "a\udc00b", "\ud83d\ud83d\ude00"])("takes no half of a surrogate pair: %j", (half) => {
+    assert.deepStrictEqual(problemsOf(OutputCommand.send(EVENT, half)), ["payload.text"])
+    assert.deepStrictEqual(problemsOf(OutputCommand.send({ url: half, ingressName: "g" }, "x")), ["payload.url"])
+    assert.deepStrictEqual(problemsOf(OutputCommand.send({ url: URL, ingressName: half }, "x")), [
+      "payload.ingress_name"
+    ])
+    assert.deepStrictEqual(problemsOf(OutputCommand.close(URL, { reason: half })), ["payload.reason"])
+    assert.deepStrictEqual(problemsOf(OutputCommand.reconnect(URL, { dialUrl: half })), ["payload.dial_url"])
+    assert.deepStrictEqual(problemsOf(OutputCommand.setTimer("t", { afterMs: 100, url: half })), ["payload.url"])
+    assert.deepStrictEqual(problemsOf(OutputCommand.reportStatus({ message: half })), ["payload.message"])
+    for (const pair of ["\u{1f600}", `a\u{10ffff}b`])
+      assert.deepStrictEqual(problemsOf(OutputCommand.send(EVENT, pair)), [])
+  })
+
+  it("takes null for nothing absent, but where the contract says so", () => {
+    const nulls = ["ingress_name", "epoch", "code", "reason", "dial_url", "every_ms", "message"]
+    const refused = nulls.filter((key) => {
+      const kind = { dial_url: "websocket_reconnect", every_ms: "timer_set", message: "diagnostic_status_update" }[key]
+      const base = { websocket_reconnect: { url: URL }, timer_set: { name: "t", after_ms: 100 } }[kind ?? ""]
+      const payload = kind === undefined ? { url: URL } : (base ?? {})
+      return problemsOf({ kind: kind ?? "websocket_close", payload: { ...payload, [key]: null } }).length > 0
+    })
+    assert.deepStrictEqual(
+      refused,
+      nulls.filter((key) => key !== "dial_url")
+    )
+    assert.deepStrictEqual(problemsOf({ kind: "diagnostic_status_update", payload: { status: null } }), [])
+    for (const key of ["command_id", "correlation_id", "source_event_id", "requested_at"]) {
+      assert.deepStrictEqual(problemsOf(send({ [key]: null })), [key])
+    }
+  })
+
+  it("says where what is wrong is", () => {
+    assert.deepStrictEqual(problemsOf(5), [""])
+    assert.deepStrictEqual(problemsOf({ kind: "nothing" }), ["kind"])
+    assert.deepStrictEqual(problemsOf({}), ["kind"])
+    const unreadable = OutputCommand.decode(
+      new Proxy({}, { get: () => assert.fail("no"), has: () => assert.fail("no") })
+    )
+    if (Result.isSuccess(unreadable)) return assert.fail("it can't be read")
+    assert.strictEqual(unreadable.failure.message, "the command is malformed: Expected a value that can be read")
+  })
+
+  it("salvages each of what can be used by itself", () => {
+    const wrong = { kind: "timer_clear", command_id: "c", correlation_id: "k", source_event_id: "s", extra: 1 }
+    assert.deepStrictEqual<unknown>(OutputCommand.salvage(wrong), {
+      kind: "timer_clear",
+      ids: { commandId: "c", correlationId: "k" }
+    })
+    for (const nothing of [
+      undefined,
+      null,
+      5,
+      "x",
+      new Proxy({}, { getOwnPropertyDescriptor: () => assert.fail("no") })
+    ]) {
+      assert.deepStrictEqual<unknown>(OutputCommand.salvage(nothing), { kind: null, ids: {} })
+    }
+  })
+
   it("takes for checked only what its own constructors made", () => {
-    const made = OutputCommand.send(EVENT, "hi")
-    assert.isTrue(OutputCommand.isOutputCommand(made))
-    assert.strictEqual(Result.getOrThrow(OutputCommand.decode(made)), made)
+    const own = OutputCommand.send(EVENT, "hi")
+    assert.isTrue(OutputCommand.isOutputCommand(own))
+    assert.strictEqual(Result.getOrThrow(OutputCommand.decode(own)), own)
     const forged: ReadonlyArray<unknown> = [
-      { ...made },
+      { ...own },
       Object.create(OutputCommand.OutputCommand.prototype),
-      Object.create(made),
+      Object.create(own),
       Object.defineProperties(Object.create(OutputCommand.OutputCommand.prototype), {
         kind: { value: "websocket_send", enumerable: true },
         payload: { value: {}, enumerable: true },
         ids: { value: {}, enumerable: true }
       }),
-      new Proxy(made, {}),
-      structuredClone(made)
+      new Proxy(own, {}),
+      structuredClone(own)
     ]
     for (const [index, value] of forged.entries()) {
       const decoded = OutputCommand.decode(value)
@@ -125,8 +276,8 @@ describe("OutputCommand", () => {
   })
 
   it("is made by its constructors in a form that the host takes", () => {
-    const ids = { commandId: "c", correlationId: "k", sourceEventId: "s" }
-    const made: ReadonlyArray<OutputCommand.Command> = [
+    const ids = IDS
+    const commands: ReadonlyArray<OutputCommand.Command> = [
       OutputCommand.send(EVENT, "hi"),
       OutputCommand.send(URL, "hi"),
       OutputCommand.send({ url: URL }, "hi", { epoch: "any", ...ids }),
@@ -136,8 +287,8 @@ describe("OutputCommand", () => {
       OutputCommand.reportStatus({ message: "m", status: [1] }, ids),
       OutputCommand.reportStatus({})
     ]
-    for (const command of made) assert.deepStrictEqual(problemsOf(command), [])
-    const decoded = made.map((command) => Result.getOrThrow(OutputCommand.decode(command)))
+    for (const command of commands) assert.deepStrictEqual(problemsOf(command), [])
+    const decoded = commands.map((command) => Result.getOrThrow(OutputCommand.decode(command)))
     assert.deepStrictEqual(
       decoded.map(({ payload }) => payload),
       [

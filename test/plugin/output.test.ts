@@ -154,6 +154,19 @@ describe("an output", () => {
     assert.strictEqual(verdict({ commands: [command] }, { outputBytes: outputBytes - 1 }), "OutputTooLarge")
   })
 
+  it.each<readonly [what: string, output: object]>([
+    ["a status", { status: "x".repeat(1000) }],
+    ["a state", { state: "x".repeat(1000) }],
+    ["a command", { commands: ["x".repeat(1000)] }],
+    ["a little of each", { status: "x".repeat(200), state: "x".repeat(200), commands: ["x".repeat(300)] }]
+  ])("rule 3: is bounded where %s makes it large", (_, { commands, ...rest }: { readonly commands?: unknown }) => {
+    const wire = { ...rest, ...(commands === undefined ? {} : { output_commands: commands }) }
+    const outputBytes = Buffer.byteLength(JSON.stringify(wire))
+    const output = { ...rest, ...(commands === undefined ? {} : { commands }) }
+    assert.strictEqual(verdict(output, { outputBytes }), "well")
+    assert.strictEqual(verdict(output, { outputBytes: outputBytes - 1 }), "OutputTooLarge")
+  })
+
   it.each(["x", "é", "\u{1f600}", '"'])(
     "rule 3: bounds status and state each by its own limit, in bytes: %s",
     (character) => {

@@ -41,12 +41,12 @@ export const check = (output: unknown, limits: Limits): Result.Result<Checked, F
 
 const checkForm = (output: unknown, limits: Limits): Result.Result<Checked, Failure> => {
   if (typeof output !== "object" || output === null || Array.isArray(output)) return invalid("", "Expected an object")
-  let fields = 0
+  let isEmpty = true
   for (const key in output) {
     if (!FIELDS.has(key)) return invalid("\u{2026}", "Expected no excess property")
-    fields++
+    isEmpty = false
   }
-  if (fields === 0) return abandon(output) ? invalid("", EXPECTED_EFFECT) : Result.succeed(NOTHING)
+  if (isEmpty) return abandon(output) ? invalid("", EXPECTED_EFFECT) : Result.succeed(NOTHING)
   // It is an object, and each field is checked below.
   const { accepted, commands = [], state, status } = output as { readonly [field: string]: unknown }
   if (accepted !== undefined && typeof accepted !== "boolean") return invalid("accepted", "Expected a boolean")
