@@ -14,17 +14,22 @@ import * as Wire from "../internal/wire.ts"
 import { HOST, PATH } from "./internal/forms.ts"
 import * as SocketUrl from "./SocketUrl.ts"
 
+// The constraints are what property tests draw from: hardly any text at random is a host, or a path.
 const Host = Schema.String.check(
   Schema.makeFilter((host: string) => hostMatcher(host) !== undefined, {
     expected: "a host name, an address literal, '*.' with at least two labels behind it, or '*'",
-    toJsonSchema: () => [{ pattern: HOST }, true]
+    toJsonSchema: () => [{ pattern: HOST }, true],
+    arbitraryConstraint: {
+      patterns: [{ source: String.raw`^(\*|(\*\.)?[a-z]{1,9}\.[a-z]{2,4}|127\.0\.0\.[1-9])$`, flags: "" }]
+    }
   })
 )
 
 const PathPrefix = Schema.String.check(
   Schema.makeFilter((prefix: string) => Result.isSuccess(SocketUrl.parsePath(prefix)), {
     expected: "a path that starts with '/', without query, dot segments, empty segments or escapes that hide either",
-    toJsonSchema: () => [{ pattern: PATH }, true]
+    toJsonSchema: () => [{ pattern: PATH }, true],
+    arbitraryConstraint: { patterns: [{ source: "^(/|(/[a-z][a-z0-9;:.-]{0,9}){1,3}/?)$", flags: "" }] }
   })
 )
 
