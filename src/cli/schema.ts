@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { HostStatus } from "../host/HostStatus.ts"
 import { IngressEventWire } from "../ingress/IngressEventWire.ts"
+import * as Bounded from "../internal/bounded.ts"
+import * as Json from "../internal/json.ts"
 import { Manifest } from "../manifest/Manifest.ts"
 import { OutputWire } from "../plugin/PluginRuntime.ts"
 import { Output } from "./internal/output.ts"
@@ -19,7 +21,7 @@ interface Subject {
   readonly beyond: ReadonlyArray<string>
 }
 
-const DEPTH = "values are nested at most so deeply that they can be read"
+const SIZE = `values are nested at most ${Bounded.MAX_DEPTH} deep, at most ${Bounded.MAX_VALUES} of them, with ${Bounded.MAX_CHARACTERS} characters together`
 const BYTES = "some lengths count bytes of UTF-8"
 
 const SUBJECTS = {
@@ -29,13 +31,14 @@ const SUBJECTS = {
     beyond: [
       "names of services, names of ingresses, sources and auto_replies of one ingress occur once",
       "hosts, paths and URLs have a canonical form",
-      BYTES
+      BYTES,
+      SIZE
     ]
   },
   event: {
     title: "What a plugin is handed",
     of: IngressEventWire,
-    beyond: ["source and payload say the same of the URL", DEPTH]
+    beyond: ["source and payload say the same of the URL"]
   },
   output: {
     title: "What a plugin answers",
@@ -44,10 +47,15 @@ const SUBJECTS = {
       BYTES,
       "limits are the operator's to set",
       "URLs are sources of the plugin, manifest and grant cover them",
-      "source_event_id is the event's"
+      "source_event_id is the event's",
+      `status, state and each command are nested at most ${Json.MOST_DEPTH} deep`
     ]
   },
-  status: { title: "What a host says about itself", of: HostStatus, beyond: [DEPTH] }
+  status: {
+    title: "What a host says about itself",
+    of: HostStatus,
+    beyond: ["counters add up as docs/status.md tells"]
+  }
 } as const satisfies Record<string, Subject>
 
 /** The names of the documents. */

@@ -68,6 +68,12 @@ const { ingresses, services, websocket } = Documents.manifest
 const [ingress] = ingresses
 const [target] = websocket
 
+const nested = (depth: number): Json => {
+  let value: Json = 0
+  for (let level = 0; level < depth; level++) value = [value]
+  return value
+}
+
 /** What no JSON Schema can say; each `$comment` lists it. */
 const EXCEPTIONS: ReadonlyArray<Exception> = [
   {
@@ -122,6 +128,24 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
         }
       ]
     }
+  },
+  {
+    of: "manifest",
+    comment: "values are nested at most 128 deep",
+    message: /^Expected a value that is nested at most \d+ deep$/,
+    document: { ...Documents.manifest, status_schema: nested(128) }
+  },
+  {
+    of: "manifest",
+    comment: "at most 262144 of them, with 16777216 characters together",
+    message: /^Expected at most \d+ values and \d+ characters$/,
+    document: { ...Documents.manifest, status_schema: Array.from({ length: 262_144 }, () => 0) }
+  },
+  {
+    of: "output",
+    comment: "status, state and each command are nested at most 100 deep",
+    message: /^Expected a value that is nested at most \d+ deep$/,
+    document: { state: nested(128) }
   },
   {
     of: "output",
