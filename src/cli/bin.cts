@@ -2,8 +2,8 @@
 /**
  * What is executed as `mooring`: it looks at the version of Node, takes the
  * signals, and only then loads the program, most of which can't be loaded by
- * an old one. So it is CommonJS, in the JavaScript of 2015, and requires
- * nothing.
+ * an old one. So it is CommonJS that requires nothing and that Node 10 can
+ * parse.
  */
 type Ending = "SIGINT" | "SIGTERM" | "SIGHUP"
 

@@ -84,6 +84,14 @@ const program = (output: Output.Output["Service"]) =>
     Effect.provide(Layer.mergeAll(NodeServices.layer, Logger.layer(output.screen.log)))
   )
 
+/** Node's own warnings are lines of the log, too: Node writes them in a way that ends the process where it fails. */
+const takeWarnings = ({ screen }: Output.Output["Service"]): void => {
+  // Where it was told to show none, it listens to none.
+  if (process.listenerCount("warning") === 0) return
+  process.removeAllListeners("warning")
+  process.on("warning", ({ message, name }) => screen.log(Logger.line(new Date(), "warn", `${name}: ${message}`)))
+}
+
 /** Runs the program that the arguments of the process ask for, and ends the process. */
 export const main = (signals: Signals): void => {
   const run = Runtime.makeRunMain(({ fiber, teardown }) => {
@@ -91,6 +99,7 @@ export const main = (signals: Signals): void => {
     signals.listen(() => fiber.interruptUnsafe(fiber.id))
   })
   const output = Output.make(Descriptor.open())
+  takeWarnings(output)
   run(program(output), {
     disableErrorReporting: true,
     teardown: (exit, onExit) => onExit(exitCodeOf(failureOf(exit, output)))

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
-import { mooring } from "./support/program.ts"
+import { assertLogLines, mooring } from "./support/program.ts"
 
 describe("mooring", () => {
   for (const args of [
@@ -61,6 +61,22 @@ describe("mooring", () => {
         assert.strictEqual(code, 1)
         assert.strictEqual(stderr, "mooring: stdout can't be written: ENOSPC\n")
       }
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("writes what Node warns of to its log, also where stderr can't be written", () =>
+    Effect.gen(function* () {
+      const args = ["demo", "--port", "0", "--json", "--for", "100ms"]
+      const { code, stderr } = yield* mooring(args, { require: ["warning.cjs"] })
+      assert.strictEqual(code, 0)
+      assertLogLines(stderr)
+      assert.match(stderr, /WARN +ExampleWarning: what\ufffdever\n/)
+      const full = yield* Effect.acquireRelease(
+        Effect.sync(() => fs.openSync("/dev/full", "w")),
+        (fd) => Effect.sync(() => fs.closeSync(fd))
+      )
+      const silent = yield* mooring(args, { require: ["warning.cjs"], stdio: ["ignore", "pipe", full] })
+      assert.strictEqual(silent.code, 0)
     }).pipe(Effect.scoped)
   )
 

@@ -17,10 +17,13 @@ export const layer = (write: Write): Layer.Layer<never> =>
       const told = Array.isArray(message) ? message : [message]
       const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
       const words = [...told.map(textOf), ...annotations.map(([key, value]) => `${key}=${textOf(value)}`)]
-      const head = `${date.toISOString()} ${logLevel.toUpperCase().padEnd(5)} ${clean(words.join(" "))}`
-      write([head, ...stackOf(cause)].join("\n"))
+      write([line(date, logLevel, words.join(" ")), ...stackOf(cause)].join("\n"))
     })
   ])
+
+/** A line of the log. */
+export const line = (date: Date, level: string, text: string): string =>
+  `${date.toISOString()} ${level.toUpperCase().padEnd(5)} ${clean(text)}`
 
 const textOf = (value: unknown): string => {
   if (typeof value === "string") return value
@@ -37,4 +40,4 @@ const stackOf = (cause: Cause.Cause<unknown>): ReadonlyArray<string> =>
     ? []
     : Cause.pretty(cause)
         .split("\n")
-        .map((line) => `    ${clean(line)}`)
+        .map((frame) => `    ${clean(frame)}`)
