@@ -17,7 +17,7 @@ const TIME = String.raw`(?<hour>\d\d):(?<minute>\d\d):(?<second>\d\d)`
 const FORMS = [
   // IMF-fixdate, then the obsolete forms of RFC 850 and of C's asctime
   String.raw`^(?:${DAYS}), (?<day>\d\d) ${MONTH} (?<year>\d{4}) ${TIME} GMT$`,
-  String.raw`^(?:${LONG_DAYS}), (?<day>\d\d)-${MONTH}-(?<year>\d\d) ${TIME} GMT$`,
+  String.raw`^(?:${LONG_DAYS}), (?<day>\d\d)-${MONTH}-(?<short>\d\d) ${TIME} GMT$`,
   String.raw`^(?:${DAYS}) ${MONTH} (?<day>\d\d| \d) ${TIME} (?<year>\d{4})$`
 ].map((form) => new RegExp(form))
 
@@ -40,10 +40,9 @@ const until = (text: string, now: number): number | null => {
     const parts = form.exec(text)?.groups
     if (parts === undefined) continue
     const part = (name: string) => Number(parts[name])
-    const month = MONTHS.indexOf(parts["month"] ?? "")
-    const short = parts["year"]?.length === 2
+    const month = MONTHS.indexOf(String(parts["month"]))
     const date = (year: number) => utc(year, month, part("day"), part("hour"), part("minute"), part("second"))
-    return short ? fromNow(recent(date, part("year"), now), now) : fromNow(date(part("year")), now)
+    return fromNow(parts["short"] === undefined ? date(part("year")) : recent(date, part("short"), now), now)
   }
   return null
 }
@@ -67,6 +66,7 @@ const utc = (year: number, month: number, day: number, hour: number, minute: num
   if (hour > 23 || minute > 59 || second > 60) return null
   const date = new Date(0)
   date.setUTCFullYear(year, month, day)
-  if (date.getUTCMonth() !== month || date.getUTCDate() !== day) return null
+  // Of a day that isn't in this month it is another one.
+  if (date.getUTCDate() !== day) return null
   return date.setUTCHours(hour, minute, second)
 }

@@ -30,6 +30,8 @@ describe("Retry-After", () => {
     ["Thursday, 26-Nov-26 13:00:00 GMT", HOUR],
     ["Sunday, 06-Nov-94 08:49:37 GMT", 0],
     ["Friday, 27-Nov-76 12:00:00 GMT", 0],
+    // The year 2100 has no such day.
+    ["Tuesday, 29-Feb-00 12:00:00 GMT", 0],
     ["Sunday, 31-Dec-00 23:59:59 GMT", 0],
     ["Thu Nov 26 13:00:00 2026", HOUR],
     ["Sun Nov  6 08:49:37 1994", 0],

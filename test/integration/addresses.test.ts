@@ -8,6 +8,7 @@ import * as Stream from "effect/Stream"
 import { GrantStore, PluginHost, ResolveAddresses } from "mooring"
 import { DnsAddresses, WsClient } from "mooring/node"
 import { spawn } from "node:child_process"
+import * as Net from "node:net"
 import * as Dns from "../support/dns.ts"
 import { enable, plugin } from "../support/plugins.ts"
 import * as Servers from "../support/servers.ts"
@@ -249,6 +250,65 @@ describe("a name that isn't answered", () => {
       assert.isTrue(the(waiting).every((state) => state === "connecting"))
       // A tenth of a second is what is promised.
       assert.isBelow(performance.now() - began, 1000)
+    })
+  )
+})
+
+const STALLING = new URL("support/stalling.mjs", import.meta.url).pathname
+
+/** A server at these addresses at which connecting hangs until it `goes` on. */
+const stalled = (port: number, ...addresses: ReadonlyArray<string>) =>
+  Effect.gen(function* () {
+    const child = yield* Effect.acquireRelease(
+      Effect.sync(() =>
+        spawn(process.execPath, [STALLING, `${port}`, ...addresses], { stdio: ["ignore", "pipe", "inherit"] })
+      ),
+      (running) => Effect.sync(() => running.kill("SIGKILL"))
+    )
+    const at = yield* Effect.callback<number>((resume) => {
+      child.stdout.once("data", (line: Buffer) => resume(Effect.succeed(Number(line.toString()))))
+    })
+    child.kill("SIGSTOP")
+    const queued = addresses.flatMap((host) => Array.from({ length: 8 }, () => Net.connect({ port: at, host })))
+    yield* Effect.addFinalizer(() => Effect.sync(() => queued.forEach((socket) => socket.destroy())))
+    for (const socket of queued) socket.on("error", () => {})
+    // Those that found room in the queue are connected; the others wait as a dial will.
+    yield* eventually(
+      Effect.sync(() => addresses.map((host) => queued.filter(({ remoteAddress }) => remoteAddress === host).length)),
+      (connected) => connected.every((count) => count > 0)
+    )
+    return { port: at, goes: Effect.sync(() => child.kill("SIGCONT")) }
+  })
+
+describe("an address that doesn't answer", () => {
+  it.live("gives way to the next after a quarter of a second", () =>
+    Effect.gen(function* () {
+      const { port } = yield* Servers.gateway((peer) => peer.send("hi"))
+      yield* stalled(port, ELSEWHERE)
+      yield* opens(named(port, says([ELSEWHERE, HERE])))
+    })
+  )
+
+  it.live("isn't given up: two that take longer than the next is waited for open within the deadline", () =>
+    Effect.gen(function* () {
+      const { goes, port } = yield* stalled(0, ELSEWHERE, "127.0.0.3")
+      const { seen, until } = yield* runHost(named(port, says([ELSEWHERE, "127.0.0.3"])))
+      yield* Effect.sleep("700 millis")
+      assert.strictEqual((yield* seen).connection.state, "connecting")
+      yield* goes
+      const { connection, plugin: row } = yield* until(({ events }) => events.length > 0)
+      assert.strictEqual(connection.state, "open")
+      assert.deepStrictEqual(row.diagnosticCounts, {})
+    })
+  )
+
+  it.live("is OpenTimeout in the phase tcp", () =>
+    Effect.gen(function* () {
+      const { port } = yield* stalled(0, HERE)
+      const limits = { openDeadlineMs: 400 }
+      const { until } = yield* runHost({ sources: [`ws://${HERE}:${port}/`], limits })
+      const seen = yield* until(({ events }) => events.length > 0)
+      assert.deepInclude(errorOf(seen, "OpenTimeout"), { phase: "tcp" })
     })
   )
 })
