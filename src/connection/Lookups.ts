@@ -47,14 +47,13 @@ class Lookup {
   }
 
   add(addresses: ReadonlyArray<string>): void {
-    if (this.endedAt !== null || addresses.length === 0) return
+    if (addresses.length === 0) return
     this.#found.push(addresses)
     for (const follower of this.#followers) Queue.offerUnsafe(follower, addresses)
   }
 
   /** What was found stands, whatever came after it. */
   end(cause: Cause.Cause<LookupFailed>, at: number): void {
-    if (this.endedAt !== null) return
     if (!this.isUnheard) this.#served()
     this.endedAt = at
     if (this.#found.length === 0) this.#end = cause
@@ -126,7 +125,7 @@ export const make = (resolve: Resolve): Effect.Effect<Lookups, never, Scope.Scop
         yield* end(lookup, cause)
         // Its place is its own until it has returned.
         yield* Fiber.interrupt(resolving)
-      }).pipe(Effect.ensuring(end(lookup, Cause.fail(silent))))
+      })
 
     const begin = (name: string, slots: LookupSlots) =>
       Effect.uninterruptibleMask((restore) =>
@@ -134,11 +133,12 @@ export const make = (resolve: Resolve): Effect.Effect<Lookups, never, Scope.Scop
           const place = yield* restore(slots.take)
           const underway = usable(name)
           if (underway !== undefined) return yield* Effect.as(place(Effect.void), underway)
-          const lookup: Lookup = new Lookup(() => {
-            if (lookups.get(name) === lookup) lookups.delete(name)
-          })
+          const lookup = new Lookup(() => lookups.delete(name))
           lookups.set(name, lookup)
-          yield* Effect.forkIn(place(Effect.interruptible(run(name, lookup))), scope, { uninterruptible: true })
+          const runs = Effect.onInterrupt(Effect.interruptible(run(name, lookup)), () =>
+            end(lookup, Cause.fail(silent))
+          )
+          yield* Effect.forkIn(place(runs), scope, { uninterruptible: true })
           return lookup
         })
       )

@@ -17,6 +17,7 @@ import { LookupFailed, type LookupSlots } from "../../src/connection/ResolveAddr
 const settle = Effect.gen(function* () {
   for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
 })
+const DIALS = { dialsAtOnce: 1, dialsAtOncePerPlugin: 1, dialsPerSecond: 1 }
 const free: LookupSlots = { take: Effect.succeed((lookup) => lookup) }
 
 interface Asked {
@@ -91,6 +92,7 @@ describe("Lookups", () => {
   it.effect("are one a name, whoever asks, and tell each of all that was found", () =>
     Effect.gen(function* () {
       const { asked, dial } = yield* setup
+      yield* TestClock.adjust(3_600_000)
       const one = yield* dial("a")
       of(asked, 0).say("10.0.0.1")
       yield* settle
@@ -227,9 +229,7 @@ describe("Lookups", () => {
         Stream.fromEffect(Effect.uninterruptible(Effect.as(Deferred.await(door), ["10.0.0.1"])))
       )
       const limiter = yield* DialLimiter.make({
-        dialsAtOnce: 1,
-        dialsAtOncePerPlugin: 1,
-        dialsPerSecond: 1,
+        ...DIALS,
         lookupsAtOnce: 1,
         lookupsAtOncePerPlugin: 1
       })
@@ -265,13 +265,33 @@ describe("Lookups", () => {
     })
   )
 
+  it.effect("give a place back though their scope closes before they have begun", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const lookups = yield* Scope.provide(
+        Lookups.make(() => Stream.never),
+        scope
+      )
+      const { lookups: slots } = (yield* DialLimiter.make({
+        ...DIALS,
+        lookupsAtOnce: 1,
+        lookupsAtOncePerPlugin: 1
+      })).plugin()
+      const dial = Effect.flip(Stream.runDrain(lookups.resolve("a", slots)))
+      const waits = yield* Effect.forkChild(dial, { startImmediately: true })
+      yield* Scope.close(scope, Exit.void)
+      assert.strictEqual((yield* Fiber.join(waits)).code, "ETIMEOUT")
+      const taken = yield* Effect.forkChild(slots.take)
+      yield* settle
+      assert.isDefined(taken.pollUnsafe())
+    })
+  )
+
   it.effect("wait for a place, which they keep until they have returned; whoever joins needs none", () =>
     Effect.gen(function* () {
       const { asked, dial } = yield* setup
       const limiter = yield* DialLimiter.make({
-        dialsAtOnce: 1,
-        dialsAtOncePerPlugin: 1,
-        dialsPerSecond: 1,
+        ...DIALS,
         lookupsAtOnce: 9,
         lookupsAtOncePerPlugin: 2
       })
@@ -307,9 +327,7 @@ describe("Lookups", () => {
     Effect.gen(function* () {
       const { asked, dial } = yield* setup
       const limiter = yield* DialLimiter.make({
-        dialsAtOnce: 1,
-        dialsAtOncePerPlugin: 1,
-        dialsPerSecond: 1,
+        ...DIALS,
         lookupsAtOnce: 9,
         lookupsAtOncePerPlugin: 1
       })
