@@ -164,6 +164,23 @@ describe("DialLimiter", () => {
     })
   )
 
+  it.effect("gives the turn back of a dial that is interrupted while it waits for it", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsPerSecond: 10 })
+      const slots = limiter.plugin()
+      const { begun, dial } = yield* dials
+      for (let index = 0; index < 10; index++) yield* dial(slots, String(index))
+      const waiting = []
+      for (let index = 0; index < 5; index++) waiting.push(yield* dial(slots, `given up ${index}`))
+      yield* settle
+      yield* Fiber.interruptAll(waiting)
+      yield* dial(slots, "next")
+      yield* TestClock.adjust(100)
+      yield* settle
+      assert.deepStrictEqual(begun.at(-1), { name: "next", at: 100 })
+    })
+  )
+
   describe("lookups", () => {
     it.effect("keep their plugin's place until they have returned, and nobody else's", () =>
       Effect.gen(function* () {
