@@ -11,13 +11,13 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import { createSecureContext, type SecureContextOptions } from "node:tls"
 import * as Lookups from "../connection/Lookups.ts"
 import type { Resolve } from "../connection/ResolveAddresses.ts"
 import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import { AuthorizedTarget } from "../grants/Grants.ts"
 import * as DnsAddresses from "./DnsAddresses.ts"
 import { dial } from "./internal/dial.ts"
-import type { TlsOptions } from "./internal/sockets.ts"
 import { Turn } from "./internal/wsSocket.ts"
 
 /**
@@ -33,12 +33,13 @@ import { Turn } from "./internal/wsSocket.ts"
  * @category models
  * @since 0.2.0
  */
-export interface Options extends TlsOptions {
+export interface Options extends Pick<SecureContextOptions, "ca" | "cert" | "key"> {
   readonly resolve?: Resolve
 }
 
 /**
- * Provides the client, with options.
+ * Provides the client, with options. Dies of certificates and keys that can't be
+ * read.
  *
  * @category layers
  * @since 0.2.0
@@ -48,7 +49,8 @@ export const layerOptions = ({ resolve, ...tls }: Options = {}): Layer.Layer<Web
     WebSocketClient,
     Effect.gen(function* () {
       const lookups = yield* Lookups.make(resolve ?? DnsAddresses.make().resolve)
-      const shared = { lookups, tls, turn: new Turn() }
+      // Made once: it takes as long as many a handshake, the more so the more authorities there are.
+      const shared = { lookups, tls: createSecureContext(tls), turn: new Turn() }
       return WebSocketClient.of({
         connect: (target, options, events) =>
           AuthorizedTarget.is(target)

@@ -138,12 +138,45 @@ describe("Connection", () => {
           const row = yield* connection
           assert.strictEqual(row.state, "waiting")
           assert.strictEqual(row.lastError?.tag, "OpenTimeout")
+          assert.strictEqual(row.lastError?.message, `${GATEWAY} was not open after 5000 ms, waiting for upgrade`)
           const error = last(events)
           assert.strictEqual(error?.kind, "websocket_error")
         }),
       { limits: { openDeadlineMs: 5000 } }
     )
   )
+
+  for (const [asked, obeyed] of [
+    [4000, 4000],
+    [5000, 5000],
+    [5001, 5000],
+    [86_400_000, 5000]
+  ] as const) {
+    it.effect(
+      `leaves a server alone that asks for ${asked} ms for ${obeyed}, where no more is obeyed, and says so`,
+      () =>
+        withHost(
+          { reconnect: { initial_ms: 1, max_ms: 1 } },
+          () =>
+            Effect.gen(function* () {
+              const host = yield* PluginHost.PluginHost
+              const fake = yield* FakeWebSocket.FakeWebSocket
+              const remote = yield* fake.remote(GATEWAY)
+              yield* fake.answer(GATEWAY, { kind: "refuse", status: 503, retryAfterMs: asked })
+              remote.breakOff()
+              yield* TestClock.adjust(1)
+              yield* fake.dialled(GATEWAY, 2)
+              yield* host.idle
+              const { nextAttemptAt } = yield* connection
+              const { at } = (yield* host.status).host
+              assert.strictEqual(Date.parse(nextAttemptAt ?? "") - Date.parse(at), obeyed)
+              const { diagnostics } = yield* rowOf(REF)
+              assert.strictEqual(diagnostics.at(-1)?.error["retry_after_ms"], obeyed)
+            }),
+          { limits: { retryAfterMs: 5000 } }
+        )
+    )
+  }
 
   it.effect("enqueues one error of failed dials while it waits, and none beside it", () => {
     const gate = { open: false }

@@ -55,6 +55,7 @@ describe("DnsAddresses", () => {
     ["no such name", none, none, "ENOTFOUND"],
     ["no such name, where AAAA is silent", none, "silent", "ENOTFOUND"],
     ["no such name, where AAAA fails", none, { rcode: "SERVFAIL" }, "ENOTFOUND"],
+    ["A, where AAAA is answered with what can't be one", four, four, ["192.0.2.1 192.0.2.2"]],
     ["a server that fails", { rcode: "SERVFAIL" }, { rcode: "SERVFAIL" }, "EAI_AGAIN"],
     ["a server that fails for A and has no AAAA", { rcode: "SERVFAIL" }, nothing, "EAI_AGAIN"],
     ["a server that refuses", { rcode: "REFUSED" }, { rcode: "REFUSED" }, "EAI_AGAIN"],
@@ -184,6 +185,13 @@ describe("DnsAddresses", () => {
       const { paths } = yield* resolver({ resolvConf: "nameserver 127.0.0.153\nsearch .\n" }, () => none)
       const { resolve } = DnsAddresses.make(paths)
       assert.strictEqual(yield* resolved(resolve("gw.example")), "ECONNREFUSED")
+    })
+  )
+
+  it.live("says that nobody answers where there is nobody to ask", () =>
+    Effect.gen(function* () {
+      const { paths } = yield* resolver({}, () => none)
+      assert.strictEqual(yield* resolved(DnsAddresses.make({ ...paths, servers: [] }).resolve("gw")), "ETIMEOUT")
     })
   )
 

@@ -13,6 +13,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { Socket } from "node:net"
+import type { SecureContext } from "node:tls"
 import * as CheckedAddresses from "../../connection/CheckedAddresses.ts"
 import { DialFailed, type DialError } from "../../connection/ConnectionError.ts"
 import type { Lookups } from "../../connection/Lookups.ts"
@@ -31,7 +32,7 @@ const NEXT_ADDRESS_MS = 250
 /** What all dials of a client share. */
 export interface Shared {
   readonly lookups: Lookups
-  readonly tls: Sockets.TlsOptions
+  readonly tls: SecureContext
   readonly turn: Turn
 }
 
@@ -111,7 +112,7 @@ const arrive = (
 }
 
 /** A socket to one of the addresses, with TLS where the URL wants it. */
-const reach = ({ addresses, options, ready, sockets, target }: Dial, tls: Sockets.TlsOptions) =>
+const reach = ({ addresses, options, ready, sockets, target }: Dial, tls: SecureContext) =>
   Effect.gen(function* (): Effect.fn.Return<Socket, DialError> {
     const { url } = target
     const tcp = { display: target.display, port: url.port }

@@ -46,7 +46,8 @@ export const ask = (
   name: string,
   family: Family
 ): Effect.Effect<Answer, string> => {
-  const rounds = Math.max(2, Math.ceil(FEWEST_TRIES / servers.length))
+  // Each at least twice; where there are none, nobody answers.
+  const rounds = servers.length === 0 ? 0 : Math.max(2, Math.ceil(FEWEST_TRIES / servers.length))
   return race({
     candidates: listed(Array.from({ length: rounds }, () => servers).flat()),
     attempt: (resolver) => askOne(resolver, name, family),

@@ -12,9 +12,6 @@ import { codeOf } from "./wsErrors.ts"
 
 export type Sockets = Set<Net.Socket>
 
-/** What TLS is given: Node's options of these names. */
-export type TlsOptions = Pick<Tls.ConnectionOptions, "ca" | "cert" | "key">
-
 const destroyAll = (sockets: Sockets) => {
   for (const socket of sockets) socket.destroy()
 }
@@ -57,13 +54,13 @@ export const connect = (
 export const secure = (
   sockets: Sockets,
   { display: url, host, literal }: Pick<SocketUrl, "display" | "host" | "literal">,
-  options: TlsOptions,
+  secureContext: Tls.SecureContext,
   socket: Net.Socket
 ): Effect.Effect<Tls.TLSSocket, DialFailed> =>
   Effect.callback((resume) => {
     const failed = (code: string) => resume(Effect.fail(new DialFailed({ url, phase: "tls", code })))
     // The name of a certificate for an address is the address; SNI is for names only (RFC 6066, section 3).
-    const secured = Tls.connect({ ...options, socket, host, servername: literal ? "" : host })
+    const secured = Tls.connect({ secureContext, socket, host, servername: literal ? "" : host })
     sockets.add(secured)
     secured.on("error", (error) => failed(codeOf(error)))
     secured.once("close", () => failed("ECONNRESET"))
