@@ -1,0 +1,188 @@
+import { afterEach, assert, beforeEach, describe, it, vi } from "@effect/vitest"
+import type { WebSocket } from "ws"
+import { Turn, WsSocket } from "../../../src/node/internal/wsSocket.ts"
+
+const LARGE = 65_536
+const HALF = 32_768
+
+/** A `ws` that writes down what it is told, as far as this needs one. */
+const play = (turn = new Turn()) => {
+  const calls: Array<string> = []
+  let written: ((error?: Error | null) => void) | undefined
+  const ws = {
+    bufferedAmount: 7,
+    pause: () => calls.push("pause"),
+    resume: () => calls.push("resume"),
+    ping: () => calls.push("ping"),
+    pong: (data: Uint8Array) => calls.push(`pong ${data.length}`),
+    close: (code: number, reason: string) => calls.push(`close ${code} ${reason}`),
+    terminate: () => calls.push("terminate"),
+    send: (text: string, done: (error?: Error | null) => void) => {
+      calls.push(`send ${text}`)
+      written = done
+    }
+  }
+  const socket = new WsSocket(ws as unknown as WebSocket, "v1", "127.0.0.1", turn)
+  return { socket, calls: () => calls.splice(0), written: (error?: Error | null) => written?.(error) }
+}
+
+/** A turn of the event loop goes by. */
+const turnOver = () => vi.advanceTimersToNextTimer()
+
+beforeEach(() => void vi.useFakeTimers())
+afterEach(() => void vi.useRealTimers())
+
+describe("an open socket", () => {
+  it("hands on what is asked of it", () => {
+    const { calls, socket } = play()
+    socket.ping()
+    socket.pong(new Uint8Array(3))
+    socket.close(4000, "bye")
+    socket.terminate()
+    assert.deepStrictEqual(calls(), ["ping", "pong 3", "close 4000 bye", "terminate"])
+    assert.deepInclude(socket, { subprotocol: "v1", remoteAddress: "127.0.0.1" })
+    assert.strictEqual(socket.bufferedAmount(), 7)
+  })
+
+  it("tells of a send that could not be written, and of no other", () => {
+    const { calls, socket, written } = play()
+    let failed = 0
+    socket.send("a", () => failed++)
+    assert.deepStrictEqual(calls(), ["send a"])
+    written()
+    written(null)
+    assert.strictEqual(failed, 0)
+    written(new Error("EPIPE"))
+    assert.strictEqual(failed, 1)
+  })
+})
+
+describe("the pace of reading", () => {
+  it("is one large read a turn", () => {
+    const { calls, socket } = play()
+    socket.received(HALF - 1)
+    assert.deepStrictEqual(calls(), [])
+    socket.received(1)
+    assert.deepStrictEqual(calls(), ["pause"])
+    // What was already read is taken in.
+    socket.received(LARGE)
+    assert.deepStrictEqual(calls(), [])
+    turnOver()
+    assert.deepStrictEqual(calls(), ["resume"])
+    socket.received(LARGE)
+    assert.deepStrictEqual(calls(), ["pause"])
+  })
+
+  it("counts small reads of one turn together, those of different turns not", () => {
+    const { calls, socket } = play()
+    for (let turn = 0; turn < 5; turn++) {
+      socket.received(HALF / 2)
+      turnOver()
+    }
+    assert.deepStrictEqual(calls(), [])
+    socket.received(HALF / 2)
+    socket.received(HALF / 2)
+    assert.deepStrictEqual(calls(), ["pause"])
+  })
+
+  it("counts for each socket by itself, turns for all together", () => {
+    const turn = new Turn()
+    const [one, other] = [play(turn), play(turn)]
+    one.socket.received(LARGE)
+    other.socket.received(HALF - 1)
+    assert.deepStrictEqual([one.calls(), other.calls()], [["pause"], []])
+    // The turn of both, and the hold of the first.
+    assert.strictEqual(vi.getTimerCount(), 2)
+  })
+
+  it("counts turns only while something is read", () => {
+    const { socket } = play()
+    socket.received(1)
+    assert.strictEqual(vi.getTimerCount(), 1)
+    vi.runAllTimers()
+    assert.strictEqual(vi.getTimerCount(), 0)
+  })
+
+  it("stops and goes on as it is told", () => {
+    const { calls, socket } = play()
+    socket.read("off")
+    socket.read("full")
+    assert.deepStrictEqual(calls(), ["pause", "resume"])
+  })
+
+  it("stays stopped after a turn that was held, until it is told otherwise", () => {
+    const { calls, socket } = play()
+    socket.received(LARGE)
+    socket.read("off")
+    assert.deepStrictEqual(calls(), ["pause", "pause"])
+    vi.runAllTimers()
+    assert.deepStrictEqual(calls(), [])
+    socket.read("full")
+    assert.deepStrictEqual(calls(), ["resume"])
+  })
+
+  it("holds for the rest of the turn even if it is told to go on", () => {
+    const { calls, socket } = play()
+    socket.received(LARGE)
+    socket.read("full")
+    assert.deepStrictEqual(calls(), ["pause"])
+    turnOver()
+    assert.deepStrictEqual(calls(), ["resume"])
+  })
+
+  it("is, when slow, one read of any size every ten milliseconds", () => {
+    const { calls, socket } = play()
+    socket.read("slow")
+    assert.deepStrictEqual(calls(), ["resume"])
+    for (let read = 0; read < 3; read++) {
+      socket.received(1)
+      assert.deepStrictEqual(calls(), ["pause"])
+      socket.received(1)
+      vi.advanceTimersByTime(9)
+      assert.deepStrictEqual(calls(), [])
+      vi.advanceTimersByTime(1)
+      assert.deepStrictEqual(calls(), ["resume"])
+    }
+  })
+
+  it("is full again at once when it is told so while it is slow", () => {
+    const { calls, socket } = play()
+    socket.read("slow")
+    socket.received(1)
+    socket.read("full")
+    assert.deepStrictEqual(calls(), ["resume", "pause", "resume"])
+    vi.advanceTimersByTime(1000)
+    assert.deepStrictEqual(calls(), [])
+    socket.received(HALF)
+    assert.deepStrictEqual(calls(), ["pause"])
+  })
+
+  it("stays stopped when it is stopped while it is slow, and goes on at once when it is told to", () => {
+    const { calls, socket } = play()
+    socket.read("slow")
+    socket.received(1)
+    socket.read("off")
+    vi.advanceTimersByTime(1000)
+    assert.deepStrictEqual(calls(), ["resume", "pause", "pause"])
+    socket.read("slow")
+    assert.deepStrictEqual(calls(), ["resume"])
+    socket.received(1)
+    assert.deepStrictEqual(calls(), ["pause"])
+  })
+
+  it("goes on no more after the end, and keeps nothing alive", () => {
+    const { calls, socket } = play()
+    socket.received(LARGE)
+    socket.ended()
+    vi.runAllTimers()
+    assert.deepStrictEqual(calls(), ["pause"])
+    const slow = play()
+    slow.socket.read("slow")
+    slow.socket.received(1)
+    turnOver()
+    slow.calls()
+    slow.socket.ended()
+    assert.strictEqual(vi.getTimerCount(), 0)
+    assert.deepStrictEqual(slow.calls(), [])
+  })
+})
