@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import type { ConnectionError } from "../connection/ConnectionError.ts"
 import type { ReadMode, Socket, SocketEvents } from "../connection/WebSocketClient.ts"
 import type { AuthorizedTarget } from "../grants/Grants.ts"
 import type { Bell } from "./internal/bell.ts"
@@ -13,6 +14,7 @@ type Frame =
   | { readonly kind: "binary"; readonly bytes: number }
   | { readonly kind: "ping"; readonly data: Uint8Array }
   | { readonly kind: "pong" }
+  | { readonly kind: "failure"; readonly cause: ConnectionError }
   | { readonly kind: "end"; readonly code: number; readonly reason: string; readonly clean: boolean }
 
 const utf8 = new TextEncoder()
@@ -81,8 +83,9 @@ export class Remote {
     this.#transmit({ kind: "end", code: code ?? NO_CODE, reason, clean: true })
   }
 
-  /** Breaks the connection off, without a close frame. */
-  breakOff(): void {
+  /** Breaks the connection off, without a close frame; `cause` is what the host found wrong, if it did. */
+  breakOff(cause?: ConnectionError): void {
+    if (cause !== undefined) this.#transmit({ kind: "failure", cause })
     this.#transmit({ kind: "end", code: NO_CLOSE_FRAME, reason: "", clean: false })
   }
 
@@ -191,6 +194,8 @@ export class Remote {
         return this.#events.ping(frame.data)
       case "pong":
         return this.#events.pong()
+      case "failure":
+        return this.#events.failed(frame.cause)
       case "end":
         return this.end(frame.code, frame.reason, frame.clean)
     }

@@ -70,6 +70,10 @@ const spin = (): Exit.Exit<void> => {
 
 const sum = (numbers: ReadonlyArray<number>) => numbers.reduce((total, number) => total + number, 0)
 
+/** One of the 16 fragments of a text. */
+const fragment = (nth: number) =>
+  Servers.frame(nth === 0 ? Servers.TEXT : Servers.CONTINUATION, "ab", nth === 15 ? undefined : 0)
+
 describe("a flood of frames", () => {
   for (const [name, connections, frames] of [
     ["one connection", 1, 200_000],
@@ -191,6 +195,67 @@ describe("a burst", () => {
       const events = ["open 1", "close 1 4001 clean, dials again"]
       assertSeen(seen, { state: "waiting", epoch: 1, events, diagnostics: ["info ConnectionClosed × 1"] })
       assert.strictEqual(the(handed[1]).sequence, texts + 2)
+    })
+  )
+})
+
+describe("as many texts as one read can bring", () => {
+  const EMPTY = Servers.text("")
+  const TEXTS = 65_536 / EMPTY.length
+
+  it.live("empty ones, are all taken in and handed over, at whatever capacity", () =>
+    Effect.gen(function* () {
+      const { url } = yield* Servers.gateway((_peer, socket) => {
+        // A second read for what was cut off the first.
+        for (let read = 0; read < 2; read++) socket.write(Buffer.concat(Array.from({ length: TEXTS }, () => EMPTY)))
+      })
+      let last = 0
+      const { until } = yield* runHost({
+        sources: [url],
+        limits: { ingressQueueCapacity: 4, burstPatienceMs: 60_000 },
+        recordsTexts: false,
+        text: (event) => {
+          assert.strictEqual(event.frame, ++last)
+          assert.strictEqual(event.droppedBefore, 0)
+          return Exit.void
+        }
+      })
+      const { connection, plugin } = yield* until((seen) => {
+        assertAccounted(seen.plugin)
+        assert.isAtMost(seen.connection.queueDepth, 4 + TEXTS)
+        return seen.plugin.dispatchCounters.dispatched === 2 * TEXTS + 1
+      })
+      assert.deepInclude(connection, { state: "open", receivedTextFrames: 2 * TEXTS, queueDrops: 0 })
+      assert.strictEqual(plugin.dispatchCounters.failed, 0)
+    })
+  )
+
+  it.live("each in 16 fragments with a ping between them, are one text each, and every ping is answered", () =>
+    Effect.gen(function* () {
+      const texts = 400
+      let pongs = 0
+      const { url } = yield* Servers.gateway((peer, socket) => {
+        peer.on("pong", () => pongs++)
+        const text = Buffer.concat([
+          fragment(0),
+          Servers.frame(Servers.PING),
+          ...Array.from({ length: 15 }, (_, nth) => fragment(nth + 1))
+        ])
+        socket.write(Buffer.concat(Array.from({ length: texts }, () => text)))
+      })
+      const lengths: Array<number> = []
+      const { until } = yield* runHost({
+        sources: [url],
+        limits: { controlFramesPerSecond: texts },
+        recordsTexts: false,
+        text: (event) => {
+          lengths.push(event.text.length)
+          return Exit.void
+        }
+      })
+      const seen = yield* until(() => lengths.length === texts && pongs === texts)
+      assertSeen(seen, { state: "open", epoch: 1, events: ["open 1"], diagnostics: [] })
+      assert.deepStrictEqual([...new Set(lengths)], [32])
     })
   )
 })
