@@ -13,6 +13,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     reporters: ["default", lastLine],
+    // Hosts log: what those of tests that pass say is of no interest.
+    silent: "passed-only",
     testTimeout: 30_000,
     hookTimeout: 30_000
   }

@@ -91,7 +91,7 @@ export interface Options {
   /** Why this source isn't dialled at all, where it isn't. Asked before every dial. */
   readonly refused: () => Refusal | undefined
   readonly report: (tag: Reported["_tag"], make: () => Reported) => void
-  readonly changed: () => void
+  readonly changed: (connection: Connection) => void
   /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
   readonly turnNow: () => number
   /** Told when the loop has something to do and when it hasn't any more. */
@@ -697,7 +697,7 @@ export class Connection {
     if (this.state === state) return
     this.since = this.#now()
     this.state = state
-    this.#options.changed()
+    this.#options.changed(this)
   }
 
   #report(error: Reported): void {

@@ -8,7 +8,6 @@
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import type { Redaction } from "./Redaction.ts"
-import * as Stack from "./Stack.ts"
 
 /**
  * The stages of a frame's way, in the order of the folders.
@@ -176,18 +175,10 @@ export const encode =
 const encodeFields = (stage: StageCodec, error: Reportable, redaction: Redaction): Schema.JsonObject | undefined => {
   try {
     const encoded = stage.encode(error)
-    return encoded === undefined ? undefined : redactFields(withFrames(encoded, error), error._tag, redaction)
+    return encoded === undefined ? undefined : redactFields(encoded, error._tag, redaction)
   } catch {
     return {}
   }
-}
-
-/** The cause with where in the plugin's own files it came from. */
-const withFrames = (fields: Schema.JsonObject, error: Reportable): Schema.JsonObject => {
-  const { cause } = fields
-  if (typeof cause !== "object" || cause === null || Array.isArray(cause) || !("cause" in error)) return fields
-  const frames = Stack.frames(error.cause)
-  return frames.length === 0 ? fields : { ...fields, cause: { ...cause, frames } }
 }
 
 const redactFields = (fields: Schema.JsonObject, tag: string, redaction: Redaction): Schema.JsonObject =>

@@ -11,62 +11,46 @@ import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as PubSub from "effect/PubSub"
 import * as Random from "effect/Random"
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DialLimiter from "../connection/DialLimiter.ts"
-import * as Source from "../connection/Source.ts"
 import { SourceUrl } from "../connection/SourceUrl.ts"
 import { WebSocketClient } from "../connection/WebSocketClient.ts"
+import type { Diagnostic } from "../diagnostics/Diagnostic.ts"
 import type { GrantError } from "../grants/GrantError.ts"
 import * as Grants from "../grants/Grants.ts"
 import type { GrantStore } from "../grants/GrantStore.ts"
 import type { Delivery } from "../ingress/Delivery.ts"
-import type { IngressError } from "../ingress/IngressError.ts"
+import type { IngressError, ServiceFailed, ServiceStopped } from "../ingress/IngressError.ts"
 import { monotonic } from "../internal/monotonic.ts"
-import { VERSION } from "../internal/version.ts"
 import { HeapLimit } from "../limits/HeapLimit.ts"
 import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
-import type { HostStatus } from "./HostStatus.ts"
+import type { HostStatus, PluginStatus } from "./HostStatus.ts"
 import type * as Assemble from "./internal/assemble.ts"
+import { ChangeLog } from "./internal/changeLog.ts"
+import * as Document from "./internal/document.ts"
+import * as Feeds from "./internal/feeds.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
-import { lagProbe } from "./internal/lagProbe.ts"
-import * as Report from "./internal/report.ts"
-import { residentSize } from "./internal/residentSize.ts"
+import * as LogLines from "./internal/logLines.ts"
+import * as Operations from "./internal/operations.ts"
 import * as Roster from "./internal/roster.ts"
 import { turnClock } from "./internal/turnClock.ts"
+import type { PluginUnknown, SourceUnknown } from "./LookupError.ts"
+
+export { PluginUnknown, SourceUnknown } from "./LookupError.ts"
 
 /**
- * No enabled plugin has this reference.
+ * A new diagnostic, and whose it is.
  *
- * @category errors
- * @since 0.1.0
+ * @category models
+ * @since 0.2.0
  */
-export class PluginUnknown extends Schema.TaggedError<PluginUnknown>("mooring/host/PluginUnknown")("PluginUnknown", {
-  pluginRef: Schema.String
-}) {
-  override get message(): string {
-    return `no enabled plugin is called ${this.pluginRef}`
-  }
-}
-
-/**
- * The plugin has no source of this id or URL.
- *
- * @category errors
- * @since 0.1.0
- */
-export class SourceUnknown extends Schema.TaggedError<SourceUnknown>("mooring/host/SourceUnknown")("SourceUnknown", {
-  pluginRef: Schema.String
-}) {
-  override get message(): string {
-    return `${this.pluginRef} has no source of this id or URL`
-  }
+export interface ReportedDiagnostic {
+  readonly pluginRef: string
+  readonly diagnostic: Diagnostic
 }
 
 /**
@@ -93,10 +77,20 @@ export class PluginHost extends Context.Service<
   {
     /** Starts a plugin that was stopped or has failed. */
     readonly start: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
-    /** Stops a plugin; completes at once, the status says when it has stopped. */
+    /** Stops a plugin; completes at once, {@link stopped} when it has stopped. */
     readonly stop: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
     /** Ends the instance that runs in order and starts another, also where the plugin was stopped or has failed. */
     readonly restart: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
+    /**
+     * Completes once the plugin runs, at once if it does. Fails if it is stopped or has failed, also where it will be
+     * tried again by itself, and if it is disabled meanwhile.
+     */
+    readonly awaitRunning: (pluginRef: string) => Effect.Effect<void, PluginUnknown | ServiceFailed | ServiceStopped>
+    /**
+     * Completes once nothing of the plugin runs any more: it has stopped, has failed, or was disabled and has ended. At
+     * the latest when the host has ended.
+     */
+    readonly stopped: (pluginRef: string) => Effect.Effect<void, PluginUnknown>
     /**
      * Closes a source's connection and dials anew at once, whatever it was stopped for but a missing grant or a limit.
      * `source` is the source's id, or its URL: then it is every source of that URL.
@@ -117,8 +111,18 @@ export class PluginHost extends Context.Service<
     readonly apply: (change: Change) => Effect.Effect<void>
     /** Computed now, without waiting for any plugin. */
     readonly status: Effect.Effect<HostStatus>
-    /** A status at once, and another whenever something changed; a slow reader skips what it missed. */
+    /** One row of the status, computed now. */
+    readonly plugin: (pluginRef: string) => Effect.Effect<PluginStatus, PluginUnknown>
+    /**
+     * A status at once, and another whenever something changed; a slow reader skips what it missed. Ends with the host,
+     * whose last status comes after everything has stopped.
+     */
     readonly changes: Stream.Stream<HostStatus>
+    /**
+     * Each new diagnostic from now on; repeats within a second are none, they raise a count in the status. A reader that
+     * is behind by more than 256 loses the oldest, and is told how many. Ends with the host.
+     */
+    readonly diagnostics: Stream.Stream<ReportedDiagnostic & { readonly skipped: number }>
     /** Completes when nothing waits, is dispatched, dialled or closed. For tests. */
     readonly idle: Effect.Effect<void>
   }
@@ -147,93 +151,53 @@ export interface Options {
 export const make = Effect.fnUntraced(function* (
   options: Options
 ): Effect.fn.Return<PluginHost["Service"], Limits.LimitsInvalid, Scope.Scope | WebSocketClient | Grants.Grants> {
-  const clock = yield* Clock.clockWith(Effect.succeed)
-  const random = yield* Random.Random
   const limits = yield* Effect.fromResult(Limits.make(options.limits ?? {}, yield* HeapLimit))
-  const changed = yield* PubSub.sliding<void>({ capacity: 1, replay: 1 })
+  const feeds = Feeds.make<ReportedDiagnostic>()
+  // Whoever reads is told of the end once everything has ended.
+  yield* Effect.addFinalizer(() => feeds.end)
   const idle = new IdleSignal()
-  const lag = yield* lagProbe(clock)
-  const dials = yield* DialLimiter.make(limits)
-  const startedAt = clock.currentTimeMillisUnsafe()
-  const uptime = monotonic(clock)
-  const startedUp = uptime()
-  const rssBytes = residentSize()
-  const shared: Assemble.Shared = {
+  const shared = yield* sharedOf(limits, feeds, idle)
+  const roster = yield* Roster.make(options.plugins, shared)
+  const status = yield* Document.make(shared, roster)
+  yield* roster.apply(options.enabled)
+  shared.changed()
+  return PluginHost.of({
+    ...Operations.make(shared, roster, feeds.signals),
+    apply: (change) => roster.apply(change.enabled, change.plugins),
+    status,
+    changes: Stream.mapEffect(feeds.signals, () => status),
+    diagnostics: feeds.records,
+    idle: idle.wait
+  })
+})
+
+/** What the plugins of a host share. */
+const sharedOf = Effect.fnUntraced(function* (
+  limits: Limits.Values,
+  feeds: Feeds.Feeds<ReportedDiagnostic>,
+  idle: IdleSignal
+): Effect.fn.Return<Assemble.Shared, never, Scope.Scope | WebSocketClient | Grants.Grants> {
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const activity = (delta: 1 | -1) => idle.add(delta)
+  return {
     client: yield* WebSocketClient,
     sourceUrl: yield* SourceUrl,
     grants: yield* Grants.Grants,
     limits,
     clock,
-    dials,
+    dials: yield* DialLimiter.make(limits),
     hostBytes: { used: 0, limit: limits.hostQueueBytes },
     places: new Set(),
-    runKey: runKey(startedAt, random),
-    activity: (delta) => idle.add(delta),
-    changed: () => PubSub.publishUnsafe(changed, undefined),
+    runKey: runKey(clock.currentTimeMillisUnsafe(), yield* Random.Random),
+    activity,
+    changed: feeds.changed,
+    recorded: (pluginRef, { diagnostic }) => {
+      feeds.recorded({ pluginRef, diagnostic })
+      feeds.changed()
+    },
+    changeLog: new ChangeLog(yield* LogLines.make({ monotonic: monotonic(clock), activity })),
     turnNow: yield* turnClock(clock)
   }
-
-  const roster = yield* Roster.make(options.plugins, shared)
-  yield* roster.apply(options.enabled)
-
-  const status = Effect.sync((): HostStatus => {
-    const now = clock.currentTimeMillisUnsafe()
-    return {
-      schema: 1,
-      host: {
-        version: VERSION,
-        at: new Date(now).toISOString(),
-        startedAt: new Date(startedAt).toISOString(),
-        uptimeMs: Math.floor(uptime() - startedUp),
-        eventLoopLagMs: lag(),
-        rssBytes: rssBytes(),
-        dialsWaiting: dials.waiting(),
-        proxy: false,
-        config: {
-          state: roster.problems.length === 0 ? "applied" : "partly",
-          appliedAt: new Date(roster.appliedAt).toISOString(),
-          digest: null,
-          problems: roster.problems
-        },
-        diagnostics: []
-      },
-      plugins: roster.rows.map((row) => Report.plugin(row, limits, now))
-    }
-  })
-
-  const rowOf = (pluginRef: string): Effect.Effect<Assemble.Row, PluginUnknown> =>
-    Effect.suspend(() => {
-      const row = roster.find(pluginRef)
-      return row === undefined ? Effect.fail(new PluginUnknown({ pluginRef })) : Effect.succeed(row)
-    })
-
-  const reconnect = Effect.fnUntraced(function* (pluginRef: string, named: string) {
-    const { instance } = yield* rowOf(pluginRef)
-    const isMeant = Source.isNamed(named)
-    const meant = instance.record.slots.filter(({ connection }) => isMeant(connection.source))
-    if (meant.length === 0) return yield* new SourceUnknown({ pluginRef })
-    for (const { connection } of meant) connection.redialNow()
-  })
-
-  const deliver = Effect.fnUntraced(function* (pluginRef: string, delivery: Delivery) {
-    const { instance, log } = yield* rowOf(pluginRef)
-    const delivered = instance.deliver(delivery)
-    if (Result.isFailure(delivered)) log.add(delivered.failure)
-    return yield* Effect.fromResult(delivered)
-  })
-
-  shared.changed()
-  return PluginHost.of({
-    start: (pluginRef) => Effect.map(rowOf(pluginRef), ({ instance }) => instance.start()),
-    stop: (pluginRef) => Effect.map(rowOf(pluginRef), ({ instance }) => instance.stop()),
-    restart: (pluginRef) => Effect.map(rowOf(pluginRef), ({ instance }) => instance.restart()),
-    reconnect,
-    deliver,
-    apply: (change) => roster.apply(change.enabled, change.plugins),
-    status,
-    changes: Stream.mapEffect(Stream.fromPubSub(changed), () => status),
-    idle: idle.wait
-  })
 })
 
 /**

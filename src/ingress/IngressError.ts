@@ -65,7 +65,7 @@ export class ServiceStopped extends Schema.TaggedError<ServiceStopped>(id("Servi
   lifecycle: Schema.Literals(["stopping", "stopped"])
 }) {
   override get message(): string {
-    return `the service takes no events: it is ${this.lifecycle}`
+    return `the service is ${this.lifecycle}`
   }
 }
 
@@ -80,7 +80,7 @@ export class ServiceFailed extends Schema.TaggedError<ServiceFailed>(id("Service
   tag: Schema.NullOr(Schema.String)
 }) {
   override get message(): string {
-    return `the service takes no events: it has failed${this.tag === null ? "" : ` (${this.tag})`}`
+    return `the service has failed${this.tag === null ? "" : ` (${this.tag})`}`
   }
 }
 

@@ -111,6 +111,8 @@ export interface Instance {
  * @since 0.1.0
  */
 export interface PluginRuntime {
+  /** Whether the code is the application's own and runs in its process: then the stack of a defect in it may be logged. */
+  readonly isInProcess?: boolean
   readonly start: (start: Start) => Effect.Effect<Instance, unknown, Scope.Scope>
 }
 

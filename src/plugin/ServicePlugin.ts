@@ -174,7 +174,7 @@ export const make = <const Ingresses extends Declarations, Config = Schema.Json,
   return {
     manifest: Result.getOrThrow(Manifest.decode(declaration(options))),
     digest: options.digest ?? DIGEST_WITHOUT_FILES,
-    runtime: { start: (start) => started(options, start) }
+    runtime: { isInProcess: true, start: (start) => started(options, start) }
   }
 }
 

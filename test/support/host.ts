@@ -10,11 +10,17 @@ export interface Setup {
   readonly plugins: ReadonlyArray<PluginRuntime.PluginPackage>
   readonly enabled?: ReadonlyArray<Enablement.Enablement>
   readonly limits?: Partial<Limits.Values>
+  readonly answers?: TestHost.Options["answers"]
 }
 
 /** A host on the fake network, with grants that can be changed. */
-export const onFake = ({ enabled, limits, plugins }: Setup) =>
-  TestHost.layer({ plugins, enabled: enabled ?? plugins.map((pkg) => enable(pkg)), limits: limits ?? {} }).pipe(
+export const onFake = ({ answers = {}, enabled, limits, plugins }: Setup) =>
+  TestHost.layer({
+    plugins,
+    enabled: enabled ?? plugins.map((pkg) => enable(pkg)),
+    limits: limits ?? {},
+    answers
+  }).pipe(
     // Half of what full jitter may be, always.
     Layer.provideMerge(Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 }))
   )

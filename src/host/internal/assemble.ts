@@ -39,6 +39,7 @@ import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import type { SourceSlot } from "../../plugin/SourceSlot.ts"
 import * as HostError from "../HostError.ts"
+import type { ChangeLog } from "./changeLog.ts"
 import { configured } from "./configured.ts"
 import { Reported } from "./reported.ts"
 import type { Entry } from "./entries.ts"
@@ -58,6 +59,9 @@ export interface Shared {
   readonly runKey: string
   readonly activity: Activity
   readonly changed: () => void
+  /** A plugin has a new diagnostic. */
+  readonly recorded: (pluginRef: string, record: DiagnosticLog.Recorded<PluginDiagnostic>) => void
+  readonly changeLog: ChangeLog
   readonly turnNow: () => number
 }
 
@@ -95,17 +99,25 @@ export const row = (
   predecessor: PluginInstance | undefined
 ): Effect.Effect<Row> =>
   Effect.gen(function* () {
-    const { activity, changed, clock, hostBytes, limits } = shared
+    const { activity, changeLog, clock, hostBytes, limits } = shared
+    const tell = changeLog.plugin(wanted.ref)
     const log = DiagnosticLog.make<PluginDiagnostic>({
       capacity: limits.diagnosticsKept,
       now: () => clock.currentTimeMillisUnsafe(),
       // What is masked depends on the configuration of the day.
       encode: (error) => HostError.encode(made.redaction)(error),
-      recorded: changed
+      recorded: (record) => {
+        changeLog.diagnostic(wanted.ref, record, isInProcess(made.wanted))
+        shared.recorded(wanted.ref, record)
+      }
     })
     const parts = { key, log, dials: shared.dials.plugin() }
     const setup = yield* prepare(wanted, parts, shared)
     const dropped = (gone: ReadonlyArray<SourceSlot>) => leavePlaces(key, gone, shared)
+    const changed = () => {
+      tell(made.instance)
+      shared.changed()
+    }
     const options = { key, limits, clock, log, hostBytes, activity, changed, dropped }
     const instance = new PluginInstance(options, setup, predecessor)
     const made: Row = {
@@ -129,6 +141,8 @@ export const change = (existing: Row, wanted: Wanted, shared: Shared): Effect.Ef
     existing.wanted = wanted
     yield* existing.instance.replace(setup)
   })
+
+const isInProcess = ({ found }: Wanted): boolean => !("_tag" in found) && found.runtime.isInProcess === true
 
 const redactionOf = (...wanted: ReadonlyArray<Wanted>) =>
   Redaction.make({
@@ -322,22 +336,28 @@ const connectionOptions = (
   { asked, dials, log, prepared, ref }: Slots,
   source: Source.Source,
   refused: Connection.Options["refused"],
-  { activity, changed, client, limits, sourceUrl, turnNow }: Shared
-): Omit<Connection.Options, "sink"> => ({
-  pluginRef: ref,
-  ...asked,
-  source,
-  sourceUrl,
-  authority: prepared.authority,
-  client,
-  dials,
-  limits,
-  refused,
-  report: (tag, make) => log.report(tag, source.id, make),
-  changed,
-  turnNow,
-  activity
-})
+  { activity, changeLog, changed, client, limits, sourceUrl, turnNow }: Shared
+): Omit<Connection.Options, "sink"> => {
+  const tell = changeLog.connection(ref)
+  return {
+    pluginRef: ref,
+    ...asked,
+    source,
+    sourceUrl,
+    authority: prepared.authority,
+    client,
+    dials,
+    limits,
+    refused,
+    report: (tag, make) => log.report(tag, source.id, make),
+    changed: (connection) => {
+      tell(connection)
+      changed()
+    },
+    turnNow,
+    activity
+  }
+}
 
 // Made here, so that it holds nothing of the lists that a connection was found in.
 const refusalOf = (key: string, source: Source.Source, index: number, shared: Shared) => () =>

@@ -29,6 +29,8 @@ export interface Roster {
   /** In the order in which they are enabled; behind them those that are being stopped. */
   readonly rows: ReadonlyArray<Assemble.Row>
   readonly find: (ref: string) => Assemble.Row | undefined
+  /** The same; where it is disabled, what still runs under this reference. */
+  readonly findLast: (ref: string) => Assemble.Row | undefined
   readonly problems: ReadonlyArray<Problem>
   /** Unix milliseconds. */
   readonly appliedAt: number
@@ -110,6 +112,7 @@ export const make = (
         for (const entry of next) {
           if (!before.has(entry.row.ref)) yield* Scope.provide(entry.row.instance.supervised, entry.scope)
         }
+        shared.changeLog.applied(next.length, problems)
         shared.changed()
       })
 
@@ -119,6 +122,7 @@ export const make = (
         return [...entries.values(), ...gone].map(({ row }) => row)
       },
       find: (ref) => entries.get(ref)?.row,
+      findLast: (ref) => entries.get(ref)?.row ?? [...leaving].findLast(({ row }) => row.ref === ref)?.row,
       get problems() {
         return problems
       },
