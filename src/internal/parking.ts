@@ -11,7 +11,7 @@ import * as Effect from "effect/Effect"
 export type Activity = (delta: 1 | -1) => void
 
 export interface Parking {
-  /** Marks the loop as having something to do for as long as the effect runs, but for when it is parked. */
+  /** Marks the loop, an effect that is all that its fiber runs, as having something to do but for when it is parked. */
   readonly around: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
   readonly look: () => void
   /** Suspends until woken or until so many milliseconds have passed; null: until woken. */
@@ -54,17 +54,16 @@ export const make = (activity: Activity): Parking => {
 
   return {
     around: (effect) =>
-      Effect.suspend(() => {
+      Effect.withFiber((fiber) => {
         running = true
         activity(1)
-        return Effect.ensuring(
-          effect,
-          Effect.sync(() => {
-            unpark()
-            running = false
-            activity(-1)
-          })
-        )
+        // Not a finalizer: none of them runs where plugin code hands the fiber something that is no effect.
+        fiber.addObserver(() => {
+          unpark()
+          running = false
+          activity(-1)
+        })
+        return effect
       }),
     look: () => {
       unpark()

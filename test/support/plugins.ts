@@ -16,20 +16,26 @@ const encodeTarget = ({ pathPrefixes, ...rest }: WebSocketTarget.WebSocketTarget
   path_prefixes: pathPrefixes
 })
 
+type Gateway = { readonly gateway: ServicePlugin.IngressDeclaration }
+
 /** A plugin `test.<name>` with one ingress, `gateway`. */
-export const plugin = (options: {
-  readonly name?: string
-  readonly sources?: ReadonlyArray<string>
-  readonly ingress?: ServicePlugin.IngressDeclaration
-  readonly websocket?: ReadonlyArray<WebSocketTarget.WebSocketTarget>
-  readonly handlers?: ServicePlugin.Options<{ readonly gateway: ServicePlugin.IngressDeclaration }>["handlers"]
-}): PluginRuntime.PluginPackage =>
+export const plugin = (
+  options: Pick<ServicePlugin.Options<Gateway>, "status" | "stop"> & {
+    readonly name?: string
+    readonly sources?: ReadonlyArray<string>
+    readonly ingress?: ServicePlugin.IngressDeclaration
+    readonly websocket?: ReadonlyArray<WebSocketTarget.WebSocketTarget>
+    readonly handlers?: ServicePlugin.Options<Gateway>["handlers"]
+  }
+): PluginRuntime.PluginPackage =>
   ServicePlugin.make({
     id: `test.${options.name ?? "plugin"}`,
     version: "1.0.0",
     ingresses: { gateway: { sources: options.sources ?? [GATEWAY], ...options.ingress } },
     websocket: options.websocket ?? [target],
-    handlers: options.handlers ?? {}
+    handlers: options.handlers ?? {},
+    ...(options.status === undefined ? {} : { status: options.status }),
+    ...(options.stop === undefined ? {} : { stop: options.stop })
   })
 
 /** Enables a package with everything that it declares granted, unless `change` says otherwise. */
