@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Schedule from "effect/Schedule"
 import * as Fs from "node:fs"
 import { Enablement, GrantStore, HostStatus, PluginHost, ServicePlugin } from "../../../src/index.ts"
@@ -51,4 +52,5 @@ const program = Effect.gen(function* () {
   process.stdout.write(`${JSON.stringify(last)}\n`)
 })
 
-await Effect.runPromise(Effect.provide(program, host))
+// Its log stands on stdout otherwise, where the answer is.
+await Effect.runPromise(program.pipe(Effect.provide(host), Effect.provide(Logger.layer([]))))
