@@ -30,7 +30,7 @@ const logOf = <E>(
   return Effect.map(test.pipe(Effect.provide(onFake(setup)), logged), () => ({ fibers, lines }))
 }
 
-const shown = (lines: ReadonlyArray<Line>) => lines.map(({ level, message }) => `${level} ${message.split("\n")[0]}`)
+const shown = (lines: ReadonlyArray<Line>) => lines.map(({ level, message }) => `${level} ${message}`)
 
 describe("the log of a host", () => {
   it.effect("tells that plugins and sources start and stop", () =>
@@ -138,10 +138,10 @@ describe("the log of a host", () => {
         `Info ${GATEWAY} is open again`
       ])
       assert.match(
-        lines[3]?.message ?? "",
-        /\nError: the map has no such key\n\s+at .*websocket_text.*Log\.test\.ts:\d+:\d+/
+        lines[3]?.cause ?? "",
+        /^Error: the map has no such key\n\s+at .*websocket_text.*Log\.test\.ts:\d+:\d+/
       )
-      assert.isBelow(lines[3]?.message.length ?? 0, 5000)
+      assert.isBelow(lines[3]?.cause.length ?? 0, 5000)
     })
   })
 

@@ -94,7 +94,7 @@ describe("the lines of a host's log", () => {
       yield* TestClock.adjust(1)
       yield* settled
       assert.deepStrictEqual(lines.slice(50), [
-        { level: "Warn", message: "10 log lines were left out", annotations: {} }
+        { level: "Warn", message: "10 log lines were left out", cause: "", annotations: {} }
       ])
       // The summary has taken one place of the next second.
       for (let nth = 0; nth < 50; nth++) log.add()
@@ -115,6 +115,7 @@ describe("the lines of a host's log", () => {
       yield* log.end
       assert.strictEqual(lines.length, 51)
       assert.strictEqual(lines[50]?.message, "10 log lines were left out")
+      yield* settled
       assert.isFalse(log.isBusy())
       // Nobody writes any more, and nobody minds.
       log.add()

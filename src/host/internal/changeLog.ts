@@ -38,7 +38,7 @@ export class ChangeLog {
   diagnostic(plugin: string, { diagnostic, error }: Recorded<PluginDiagnostic>, isInProcess: boolean): void {
     const { severity, sourceId, stage, tag } = diagnostic
     this.#lines.add(LEVELS[severity], () => ({
-      message: `${tag}: ${said(diagnostic, error, isInProcess)}`,
+      ...told(diagnostic, error, isInProcess),
       annotations: { plugin, ...(sourceId === undefined ? {} : { source: sourceId }), stage, tag }
     }))
   }
@@ -76,13 +76,13 @@ export class ChangeLog {
   }
 }
 
-/** A message without anything foreign; with the stack where the developer's own code was the cause. */
-const said = ({ message, tag }: Diagnostic.Diagnostic, error: PluginDiagnostic, isInProcess: boolean): string => {
-  if (Diagnostic.isQuoting(tag)) return ELSEWHERE
-  if (!("cause" in error) || error.cause === undefined) return message
-  const isTold = isInProcess && (tag === "InstanceLost" || tag === "StartFailed")
-  const stack = isTold ? Stack.of(error.cause) : undefined
-  return stack === undefined ? `${message}; ${ELSEWHERE}` : `${message}\n${stack}`
+/** A message without anything foreign, and the stack where the developer's own code was the cause. */
+const told = ({ message, tag }: Diagnostic.Diagnostic, error: PluginDiagnostic, isInProcess: boolean) => {
+  if (Diagnostic.isQuoting(tag)) return { message: `${tag}: ${ELSEWHERE}` }
+  if (!("cause" in error) || error.cause === undefined) return { message: `${tag}: ${message}` }
+  const isOwn = isInProcess && (tag === "InstanceLost" || tag === "StartFailed")
+  const stack = isOwn ? Stack.of(error.cause) : undefined
+  return { message: `${tag}: ${message}${stack === undefined ? `; ${ELSEWHERE}` : ""}`, stack }
 }
 
 const lifecycleLevel = (lifecycle: PluginInstance["lifecycle"]): LogLevel.Severity => {

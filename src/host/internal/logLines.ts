@@ -3,6 +3,7 @@
  * Whoever has a line leaves it here and goes on; what a logger costs, or that
  * it throws, is that fiber's to bear.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
@@ -16,8 +17,10 @@ export const WITHIN_MS = 1000
 
 export interface Line {
   readonly level: LogLevel.Severity
-  /** None of it foreign, but for the stack of a defect in the developer's own code. */
+  /** Nothing foreign. */
   readonly message: string
+  /** Of a defect in the developer's own code. */
+  readonly stack?: string | undefined
   readonly annotations: { readonly [name: string]: string }
 }
 
@@ -112,8 +115,15 @@ export const make = (options: Options): Effect.Effect<LogLines, never, Scope.Sco
   })
 
 /** A logger may throw, and what it throws is nobody's but its own. */
-const write = ({ annotations, level, message }: Line): Effect.Effect<void> =>
-  Effect.logWithLevel(level)(message).pipe(
+const write = ({ annotations, level, message, stack }: Line): Effect.Effect<void> =>
+  Effect.logWithLevel(level)(message, ...(stack === undefined ? [] : [causeOf(stack)])).pipe(
     Effect.annotateLogs(annotations),
     Effect.catchCause(() => Effect.void)
   )
+
+/** A cause that loggers show by this stack; what was thrown itself may be anything, and is kept from them. */
+const causeOf = (stack: string): Cause.Cause<never> => {
+  const defect = new Error(stack.split("\n", 1)[0]?.replace(/^\w*Error: /, ""))
+  defect.stack = stack
+  return Cause.die(defect)
+}

@@ -7,6 +7,7 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import * as Fs from "node:fs"
 import * as GrantStore from "../../../src/grants/GrantStore.ts"
@@ -77,4 +78,5 @@ const program = Effect.gen(function* () {
   )
 )
 
-await Effect.runPromise(program)
+// The host's log would stand among the lines.
+await Effect.runPromise(Effect.provide(program, Logger.layer([])))

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import { WebSocketServer } from "ws"
 import { Enablement, GrantStore, PluginHost, ServicePlugin } from "../../../src/index.ts"
 import { WsClient } from "../../../src/node/index.ts"
@@ -59,7 +60,7 @@ await Effect.runPromise(
           counters: plugin?.dispatchCounters
         })
       )
-    }).pipe(Effect.provide(host))
+    }).pipe(Effect.provide(host), Effect.provide(Logger.layer([])))
   )
 )
 process.exit(0)
