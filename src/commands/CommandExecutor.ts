@@ -26,6 +26,7 @@ import {
 } from "./CommandError.ts"
 import { errorOf, type Recorded } from "./CommandResult.ts"
 import { Destinations, shownOf, type Address, type Addressee } from "./internal/destinations.ts"
+import { bytesOver, payloadBytes } from "./internal/sizes.ts"
 import * as OutputCommand from "./OutputCommand.ts"
 import type { Payloads } from "./OutputCommandWire.ts"
 import { SendRates } from "./SendRate.ts"
@@ -93,14 +94,7 @@ const refused = (error: CommandError, sourceId: string | null = null): Refused =
 
 const NORMAL_CLOSURE = 1000
 
-// A UTF-16 code unit takes at most 3 bytes of UTF-8.
-const MOST_BYTES_PER_UNIT = 3
-
 const utf8 = new TextEncoder()
-
-/** The bytes of a text in UTF-8, counted only where the cheap upper bound is over the limit. */
-const bytesOver = (text: string, limit: number): number =>
-  text.length * MOST_BYTES_PER_UNIT <= limit ? 0 : utf8.encode(text).length
 
 /**
  * Executes the commands of one plugin.
@@ -196,7 +190,7 @@ export class CommandExecutor<D extends Destination> {
       const bytes = bytesOver(content.payload.text, sendTextBytes)
       if (bytes > sendTextBytes) return new CommandTooLarge({ what: "text", bytes, limit: sendTextBytes })
     }
-    const bytes = OutputCommand.payloadBytes(command, commandPayloadBytes)
+    const bytes = payloadBytes(command, commandPayloadBytes)
     if (bytes <= commandPayloadBytes) return undefined
     return new CommandTooLarge({ what: "payload", bytes, limit: commandPayloadBytes })
   }

@@ -273,44 +273,6 @@ export const encode = (command: OutputCommand): typeof OutputCommandWire.Encoded
 
 const encodeWire = Schema.encodeSync(OutputCommandWire)
 
-// A UTF-16 code unit takes at most 3 bytes of UTF-8, and at most 6 (\uXXXX) in JSON.
-const MOST_BYTES_PER_UNIT = 3
-const MOST_JSON_PER_UNIT = 6
-const ENVELOPE_BYTES = 256
-
-/**
- * At most how many bytes a command takes as JSON; infinite where only counting
- * tells.
- *
- * @category getters
- * @since 0.2.0
- */
-export const mostJsonBytes = (command: OutputCommand): number => {
-  const { ids, kind, payload } = contentOf(command)
-  if (kind !== "websocket_send" || ids !== NO_IDS) return Number.POSITIVE_INFINITY
-  const { ingressName = "", text, url } = payload
-  return ENVELOPE_BYTES + (text.length + url.length + ingressName.length) * MOST_JSON_PER_UNIT
-}
-
-/**
- * The bytes of a payload: of a text that is sent those that it stands for, of
- * everything else those of its JSON. At least 0, and exact where it is over the
- * limit.
- *
- * @category getters
- * @since 0.2.0
- */
-export const payloadBytes = (command: OutputCommand, limit: number): number => {
-  const { kind, payload } = contentOf(command)
-  if (kind !== "websocket_send") return utf8.encode(JSON.stringify(encode(command).payload)).length
-  const { ingressName = "", text, url } = payload
-  const around = ENVELOPE_BYTES + (url.length + ingressName.length) * MOST_JSON_PER_UNIT
-  if (around + text.length * MOST_BYTES_PER_UNIT <= limit) return 0
-  return utf8.encode(JSON.stringify({ ...encode(command).payload, text: "" })).length + utf8.encode(text).length
-}
-
-const utf8 = new TextEncoder()
-
 const AnyKind = Schema.Literals(Object.keys(byKind) as ReadonlyArray<Kind>)
 const Kinds = Schema.Struct({ kind: AnyKind })
 

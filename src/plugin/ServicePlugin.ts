@@ -10,19 +10,20 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
-import type { AnyEvent, ByKind, Delivered } from "../ingress/IngressEvent.ts"
+import type { ByKind, Delivered } from "../ingress/IngressEvent.ts"
 import { abandon } from "../internal/promises.ts"
 import * as Wire from "../internal/wire.ts"
 import * as Manifest from "../manifest/Manifest.ts"
 import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { DIGEST_WITHOUT_FILES } from "../manifest/PluginRef.ts"
 import type { WebSocketTarget } from "../manifest/WebSocketTarget.ts"
+import { declaration } from "./internal/declaration.ts"
 import { effectOf, EXPECTED_EFFECT } from "./internal/effects.ts"
+import { handler, strangers } from "./internal/handlers.ts"
 import { OutputInvalid } from "./PluginError.ts"
 import type { Instance, Output, PluginPackage, Start as RawStart } from "./PluginRuntime.ts"
 import { SelfDelivery } from "./SelfDelivery.ts"
@@ -205,24 +206,6 @@ const expected = (path: string, value: unknown, isWell: boolean, message: string
   return [{ path, message }]
 }
 
-/** What stands among handlers, or in place of them, and is none. */
-const strangers = (handlers: unknown): ReadonlyArray<Wire.Problem> => {
-  const problems = isRecord(handlers)
-    ? Object.entries(handlers).flatMap(([ingress, byKind]) => {
-        if (byKind === undefined) return []
-        if (!isRecord(byKind)) return [{ path: `handlers.${ingress}`, message: "Expected handlers by kind" }]
-        return Object.entries(byKind)
-          .filter(([, handle]) => handle !== undefined && typeof handle !== "function")
-          .map(([kind]) => ({ path: `handlers.${ingress}.${kind}`, message: "Expected a function" }))
-      })
-    : [{ path: "handlers", message: "Expected handlers by ingress and kind" }]
-  if (problems.length > 0) abandon(handlers)
-  return problems
-}
-
-const isRecord = (value: unknown): value is object =>
-  typeof value === "object" && value !== null && !(value instanceof Promise)
-
 const started = <Ingresses extends Declarations, Config, State, R>(
   options: Options<Ingresses, Config, State, R>,
   start: RawStart
@@ -240,7 +223,7 @@ const started = <Ingresses extends Declarations, Config, State, R>(
     if (problems.length > 0) return yield* new OutputInvalid({ problems })
     // What these require are the services, which the host provides to all of them.
     const unprovided = { status, stop } as Pick<Instance, "status" | "stop">
-    return { ...unprovided, handle: handler(new Map(Object.entries(made)), options.state), services }
+    return { ...unprovided, handle: handler(made, options.state), services }
   })
 
 /** What an instance's code may require: its own services, and how it hands itself an event. */
@@ -289,107 +272,4 @@ const stateOf = <State>(
   return Result.isSuccess(decoded)
     ? Effect.succeed(decoded.success)
     : Effect.as(Effect.logWarning("the state that was handed over doesn't have the form of this version"), null)
-}
-
-type Declared = Pick<
-  Options<Declarations>,
-  "id" | "version" | "name" | "description" | "service" | "ingresses" | "websocket"
->
-
-const declaration = (options: Declared): unknown => {
-  const service = options.service ?? options.id
-  const names = Object.keys(options.ingresses)
-  const receives = names.length > 0
-  return {
-    schema_version: 1,
-    id: options.id,
-    name: options.name ?? options.id,
-    version: options.version,
-    ...(options.description === undefined ? {} : { description: options.description }),
-    surfaces: receives ? ["service", "ingress"] : ["service"],
-    permissions: [
-      { kind: "surface", surface: "service" },
-      { kind: "service", name: service },
-      ...(receives ? [{ kind: "surface", surface: "ingress" }] : []),
-      ...names.map((name) => ({ kind: "ingress", name })),
-      ...(options.websocket.length > 0 ? [{ kind: "host_api", api: "websocket" }] : [])
-    ],
-    services: [{ name: service, lifecycle: "host-managed" }],
-    ingresses: names.map((name) => {
-      const { autoReplies, closeCode, description, eventKinds, sources, stopCodes, urgent } =
-        options.ingresses[name] ?? {}
-      return Object.fromEntries(
-        Object.entries({
-          name,
-          description,
-          sources,
-          event_kinds: eventKinds,
-          urgent,
-          auto_replies: autoReplies,
-          stop_codes: stopCodes,
-          close_code: closeCode
-        }).filter(([, value]) => value !== undefined)
-      )
-    }),
-    websocket: options.websocket.map(({ pathPrefixes, ...target }) => ({ ...target, path_prefixes: pathPrefixes }))
-  }
-}
-
-const handler = <State>(
-  byIngress: ReadonlyMap<string, object | undefined>,
-  state: Schema.Codec<State, unknown> | undefined
-): Instance["handle"] => {
-  const byKind = new Map(
-    [...byIngress].map(([ingress, handlers]) => [
-      ingress,
-      // Each handler stands under the kind of the events that it takes.
-      new Map(Object.entries(handlers ?? {})) as ReadonlyMap<string, Handle<AnyEvent, State, never> | undefined>
-    ])
-  )
-  const encoded = state === undefined ? undefined : stateEncoder(state)
-  return (event) => {
-    const handle = byKind.get(event.ingressName)?.get(event.kind)
-    if (handle === undefined) return Exit.void
-    const answer = handle(event)
-    // Without a schema State is Json, and whoever called refuses what is no effect.
-    if (encoded === undefined || !Effect.isEffect(answer)) return answer as Effect.Effect<Output | void, unknown>
-    return encoded(answer)
-  }
-}
-
-/** Encodes a state; undefined where it doesn't have the form of the schema, or that can't be told at once. */
-const encoder = <State>(schema: Schema.Codec<State, unknown>) => {
-  const encode = Schema.encodeUnknownResult(schema)
-  return (state: unknown): { readonly value: unknown } | undefined => {
-    try {
-      const result = encode(state)
-      return Result.isSuccess(result) ? { value: result.success } : undefined
-    } catch {
-      return undefined
-    }
-  }
-}
-
-/** Encodes the state of an answer, at once where the answer is an exit. */
-const stateEncoder = <State>(schema: Schema.Codec<State, unknown>) => {
-  const encode = encoder(schema)
-  const encoded = (answer: Answer<State> | void): Exit.Exit<Output | void, unknown> => {
-    // Whatever else it may be is refused with the rest of the checks.
-    if (typeof answer !== "object" || answer === null || answer.state === undefined) {
-      return Exit.succeed(answer as Output | void)
-    }
-    const { state, ...rest } = answer
-    const result = encode(state)
-    // Whether it is JSON is checked with the rest of the output.
-    if (result !== undefined) return Exit.succeed({ ...rest, state: result.value as Schema.Json })
-    abandon(answer)
-    const message = "Expected the form of the plugin's schema, which has to be synchronous"
-    return Exit.fail(new OutputInvalid({ problems: [{ path: "state", message }] }))
-  }
-  return (answer: Effect.Effect<Answer<State> | void, unknown>): Effect.Effect<Output | void, unknown> => {
-    if (!Exit.isExit(answer)) return Effect.flatMap(answer, encoded)
-    // It is an exit of the same answer.
-    const exit = answer as Exit.Exit<Answer<State> | void, unknown>
-    return Exit.isSuccess(exit) ? encoded(exit.value) : Exit.failCause(exit.cause)
-  }
 }

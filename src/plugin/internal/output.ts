@@ -4,6 +4,7 @@
  * values that were checked or copied.
  */
 import * as Result from "effect/Result"
+import { bytesOver, mostJsonBytes } from "../../commands/internal/sizes.ts"
 import * as OutputCommand from "../../commands/OutputCommand.ts"
 import * as Json from "../../internal/json.ts"
 import { abandon } from "../../internal/promises.ts"
@@ -23,6 +24,7 @@ type Failure = DispatchFailed | OutputInvalid | OutputTooLarge
 
 const NOTHING: Checked = { commands: [], status: undefined, state: undefined }
 const FIELDS: ReadonlySet<string> = new Set(["accepted", "status", "state", "commands"])
+// A UTF-16 code unit takes at most 3 bytes of UTF-8.
 const MOST_BYTES_PER_UNIT = 3
 const ENVELOPE_BYTES = 512
 
@@ -73,12 +75,8 @@ export const json = (path: string, value: unknown, limit: number): Result.Result
   if (value === undefined) return Result.succeed(undefined)
   const text = Json.textOf(value)
   if (text === undefined) return invalid(path, `Expected a JSON value, nested at most ${Json.MOST_DEPTH} deep`)
-  return bytesOf(text, limit) <= limit ? Result.succeed(text) : invalid(path, `Expected at most ${limit} bytes`)
+  return bytesOver(text, limit) <= limit ? Result.succeed(text) : invalid(path, `Expected at most ${limit} bytes`)
 }
-
-/** The bytes of a text in UTF-8, counted only where the cheap upper bound is over the limit. */
-const bytesOf = (text: string, limit: number): number =>
-  text.length * MOST_BYTES_PER_UNIT <= limit ? 0 : utf8.encode(text).length
 
 const withCommands = (
   given: ReadonlyArray<unknown>,
@@ -91,7 +89,7 @@ const withCommands = (
   for (const command of given) {
     if (OutputCommand.isOutputCommand(command)) {
       commands.push(command)
-      most += OutputCommand.mostJsonBytes(command)
+      most += mostJsonBytes(command)
       continue
     }
     const text = isNoJson(command) ? "null" : Json.textOf(command)
