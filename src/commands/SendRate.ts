@@ -8,31 +8,32 @@ import type { Rate } from "../grants/Evaluation.ts"
 
 const MINUTE_MS = 60_000
 
+/** Counts in 60,000ths of a text or byte and in whole milliseconds, so that nothing is lost by rounding. */
 class Bucket {
   readonly limit: number
-  #tokens: number
+  #credit: number
   #at: number
 
   constructor(limit: number, now: number) {
     this.limit = limit
-    this.#tokens = limit
-    this.#at = now
+    this.#credit = limit * MINUTE_MS
+    this.#at = Math.floor(now)
   }
 
   has(amount: number, now: number): boolean {
-    const elapsed = Math.max(0, now - this.#at)
-    this.#tokens = Math.min(this.limit, this.#tokens + (elapsed * this.limit) / MINUTE_MS)
-    this.#at = now
-    return this.#tokens >= amount
+    const at = Math.max(this.#at, Math.floor(now))
+    this.#credit = Math.min(this.limit * MINUTE_MS, this.#credit + (at - this.#at) * this.limit)
+    this.#at = at
+    return this.#credit >= amount * MINUTE_MS
   }
 
   /** Milliseconds until there is so much, or as much as there can be. */
   untilHas(amount: number): number {
-    return Math.max(1, Math.ceil(((Math.min(amount, this.limit) - this.#tokens) * MINUTE_MS) / this.limit))
+    return Math.max(1, Math.ceil((Math.min(amount, this.limit) * MINUTE_MS - this.#credit) / this.limit))
   }
 
   take(amount: number): void {
-    this.#tokens -= amount
+    this.#credit -= amount * MINUTE_MS
   }
 }
 

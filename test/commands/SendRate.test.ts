@@ -58,6 +58,34 @@ describe("SendRates", () => {
     { arbitrary: { runs: 300, size: 60 } }
   )
 
+  it.effect.prop(
+    "lets a refused text through after the time that it says, and not a millisecond before",
+    {
+      limit: oneOf(1, 3, 7, 6000, 67_108_864),
+      sizes: list(int(1, 10), 1, 40),
+      kind: oneOf("sendsPerMinute", "sendBytesPerMinute"),
+      waits: list(int(0, 5000), 40, 40),
+      start: int(0, 2 ** 31)
+    },
+    ({ kind, limit, sizes, start, waits }) =>
+      Effect.sync(() => {
+        const rates = new SendRates()
+        const granted = target({ [kind]: limit })
+        let now = start / 8
+        for (const [index, size] of sizes.entries()) {
+          now += (waits[index] ?? 0) / 4
+          const bytes = Math.min(limit, Math.max(1, Math.floor((limit * size) / 10)))
+          const over = taken(rates, granted, bytes, now)
+          if (over === undefined) continue
+          assert.isAtLeast(over.retryAfterMs, 1)
+          if (over.retryAfterMs > 1) assert.isDefined(rates.over(granted, bytes, now + over.retryAfterMs - 1))
+          now += over.retryAfterMs
+          assert.isUndefined(taken(rates, granted, bytes, now))
+        }
+      }),
+    { arbitrary: { runs: 300, size: 40 } }
+  )
+
   it("takes nothing for what it refuses", () => {
     const rates = new SendRates()
     const granted = target({ sendsPerMinute: 2, sendBytesPerMinute: 10 })

@@ -39,7 +39,7 @@ const refusals: ReadonlyArray<readonly [what: string, why: RegExp, urls: Readonl
   ["no // after the scheme", /\/\//, ["ws:h/", "ws:/h/", "wss:h", "ws:", "ws:/", "WS:h/"]],
   [
     "another scheme",
-    /scheme/,
+    /neither/,
     [
       "",
       "h",
@@ -443,7 +443,11 @@ describe("SocketUrl", () => {
       "\u00ad",
       "\ud800"
     ]
-    for (const host of refused) assert.isTrue(Result.isFailure(SocketUrl.parseHost(host)), JSON.stringify(host))
+    for (const host of refused) {
+      const parsed = SocketUrl.parseHost(host)
+      assert.isTrue(Result.isFailure(parsed), JSON.stringify(host))
+      if (Result.isFailure(parsed)) assert.match(parsed.failure, /^it|^its/)
+    }
   })
 
   it("parses the prefixes of targets as it parses the paths of URLs", () => {
@@ -495,6 +499,30 @@ describe("SocketUrl", () => {
       "websocket:ws://user:SECRET123@h/a"
     ]
     for (const text of texts) assert.notInclude(SocketUrl.display(text), "SECRET123", JSON.stringify(text))
+  })
+
+  it("shows of a URL all but its query, and of one that is refused no more than what can't be a secret", () => {
+    for (const [text, shown] of [
+      ["ws://h/a?b#", "ws://h/a"],
+      ["WS://H:80/{key}?a=b?c", "WS://H:80/{key}"],
+      ["ws://h/a", "ws://h/a"],
+      ["http://h/a?b", "http://h/a"],
+      ["http://h/a#b?c\nd", "http://h/a"],
+      ["ws://h/a/..?b", "ws://h/a/.."],
+      ["ws://h/é?b", "ws://h/\ufffd"],
+      ["a@b", "a URL with user info"],
+      ["", ""]
+    ] as const) {
+      assert.strictEqual(SocketUrl.display(text), shown)
+    }
+  })
+
+  it("takes the prefix of a source off, and nothing else that looks like it", () => {
+    assert.strictEqual(SocketUrl.withoutPrefix("websocket:ws://h/"), "ws://h/")
+    for (const url of ["ws://h/", "ws://h/websocket:x", "Websocket:ws://h/", ""]) {
+      assert.strictEqual(SocketUrl.withoutPrefix(url), url)
+    }
+    assert.strictEqual(SocketUrl.withoutPrefix("websocket:websocket:ws://h/"), "websocket:ws://h/")
   })
 
   it("bounds what it shows of a URL that nothing can parse", () => {

@@ -18,8 +18,8 @@ export const ofUrl = (raw: string): string | undefined => {
   if (raw.includes("\\")) return "it has a backslash"
   if (raw.includes("#")) return "it has a fragment"
   const rest = raw.slice(scheme.length + 2)
-  const [authority = "", path = ""] = /^([^/?]*)([^?]*)/.exec(rest)?.slice(1) ?? []
-  return ofAuthority(authority) ?? ofPath(path)
+  const end = rest.search(/[/?]|$/)
+  return ofAuthority(rest.slice(0, end)) ?? ofPath(rest.slice(end).replace(/\?.*/, ""))
 }
 
 const ofAuthority = (authority: string): string | undefined => {
