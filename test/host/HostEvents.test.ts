@@ -146,7 +146,10 @@ describe("PluginHost.deliver", () => {
     return ServicePlugin.make({
       id: "test.plugin",
       version: "1.0.0",
-      ingresses: { gateway: { sources: [GATEWAY], eventKinds: KINDS }, quiet: { sources: [] } },
+      ingresses: {
+        gateway: { sources: [GATEWAY], eventKinds: [...KINDS, "websocket_custom", "host_custom"] },
+        quiet: { sources: [] }
+      },
       websocket: [target],
       handlers: {
         gateway: {
@@ -193,7 +196,16 @@ describe("PluginHost.deliver", () => {
         Effect.map(Effect.flip(effect), (error) => ("field" in error ? error.field : error._tag))
       const circular: Array<unknown> = []
       circular.push(circular)
-      const kinds = ["websocket_text", "timer", "command_result", "websocket_close", "unlisted", "Order"]
+      const kinds = [
+        "websocket_text",
+        "websocket_custom",
+        "host_custom",
+        "timer",
+        "command_result",
+        "websocket_close",
+        "unlisted",
+        "Order"
+      ]
       for (const kind of kinds) assert.strictEqual(yield* field(deliver({}, kind)), "kind")
       // An ingress that lists no kinds takes none of the application's.
       assert.strictEqual(yield* field(deliver({}, "order", "quiet")), "kind")
