@@ -103,9 +103,6 @@ const all = (...checks: ReadonlyArray<() => Checked>): Checked => {
   return ok
 }
 
-const texts = (permissions: ReadonlyArray<Permission.Permission>): ReadonlySet<string> =>
-  new Set(permissions.map(Permission.format))
-
 /**
  * Reads once what a package declares and is enabled for, and then evaluates it
  * with whatever is granted. What is asked later costs nothing that grows with
@@ -115,120 +112,134 @@ const texts = (permissions: ReadonlyArray<Permission.Permission>): ReadonlySet<s
  * @since 0.2.0
  */
 export const evaluator = (subject: Subject): ((answer: Answer) => Evaluation) => {
-  const { digest, id, manifest, version } = subject
-  const bound = { id, version, digest }
-  const declared = texts(manifest.permissions)
-  const surfaces = new Set(manifest.surfaces)
-  const enabled = new Set(subject.surfaces ?? manifest.surfaces)
-  const services = manifest.services.map(({ name }) => name)
-  const declaredTargets = manifest.websocket.map(readTarget)
-  let rates: ReadonlyMap<string, Rate> = new Map()
-
+  const asking = askingOf(subject)
+  let rates: Rates = new Map()
   return ({ cause, grant }) => {
-    const granted = grant === undefined ? undefined : texts(grant.permissions)
     // Kept through a failure of the store, which is no reason for another full minute's worth.
     if (grant !== undefined) rates = new Map(grant.websocket.map((target) => rateOf(target, rates)))
-    const grantedTargets = (grant?.websocket ?? []).map((target) => ({
-      ...readTarget(target),
-      rate: bounded(rateOf(target, rates)[1])
-    }))
-
-    const missing = (permission: string, where: PermissionMissing["missing"]) =>
-      Result.fail(
-        new PermissionMissing({
-          permission,
-          missing: where,
-          ...(where === "grant" && cause !== undefined ? { cause } : {})
-        })
-      )
-
-    const permission = (wanted: Permission.Served): Checked => {
-      const text = Permission.format(wanted)
-      if (!declared.has(text)) return missing(text, "manifest")
-      return granted?.has(text) === true ? ok : missing(text, "grant")
-    }
-
-    const binding = (): Checked => {
-      for (const field of ["id", "version", "digest"] as const) {
-        if (grant !== undefined && grant[field] !== bound[field]) {
-          return Result.fail(new GrantBindingMismatch({ field, granted: grant[field], actual: bound[field] }))
-        }
-      }
-      return ok
-    }
-
-    const surface = (name: "service" | "ingress"): Checked => {
-      if (!surfaces.has(name)) return missing(`surface ${name}`, "manifest")
-      if (!enabled.has(name)) return missing(`surface ${name}`, "enablement")
-      return permission({ kind: "surface", surface: name })
-    }
-
-    const service = all(
-      binding,
-      () => surface("service"),
-      () => (services.length === 0 ? missing("service", "manifest") : ok),
-      ...services.map((name) => () => permission({ kind: "service", name }))
-    )
-
-    const ingress = (name: string): Checked =>
-      all(
-        () => service,
-        () => surface("ingress"),
-        () => permission({ kind: "ingress", name })
-      )
-
-    const target: Evaluation["target"] = (ingressName, raw, display = SocketUrl.display(raw)) => {
-      const allowed = all(
-        () => ingress(ingressName),
-        () => permission({ kind: "host_api", api: "websocket" })
-      )
-      if (Result.isFailure(allowed)) return Result.fail(allowed.failure)
-      const parsed = SocketUrl.parse(raw)
-      if (Result.isFailure(parsed)) {
-        return Result.fail(new TargetInvalid({ url: display, problem: parsed.failure }))
-      }
-      return authorizeUrl(declaredTargets, grantedTargets, parsed.success, display)
-    }
-
-    return { service, ingress, target }
+    return evaluate(asking, {
+      grant,
+      cause,
+      permissions: textsOf(grant?.permissions ?? []),
+      targets: grantedOf(grant, rates)
+    })
   }
 }
 
+/** A subject as it was when it began to ask. */
+interface Asking {
+  readonly pins: Pick<Subject, "id" | "version" | "digest">
+  readonly permissions: ReadonlySet<string>
+  readonly surfaces: ReadonlySet<string>
+  readonly enabled: ReadonlySet<string>
+  readonly services: ReadonlyArray<string>
+  readonly targets: ReadonlyArray<Target>
+}
+
+const askingOf = ({ digest, id, manifest, surfaces, version }: Subject): Asking => ({
+  pins: { id, version, digest },
+  permissions: textsOf(manifest.permissions),
+  surfaces: new Set(manifest.surfaces),
+  enabled: new Set(surfaces ?? manifest.surfaces),
+  services: manifest.services.map(({ name }) => name),
+  targets: manifest.websocket.map(targetOf)
+})
+
+const textsOf = (permissions: ReadonlyArray<Permission.Permission>): ReadonlySet<string> =>
+  new Set(permissions.map(Permission.format))
+
+interface Granted extends Answer {
+  readonly permissions: ReadonlySet<string>
+  readonly targets: ReadonlyArray<Target & { readonly rate: Rate | undefined }>
+}
+
+const grantedOf = (grant: Grant | undefined, rates: Rates): Granted["targets"] =>
+  (grant?.websocket ?? []).map((target) => {
+    const [, rate] = rateOf(target, rates)
+    const isBounded = rate.sendsPerMinute !== undefined || rate.sendBytesPerMinute !== undefined
+    return { ...targetOf(target), rate: isBounded ? rate : undefined }
+  })
+
+const evaluate = (asking: Asking, granted: Granted): Evaluation => {
+  const service = all(
+    () => binding(asking, granted),
+    () => surface(asking, granted, "service"),
+    () => (asking.services.length === 0 ? missing("service", "manifest") : ok),
+    ...asking.services.map((name) => () => permission(asking, granted, { kind: "service", name }))
+  )
+  const ingress = (name: string): Checked =>
+    all(
+      () => service,
+      () => surface(asking, granted, "ingress"),
+      () => permission(asking, granted, { kind: "ingress", name })
+    )
+  const target: Evaluation["target"] = (ingressName, raw, display = SocketUrl.display(raw)) => {
+    const allowed = all(
+      () => ingress(ingressName),
+      () => permission(asking, granted, { kind: "host_api", api: "websocket" })
+    )
+    if (Result.isFailure(allowed)) return Result.fail(allowed.failure)
+    const parsed = SocketUrl.parse(raw)
+    return Result.isFailure(parsed)
+      ? Result.fail(new TargetInvalid({ url: display, problem: parsed.failure }))
+      : authorizeUrl(asking.targets, granted.targets, parsed.success, display)
+  }
+  return { service, ingress, target }
+}
+
+const missing = (text: string, where: PermissionMissing["missing"], cause?: unknown): Checked =>
+  Result.fail(new PermissionMissing({ permission: text, missing: where, ...(cause === undefined ? {} : { cause }) }))
+
+const permission = (asking: Asking, { cause, permissions }: Granted, wanted: Permission.Served): Checked => {
+  const text = Permission.format(wanted)
+  if (!asking.permissions.has(text)) return missing(text, "manifest")
+  return permissions.has(text) ? ok : missing(text, "grant", cause)
+}
+
+const binding = ({ pins }: Asking, { grant }: Granted): Checked => {
+  for (const field of ["id", "version", "digest"] as const) {
+    if (grant !== undefined && grant[field] !== pins[field]) {
+      return Result.fail(new GrantBindingMismatch({ field, granted: grant[field], actual: pins[field] }))
+    }
+  }
+  return ok
+}
+
+const surface = (asking: Asking, granted: Granted, name: "service" | "ingress"): Checked => {
+  if (!asking.surfaces.has(name)) return missing(`surface ${name}`, "manifest")
+  if (!asking.enabled.has(name)) return missing(`surface ${name}`, "enablement")
+  return permission(asking, granted, { kind: "surface", surface: name })
+}
+
 /** A target as it is asked about. */
-interface Read {
+interface Target {
   readonly matches: (url: SocketUrl.SocketUrl) => boolean
   readonly subprotocols: ReadonlyArray<string>
   readonly privateAddresses: boolean
 }
 
-const readTarget = (target: WebSocketTarget.GrantedTarget): Read => ({
+const targetOf = (target: WebSocketTarget.GrantedTarget): Target => ({
   matches: WebSocketTarget.matcher(target),
   subprotocols: target.subprotocols ?? [],
   privateAddresses: target.privateAddresses === true
 })
 
+type Rates = ReadonlyMap<string, Rate>
+
 /** The rate of a target under what the target is: the one that was there before, if there was one. */
-const rateOf = (
-  target: WebSocketTarget.GrantedTarget,
-  former: ReadonlyMap<string, Rate>
-): readonly [key: string, rate: Rate] => {
+const rateOf = (target: WebSocketTarget.GrantedTarget, former: Rates): readonly [key: string, rate: Rate] => {
   const key = JSON.stringify(target)
   const { sendBytesPerMinute, sendsPerMinute } = target
-  return [
-    key,
-    former.get(key) ?? {
-      sendsPerMinute: sendsPerMinute === 0 ? undefined : sendsPerMinute,
-      sendBytesPerMinute: sendBytesPerMinute === 0 ? undefined : sendBytesPerMinute
-    }
-  ]
+  const rate = {
+    sendsPerMinute: sendsPerMinute === 0 ? undefined : sendsPerMinute,
+    sendBytesPerMinute: sendBytesPerMinute === 0 ? undefined : sendBytesPerMinute
+  }
+  return [key, former.get(key) ?? rate]
 }
 
-const bounded = (rate: Rate): Rate | undefined =>
-  rate.sendsPerMinute === undefined && rate.sendBytesPerMinute === undefined ? undefined : rate
-
 const authorizeUrl = (
-  declaredTargets: ReadonlyArray<Read>,
-  grantedTargets: ReadonlyArray<Read & { readonly rate: Rate | undefined }>,
+  declaredTargets: ReadonlyArray<Target>,
+  grantedTargets: Granted["targets"],
   url: SocketUrl.SocketUrl,
   display: string
 ): Result.Result<Authorization, GrantError> => {
@@ -240,8 +251,8 @@ const authorizeUrl = (
   if (decisive === undefined) return Result.fail(new TargetUngranted({ url: display, subprotocol: null }))
   const subprotocols = [...new Set(declared.flatMap((target) => target.subprotocols))]
   const allowed = new Set(granted.flatMap((target) => target.subprotocols))
-  const missing = subprotocols.find((subprotocol) => !allowed.has(subprotocol))
-  if (missing !== undefined) return Result.fail(new TargetUngranted({ url: display, subprotocol: missing }))
+  const ungranted = subprotocols.find((subprotocol) => !allowed.has(subprotocol))
+  if (ungranted !== undefined) return Result.fail(new TargetUngranted({ url: display, subprotocol: ungranted }))
   const { privateAddresses, rate } = decisive
   return Result.succeed({ url, display, subprotocols, privateAddresses, rate })
 }

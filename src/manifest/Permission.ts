@@ -73,14 +73,3 @@ export const format = (permission: Permission): string => {
       return "external_write"
   }
 }
-
-/**
- * Whether a list of permissions contains exactly this one.
- *
- * @category predicates
- * @since 0.1.0
- */
-export const includes = (permissions: ReadonlyArray<Permission>, permission: Served): boolean => {
-  const wanted = format(permission)
-  return permissions.some((candidate) => format(candidate) === wanted)
-}
