@@ -154,6 +154,25 @@ describe("a frame collector", () => {
     })
   }
 
+  for (const [name, stream, read, most] of [
+    ["a frame's own bytes, however often it grows", whole(1_000_000), 4096, 1_000_010],
+    ["one read for a frame that only says it is long", whole(1_000_000).subarray(0, 100), 100, 65_536],
+    ["four times what came of a long frame", whole(1_000_000).subarray(0, 70_000), 70_000, 280_000],
+    ["a small frame's own bytes", whole(1000).subarray(0, 500), 500, 1004],
+    ["twice the fragments that came", fragmented(20_000), 3, 120_000],
+    ["twice the fragments that came in one read", fragmented(20_000).subarray(0, -1), 100_000, 120_000]
+  ] as const) {
+    it(`takes as memory at most ${name}`, () => {
+      const allocated = vi.spyOn(Buffer, "allocUnsafe")
+      const collector = new FrameCollector(LIMITS, () => true)
+      for (const bytes of cut(stream, [read])) collector.take(bytes)
+      const sizes = allocated.mock.calls.map(([size]) => size)
+      allocated.mockRestore()
+      assert.isAtMost(Math.max(...sizes), most)
+      assert.isAtMost(sizes.length, 20)
+    })
+  }
+
   it("takes a message of exactly the limits, and lets the receiver refuse one of more", async () => {
     const limits = { bytes: 1000, fragments: 10 }
     const send = async (bytes: number, fragments: number) =>
