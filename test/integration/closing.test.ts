@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import * as Servers from "../support/servers.ts"
-import { assertSeen, eventually, LATER, runHost, SOON } from "./support/host.ts"
+import { assertAccounted, assertSeen, eventually, LATER, runHost, SOON } from "./support/host.ts"
 
 const stopped = { state: "stopped service", epoch: 1, events: ["open 1"] }
 
@@ -113,6 +113,41 @@ describe("closing the host's scope", () => {
       // Of all events the open was answered; the rest was discarded: texts, the one in flight, and the close.
       assert.deepInclude(seen.plugin.dispatchCounters, { dispatched: 1, discarded: enqueuedText + 1 })
     })
+  )
+
+  it.live(
+    "reads on to the clean end, and counts what comes after the close as rejected, wherever that cuts the bytes",
+    () =>
+      Effect.gen(function* () {
+        const first = Servers.text("first")
+        const bytes = Buffer.concat([first, Servers.text("second")])
+        const cuts = Array.from({ length: bytes.length + 1 }, (_, cut) => cut)
+        const before = (cut: number) => Number(cut >= first.length) + Number(cut === bytes.length)
+        const { url } = yield* Servers.answering((socket, request) => {
+          const cut = Number(/^GET \/(\d+)/.exec(request)?.[1])
+          socket.once("data", () =>
+            socket.write(Buffer.concat([bytes.subarray(cut), Servers.closeFrame(1001, "late")]))
+          )
+          socket.write(Buffer.concat([Servers.switching(request), bytes.subarray(0, cut)]))
+        })
+        const { handed, stop, until } = yield* runHost({
+          sources: cuts.map((cut) => `${url}${cut}`),
+          limits: { closeGraceMs: 5000, connectionsPerPlugin: cuts.length, dialsAtOncePerPlugin: cuts.length }
+        })
+        const early = cuts.reduce((sum, cut) => sum + before(cut), 0)
+        yield* until(() => handed.length === cuts.length + early)
+        yield* stop
+        const { plugin } = yield* until(() => true)
+        assertAccounted(plugin)
+        plugin.websocketConnections.forEach(({ enqueuedText, lastClose, receivedTextFrames, rejectedText }, cut) => {
+          assert.deepStrictEqual(
+            { enqueuedText, rejectedText, receivedTextFrames },
+            { enqueuedText: before(cut), rejectedText: 2 - before(cut), receivedTextFrames: 2 },
+            `cut at ${cut}`
+          )
+          assert.deepInclude(lastClose, { code: 1001, reason: "late", clean: true })
+        })
+      })
   )
 
   it.live("gives up a dial under way at once", () =>
