@@ -35,7 +35,7 @@ import {
   type DialError,
   type DialPhase
 } from "./ConnectionError.ts"
-import type { ConnectionSink, ReportedError } from "./ConnectionSink.ts"
+import { reportedOf, type ConnectionSink, type ReportedError } from "./ConnectionSink.ts"
 import type { PluginSlots } from "./DialLimiter.ts"
 import { Redial } from "./internal/redial.ts"
 import { Route, type Resolved } from "./internal/route.ts"
@@ -608,9 +608,9 @@ export class Connection {
     if (decision.state === "stopped" && decision.reason === "grant") {
       this.#report(new GrantRevoked({ url: source.display }))
     }
-    const error = clean && session.error === null ? null : { tag: cause._tag, message: cause.message }
+    const error = clean && session.error === null ? null : reportedOf(cause)
     const deliver = this.#wish.kind !== "service" && this.covered && !session.isRevoked
-    sink.ended({ code, reason, clean, error }, decision.state === "waiting", deliver)
+    sink.ended({ code, reason, clean, unconfirmed: session.unconfirmed, error }, decision.state === "waiting", deliver)
     this.#apply(decision)
   }
 
@@ -638,7 +638,7 @@ export class Connection {
     const decision = this.#decide({ kind: "dial", error }, false)
     this.#report(error)
     const deliver = this.#wish.kind !== "service" && this.covered
-    this.#options.sink.dialFailed({ tag: error._tag, message: error.message }, decision.state === "waiting", deliver)
+    this.#options.sink.dialFailed(reportedOf(error), decision.state === "waiting", deliver)
     this.#apply(decision)
   }
 

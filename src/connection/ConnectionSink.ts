@@ -5,10 +5,14 @@
  *
  * @since 0.1.0
  */
+import type { ConnectionError, DialError } from "./ConnectionError.ts"
 import type { ReadMode } from "./WebSocketClient.ts"
 
 /**
- * An error as an event carries it.
+ * An error as an event carries it: beside tag and message what it has of an
+ * HTTP `status`, how long a server is left alone (`retryAfterMs`), a `code` (a
+ * number if it is a close code), a `phase` of the dial, and `what` it was. What
+ * it doesn't have is absent.
  *
  * @category models
  * @since 0.1.0
@@ -16,6 +20,43 @@ import type { ReadMode } from "./WebSocketClient.ts"
 export interface ReportedError {
   readonly tag: string
   readonly message: string
+  readonly status?: number
+  readonly retryAfterMs?: number
+  readonly code?: number | string
+  readonly phase?: string
+  readonly what?: string
+}
+
+/**
+ * An error as events carry it.
+ *
+ * @category constructors
+ * @since 0.2.0
+ */
+export const reportedOf = (error: DialError | ConnectionError): ReportedError => {
+  const { message } = error
+  const tag = error._tag
+  switch (error._tag) {
+    case "OpenTimeout":
+      return { tag, message, phase: error.phase }
+    case "DialFailed":
+      return { tag, message, code: error.code, phase: error.phase }
+    case "HandshakeRejected": {
+      const { retryAfterMs, status } = error
+      return {
+        tag,
+        message,
+        ...(status === null ? {} : { status }),
+        ...(retryAfterMs === null ? {} : { retryAfterMs })
+      }
+    }
+    case "ConnectionClosed":
+      return { tag, message, code: error.code }
+    case "MessageTooLarge":
+      return { tag, message, what: error.what }
+    default:
+      return { tag, message }
+  }
 }
 
 /**
@@ -28,6 +69,8 @@ export interface EpochEnd {
   readonly code: number
   readonly reason: string
   readonly clean: boolean
+  /** How many frames were sent in it that no pong confirmed. */
+  readonly unconfirmed: number
   /** The cause where the end wasn't a close frame. */
   readonly error: ReportedError | null
 }

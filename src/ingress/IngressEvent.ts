@@ -9,7 +9,7 @@
  * @since 0.1.0
  */
 import type * as Schema from "effect/Schema"
-import type { ReportedError } from "../connection/ConnectionSink.ts"
+import type { EpochEnd, ReportedError } from "../connection/ConnectionSink.ts"
 import { memoryOf } from "./Accounting.ts"
 import type { CommandOutcome } from "./CommandOutcome.ts"
 
@@ -176,7 +176,9 @@ export class WebSocketText extends Base {
 /**
  * The connection ended. `code` and `reason` are those of the peer's close
  * frame: 1005 if it had no code, 1006 if none came; `clean`: one came.
- * `willReconnect`: the source is dialled again by itself.
+ * `unconfirmed`: how many frames were sent in this epoch that no pong confirmed,
+ * so at most so many were lost. `willReconnect`: the source is dialled again by
+ * itself.
  *
  * @category models
  * @since 0.1.0
@@ -185,6 +187,7 @@ export class WebSocketClose extends Base {
   readonly code: number
   readonly reason: string
   readonly clean: boolean
+  readonly unconfirmed: number
   readonly willReconnect: boolean
 
   constructor(
@@ -192,13 +195,14 @@ export class WebSocketClose extends Base {
     sequence: number,
     epoch: number,
     at: number,
-    end: { readonly code: number; readonly reason: string; readonly clean: boolean },
+    end: Omit<EpochEnd, "error">,
     willReconnect: boolean
   ) {
     super(origin, sequence, epoch, at)
     this.code = end.code
     this.reason = end.reason
     this.clean = end.clean
+    this.unconfirmed = end.unconfirmed
     this.willReconnect = willReconnect
   }
 
@@ -216,6 +220,7 @@ export class WebSocketClose extends Base {
       code: this.code,
       reason: this.reason,
       clean: this.clean,
+      unconfirmed: this.unconfirmed,
       willReconnect: this.willReconnect
     }
   }

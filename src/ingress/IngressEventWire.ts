@@ -22,11 +22,20 @@ const payloads = {
     code: Schema.Int,
     reason: Schema.String,
     clean: Schema.Boolean,
+    unconfirmed: Schema.Int,
     willReconnect: Schema.Boolean
   }),
   websocket_error: Wire.struct({
     url: Schema.String,
-    error: Schema.Struct({ tag: Schema.String, message: Schema.String }),
+    error: Wire.struct({
+      tag: Schema.String,
+      message: Schema.String,
+      status: Schema.optionalKey(Schema.Int),
+      retryAfterMs: Schema.optionalKey(Schema.Int),
+      code: Schema.optionalKey(Schema.Union([Schema.Int, Schema.String])),
+      phase: Schema.optionalKey(Schema.String),
+      what: Schema.optionalKey(Schema.String)
+    }),
     willReconnect: Schema.Boolean
   }),
   timer: Schema.Struct({ name: Schema.String, url: Schema.optionalKey(Schema.String) }),

@@ -203,7 +203,7 @@ describe("IngressQueue", () => {
       for (let epoch = 1; epoch <= 5; epoch++) {
         queue.opened(epoch, 1, null, read)
         for (let i = 0; i < READ_BYTES / 2; i++) queue.text("", 0, 0)
-        queue.ended({ code: 1006, reason: "", clean: false, error: null }, true, true)
+        queue.ended({ code: 1006, reason: "", clean: false, unconfirmed: 0, error: null }, true, true)
         assert.isAtMost(queue.depth, 2 + READ_BYTES / 2)
       }
     })
@@ -236,7 +236,11 @@ describe("IngressQueue", () => {
       const { accounting, queue, read } = yield* fixture({ capacity: 8, kinds: [] })
       queue.opened(1, 1, null, read)
       queue.text("x", 1, 0)
-      queue.ended({ code: 1006, reason: "", clean: false, error: { tag: "ConnectionClosed", message: "" } }, true, true)
+      queue.ended(
+        { code: 1006, reason: "", clean: false, unconfirmed: 0, error: { tag: "ConnectionClosed", message: "" } },
+        true,
+        true
+      )
       queue.dialFailed({ tag: "DialFailed", message: "" }, true, true)
       assert.strictEqual(queue.ignoredText, 1)
       assert.strictEqual(accounting.enqueued, 0)
@@ -247,7 +251,7 @@ describe("IngressQueue", () => {
   it.effect("rule 3: isn't ready for a third epoch while the state events of two wait", () =>
     Effect.gen(function* () {
       const { queue, read, reports } = yield* fixture({ capacity: 8 })
-      const end = () => queue.ended({ code: 1000, reason: "", clean: true, error: null }, true, true)
+      const end = () => queue.ended({ code: 1000, reason: "", clean: true, unconfirmed: 0, error: null }, true, true)
       queue.opened(1, 1, null, read)
       end()
       assert.isTrue(queue.ready())
@@ -268,7 +272,7 @@ describe("IngressQueue", () => {
       queue.opened(1, 1, null, read)
       queue.take()
       const error = { tag: "ConnectionClosed", message: "" }
-      queue.ended({ code: 1006, reason: "", clean: false, error }, false, false)
+      queue.ended({ code: 1006, reason: "", clean: false, unconfirmed: 0, error }, false, false)
       assert.strictEqual(accounting.enqueued, 3)
       assert.strictEqual(accounting.discarded, 2)
       assert.strictEqual(queue.waiting, 0)

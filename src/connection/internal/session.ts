@@ -49,6 +49,8 @@ export class Session implements SocketEvents {
   code = NO_CLOSE_FRAME
   reason = ""
   clean = false
+  /** How many of the frames that were sent in it no pong had confirmed at its end. */
+  unconfirmed = 0
   error: ConnectionError | AddressDenied | null = null
   /** By the clock that is never set. */
   openedAt = 0
@@ -175,6 +177,7 @@ export class Session implements SocketEvents {
     this.#socket = null
     if (!this.wasOpen) return
     const { totals } = this.#owner
+    this.unconfirmed = totals.unconfirmedFrames
     totals.unconfirmedAtEnds += totals.unconfirmedFrames
     totals.unconfirmedFrames = 0
     this.#owner.ended()

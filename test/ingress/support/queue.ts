@@ -68,7 +68,7 @@ const utf8 = new TextEncoder()
 export const push = (queue: IngressQueue.IngressQueue, text: string, at = 0): void =>
   queue.text(text, utf8.encode(text).length, at)
 
-export const CLEAN = { code: 1000, reason: "", clean: true, error: null } as const
+export const CLEAN = { code: 1000, reason: "", clean: true, unconfirmed: 0, error: null } as const
 
 /** What a model knows of an event that is handed over. */
 export const shown = (event: IngressEvent | undefined) =>
