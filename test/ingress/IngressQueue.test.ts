@@ -163,7 +163,7 @@ describe("IngressQueue", () => {
         assert.strictEqual(reports.overflows, model.evicted)
         assert.lengthOf(replies, model.autoReplied)
       }),
-    { arbitrary: { runs: 500 } }
+    { arbitrary: { runs: 250 } }
   )
 
   it.effect("pauses at half, slides when told to, and reads again at a quarter", () =>

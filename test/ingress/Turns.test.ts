@@ -1,0 +1,49 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Arbitrary from "effect/Arbitrary"
+import * as Effect from "effect/Effect"
+import { Turns, type Waiting } from "../../src/ingress/Turns.ts"
+import { either, int, list, oneOf } from "../support/arbitraries.ts"
+
+class Member implements Waiting<Member> {
+  inTurn = false
+  nextInTurn: Member | undefined = undefined
+}
+
+type Step = { readonly kind: "join"; readonly index: number } | { readonly kind: "next" }
+
+const Step: Arbitrary.Arbitrary<Step> = either<Step>(
+  Arbitrary.all({ kind: oneOf("join"), index: int(0, 4) }),
+  Arbitrary.all({ kind: oneOf("next") })
+)
+
+describe("Turns", () => {
+  it.effect.prop(
+    "are those of a list in which each stands once, and a call whenever it isn't empty any more",
+    { steps: list(Step, 0, 80) },
+    ({ steps }) =>
+      Effect.sync(() => {
+        let joined = 0
+        const turns = new Turns<Member>(() => joined++)
+        const members = Array.from({ length: 5 }, () => new Member())
+        let waiting: ReadonlyArray<Member> = []
+        let expected = 0
+        for (const step of steps) {
+          if (step.kind === "next") {
+            assert.strictEqual(turns.next(), waiting[0])
+            waiting = waiting.slice(1)
+          } else {
+            const member = members[step.index] ?? assert.fail()
+            turns.join(member)
+            if (waiting.length === 0) expected++
+            if (!waiting.includes(member)) waiting = [...waiting, member]
+          }
+          assert.strictEqual(joined, expected)
+          for (const member of members) assert.strictEqual(member.inTurn, waiting.includes(member))
+        }
+        for (const member of waiting) assert.strictEqual(turns.next(), member)
+        assert.isUndefined(turns.next())
+        for (const member of members) assert.isUndefined(member.nextInTurn)
+      }),
+    { arbitrary: { runs: 100 } }
+  )
+})
