@@ -7,6 +7,7 @@ import type { Values } from "../../limits/Limits.ts"
 import { BinaryUnsupported, ControlFlood, type AddressDenied, type ConnectionError } from "../ConnectionError.ts"
 import type { ConnectionSink } from "../ConnectionSink.ts"
 import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
+import { ControlBucket } from "./controlBucket.ts"
 
 /** What counts for as long as the source exists. */
 export interface Totals {
@@ -57,8 +58,7 @@ export class Session implements SocketEvents {
   readonly #owner: Owner
   #socket: Socket | null = null
   #delivering = false
-  #controlSecond = 0
-  #controlFrames = 0
+  #control: ControlBucket | null = null
 
   constructor(owner: Owner) {
     this.#owner = owner
@@ -117,6 +117,7 @@ export class Session implements SocketEvents {
     this.#socket = socket
     this.#delivering = true
     this.openedAt = this.#owner.monotonic()
+    this.#control = new ControlBucket(this.#owner.limits.controlFramesPerSecond, this.openedAt)
     this.#owner.opened(socket, this.#read)
   }
 
@@ -136,14 +137,15 @@ export class Session implements SocketEvents {
   }
 
   readonly ping = (data: Uint8Array): void => {
-    if (!this.#control() || this.#socket === null) return
+    // After a close frame of ours nothing is sent (RFC 6455, section 5.5.1).
+    if (!this.#takesControl() || this.#socket === null || !this.#delivering) return
     // A peer that pings and never reads gets no more answers than the buffer holds.
     const buffered = this.#socket.bufferedAmount() + data.length
     if (buffered <= this.#owner.limits.sendBufferBytes) this.#socket.pong(data)
   }
 
   readonly pong = (): void => {
-    if (this.#control()) this.#owner.totals.lastPongAt = this.#owner.totals.lastFrameAt
+    if (this.#takesControl()) this.#owner.totals.lastPongAt = this.#owner.totals.lastFrameAt
   }
 
   readonly closing = (): void => {
@@ -175,6 +177,7 @@ export class Session implements SocketEvents {
     this.hasEnded = true
     this.#delivering = false
     this.#socket = null
+    this.#control = null
     if (!this.wasOpen) return
     const { totals } = this.#owner
     this.unconfirmed = totals.unconfirmedFrames
@@ -184,14 +187,11 @@ export class Session implements SocketEvents {
   }
 
   /** Counts a control frame; false once there are too many. */
-  #control(): boolean {
-    if (this.#socket === null) return false
-    const { display, limits, now, totals } = this.#owner
+  #takesControl(): boolean {
+    if (this.#control === null || this.error !== null) return false
+    const { display, limits, monotonic, now, totals } = this.#owner
     totals.lastFrameAt = now()
-    const second = Math.floor(totals.lastFrameAt / 1000)
-    this.#controlFrames = second === this.#controlSecond ? this.#controlFrames + 1 : 1
-    this.#controlSecond = second
-    if (this.#controlFrames <= limits.controlFramesPerSecond) return true
+    if (this.#control.take(monotonic())) return true
     this.failed(new ControlFlood({ url: display, limit: limits.controlFramesPerSecond }))
     this.terminate()
     return false
