@@ -81,8 +81,6 @@ export interface Options {
   readonly enablement: SourceUrl.Enabled
   readonly source: Source
   readonly sourceUrl: typeof SourceUrl.SourceUrl.Service
-  /** Masks foreign text. */
-  readonly mask: (text: string) => string
   readonly authority: Authority
   readonly client: WebSocketClient["Service"]
   readonly sink: ConnectionSink

@@ -254,7 +254,7 @@ describe("SourceUrl", () => {
             reason
           })
           assert.notInclude(diagnostic?.message, reason === "" ? "boom" : reason)
-          assert.include(lines.at(-1), JSON.stringify(reason))
+          assert.isTrue(lines.some((line) => line.includes(JSON.stringify(reason).slice(1, -1))))
           if (asked < failures.length) yield* again(host)
         }
       }).pipe(asking(resolve, { change: { sources: patient } }), Effect.provide(Logger.layer([logger])))

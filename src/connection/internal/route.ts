@@ -20,8 +20,6 @@ export interface Options {
   readonly source: Source
   readonly sourceUrl: typeof SourceUrl.SourceUrl.Service
   readonly authority: Authority
-  /** Masks foreign text. */
-  readonly mask: (text: string) => string
 }
 
 type Headers = Source["headers"]
@@ -104,7 +102,7 @@ export class Route {
 
   /** What the application answers; it need not be written in TypeScript. */
   get #answer(): Effect.Effect<SourceUrl.Answer, DialFailed> {
-    const { enablement, mask, pluginRef, source, sourceUrl } = this.#options
+    const { enablement, pluginRef, source, sourceUrl } = this.#options
     const { display, id: sourceId, ingress: ingressName, url } = source
     const request = { pluginRef, ingressName, sourceId, url, dialUrl: this.#dialUrl }
     return Effect.suspend(() =>
@@ -115,10 +113,7 @@ export class Route {
       ),
       Effect.catchCause((cause) => {
         const reason = Reason.of(Cause.squash(cause))
-        return Effect.andThen(
-          Effect.logWarning("what is to be dialled could not be resolved", pluginRef, sourceId, mask(reason)),
-          Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED", reason }))
-        )
+        return Effect.fail(new DialFailed({ url: display, phase: "url", code: "EUNRESOLVED", reason }))
       })
     )
   }

@@ -222,12 +222,11 @@ const strangers = ({ sources, surfaces = [] }: Enablement, manifest: Manifest) =
 ]
 
 const prepare = (
-  wanted: Wanted,
+  { enablement, found, ref }: Wanted,
   parts: Pick<Row, "key" | "log" | "dials">,
   shared: Shared
 ): Effect.Effect<SetupOrProblem> =>
   Effect.gen(function* () {
-    const { enablement, found, ref } = wanted
     if ("_tag" in found) return found
     const { digest, manifest, runtime } = found
     const scope = yield* Scope.make()
@@ -249,19 +248,19 @@ const prepare = (
       release: Scope.close(scope, Exit.void)
     }
     const { config, id, instance = null } = enablement
-    const asked = { enablement: { id, instance, config }, mask: redactionOf(wanted).foreign }
+    const asking = { id, instance, config }
     const sources = Source.all(manifest, enablement)
     return {
       ...prepared,
-      slots: (former, record) => slots({ ...parts, ref, prepared, record, asked }, sources, former, shared)
+      slots: (former, record) => slots({ ...parts, ref, prepared, record, asking }, sources, former, shared)
     }
   })
 
 interface Slots extends Pick<Row, "key" | "log" | "dials" | "ref"> {
   readonly prepared: Omit<Setup, "slots">
   readonly record: PluginRecord
-  /** What is said of the plugin to who is asked what is dialled for it, and how what that says is masked. */
-  readonly asked: Pick<Connection.Options, "enablement" | "mask">
+  /** What is said of the plugin to whom is asked what is dialled for it. */
+  readonly asking: Connection.Options["enablement"]
 }
 
 /** The sources of a plugin: those that stay are kept, with all that they counted. */
@@ -333,7 +332,7 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
   })
 
 const connectionOptions = (
-  { asked, dials, log, prepared, ref }: Slots,
+  { asking, dials, log, prepared, ref }: Slots,
   source: Source.Source,
   refused: Connection.Options["refused"],
   { activity, changeLog, changed, client, limits, sourceUrl, turnNow }: Shared
@@ -341,7 +340,7 @@ const connectionOptions = (
   const tell = changeLog.connection(ref)
   return {
     pluginRef: ref,
-    ...asked,
+    enablement: asking,
     source,
     sourceUrl,
     authority: prepared.authority,

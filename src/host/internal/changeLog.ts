@@ -77,7 +77,10 @@ export class ChangeLog {
 }
 
 /** A message without anything foreign, and the stack where the developer's own code was the cause. */
-const told = ({ message, tag }: Diagnostic.Diagnostic, error: PluginDiagnostic, isInProcess: boolean) => {
+const told = ({ error: shown, message, tag }: Diagnostic.Diagnostic, error: PluginDiagnostic, isInProcess: boolean) => {
+  // What the application's own code said of it, masked as it stands in the diagnostic.
+  if (tag === "DialFailed" && typeof shown["reason"] === "string")
+    return { message: `${tag}: ${message}: ${shown["reason"]}` }
   if (Diagnostic.isQuoting(tag)) return { message: `${tag}: ${ELSEWHERE}` }
   if (!("cause" in error) || error.cause === undefined) return { message: `${tag}: ${message}` }
   const isOwn = isInProcess && (tag === "InstanceLost" || tag === "StartFailed")
