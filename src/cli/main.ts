@@ -98,7 +98,8 @@ export const main = (signals: Signals): void => {
     fiber.addObserver((exit) => teardown(exit, (code) => process.exit(code)))
     signals.listen(() => fiber.interruptUnsafe(fiber.id))
   })
-  const output = Output.make(Descriptor.open())
+  const descriptors = Descriptor.open({ fd: 1, stream: () => process.stdout }, { fd: 2, stream: () => process.stderr })
+  const output = Output.make(descriptors)
   takeWarnings(output)
   run(program(output), {
     disableErrorReporting: true,

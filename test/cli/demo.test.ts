@@ -2,43 +2,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { type ChildProcess, execFileSync } from "node:child_process"
+import { type ChildProcess, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as net from "node:net"
-import * as os from "node:os"
-import * as path from "node:path"
-import { assertLogLines, documents, mooring } from "./support/program.ts"
-
-/** A file that is opened for as long as the test runs. */
-const opened = (name: string, flags: number) =>
-  Effect.acquireRelease(
-    Effect.sync(() => fs.openSync(name, flags)),
-    (fd) => Effect.sync(() => fs.closeSync(fd))
-  )
-
-/** A pipe with a name: both its ends. */
-const pipe = Effect.gen(function* () {
-  const folder = yield* Effect.acquireRelease(
-    Effect.sync(() => fs.mkdtempSync(path.join(os.tmpdir(), "mooring-"))),
-    (made) => Effect.sync(() => fs.rmSync(made, { recursive: true }))
-  )
-  const name = path.join(folder, "pipe")
-  execFileSync("mkfifo", [name])
-  const read = yield* opened(name, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
-  const write = yield* opened(name, fs.constants.O_WRONLY)
-  return { name, read, write }
-})
-
-/** The writing end of a pipe that is full and that nobody reads. */
-const fullPipe = Effect.gen(function* () {
-  const { name, write } = yield* pipe
-  const filling = yield* opened(name, fs.constants.O_WRONLY | fs.constants.O_NONBLOCK)
-  try {
-    for (;;) fs.writeSync(filling, new Uint8Array(4096))
-  } catch {
-    return write
-  }
-})
+import { fullPipe, opened, pipe } from "./support/files.ts"
+import { assertLogLines, BIN, CACHED, documents, mooring } from "./support/program.ts"
 
 /** Completes when the gateway at a port has ticked: the demo has been up for a while. */
 const ticked = (port: number): Effect.Effect<void> =>
@@ -173,7 +141,7 @@ describe("the ends of mooring demo", () => {
     it.live(`ends at once, with ${code}, at a second ${signal}`, () =>
       Effect.gen(function* () {
         const { port } = yield* Effect.scoped(taken)
-        const write = yield* fullPipe
+        const { write } = yield* fullPipe
         // Nobody reads its last document, so that its own end takes a while.
         const args = ["demo", "--port", String(port), "--json"]
         const ended = yield* signalled(args, { stdio: ["ignore", write, "pipe"] }, port, (child) =>
@@ -232,11 +200,26 @@ describe("the ends of mooring demo", () => {
     })
   )
 
+  it.live("is by its own rules where stdout or stderr was closed by a shell, which is /dev/null to Node", () =>
+    Effect.gen(function* () {
+      for (const closed of [">&-", "2>&-", ">&- 2>&-"]) {
+        const args = ["--port", "0", "--json", "--for", "200ms"].join(" ")
+        const ended = yield* Effect.sync(() =>
+          spawnSync("sh", ["-c", `"$0" "$1" demo ${args} ${closed}`, process.execPath, BIN], {
+            env: { ...process.env, ...CACHED },
+            stdio: ["ignore", "pipe", "pipe"]
+          })
+        )
+        assert.strictEqual(ended.status, 0)
+      }
+    })
+  )
+
   for (const how of ["--for", "SIGTERM"] as const) {
     it.live(`isn't held up by a reader of stdout that stalls at a pipe: by ${how}`, () =>
       Effect.gen(function* () {
         const { port } = yield* Effect.scoped(taken)
-        const write = yield* fullPipe
+        const { write } = yield* fullPipe
         const args = ["demo", "--port", String(port), "--json"]
         const { code, stderr } = yield* how === "--for"
           ? mooring([...args, "--for", "300ms"], { stdio: ["ignore", write, "pipe"] })
@@ -258,7 +241,7 @@ describe("the ends of mooring demo", () => {
 
   it.live("isn't held up by a reader of stderr that stalls, nor of both", () =>
     Effect.gen(function* () {
-      const write = yield* fullPipe
+      const { write } = yield* fullPipe
       const args = ["demo", "--port", "0", "--for", "300ms"]
       assert.strictEqual((yield* mooring(args, { stdio: ["ignore", "pipe", write] })).code, 0)
       assert.strictEqual((yield* mooring([...args, "--json"], { stdio: ["ignore", write, write] })).code, 1)

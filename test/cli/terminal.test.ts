@@ -6,9 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn, spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
-import { CACHED } from "./support/program.ts"
-
-const BIN = fileURLToPath(new URL("../../src/cli/bin.cts", import.meta.url))
+import { BIN, CACHED } from "./support/program.ts"
 
 const END_AFTER_WRITES = fileURLToPath(new URL("support/endAfterWrites.cjs", import.meta.url))
 

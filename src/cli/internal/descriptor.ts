@@ -8,9 +8,10 @@
  * whoever started the program as it was.
  */
 import * as fs from "node:fs"
+import type { Writable } from "node:stream"
 import * as tty from "node:tty"
 
-type Failure = NodeJS.ErrnoException | null | undefined
+type Failure = NodeJS.ErrnoException | null
 
 /** Told how many bytes were taken, or why none ever will be. */
 type Taken = (error: Failure, count: number) => void
@@ -40,7 +41,7 @@ export const make = (sink: Sink): Descriptor => {
     sink(first.bytes, (error, count) => {
       total += count
       first.bytes = first.bytes.subarray(count)
-      if (error === null || error === undefined) {
+      if (error === null) {
         delay = count > 0 ? FIRST_RETRY_MS : Math.min(2 * delay, LAST_RETRY_MS)
         if (first.bytes.length > 0) return count > 0 ? next() : void setTimeout(next, delay)
       }
@@ -75,17 +76,22 @@ const toFile =
   }
 
 /** A socket can't be opened anew; Node never blocks at one. Slice by slice, so that one can see it move. */
-const toStream = (stream: NodeJS.WriteStream): Sink => {
+const toStream = (stream: Writable): Sink => {
   stream.on("error", () => {})
   return (bytes, taken) => {
     const slice = bytes.subarray(0, SLICE)
-    stream.write(slice, (error) => taken(error, error ? 0 : slice.length))
+    stream.write(slice, (error) => (error ? taken(error, 0) : taken(null, slice.length)))
   }
 }
 
-const opened = (fd: 1 | 2, stat: fs.Stats | undefined): Sink => {
-  const stream = () => toStream(fd === 1 ? process.stdout : process.stderr)
-  if (stat?.isSocket()) return stream()
+/** What is opened: a descriptor, and Node's stream on it for where that can't be opened anew. */
+export interface Target {
+  readonly fd: number
+  readonly stream: () => Writable
+}
+
+const opened = ({ fd, stream }: Target, stat: fs.Stats | undefined): Sink => {
+  if (stat?.isSocket()) return toStream(stream())
   if (!stat?.isFIFO() && !tty.isatty(fd)) return toFile(fd)
   try {
     const { O_NOCTTY, O_NONBLOCK, O_WRONLY } = fs.constants
@@ -93,7 +99,7 @@ const opened = (fd: 1 | 2, stat: fs.Stats | undefined): Sink => {
   } catch (cause) {
     // A pipe without a reader says ENXIO, and writing to it EPIPE at once. Else there is no /proc, or it's another's.
     const gone = cause instanceof Error && "code" in cause && cause.code === "ENXIO"
-    return stat?.isFIFO() && !gone ? stream() : toFile(fd)
+    return stat?.isFIFO() && !gone ? toStream(stream()) : toFile(fd)
   }
 }
 
@@ -105,10 +111,10 @@ const statOf = (fd: number): fs.Stats | undefined => {
   }
 }
 
-/** Opens stdout and stderr: one queue where both are the same file, so that no line gets into the middle of another. */
-export const open = (): { readonly stdout: Descriptor; readonly stderr: Descriptor } => {
-  const [out, error] = [statOf(1), statOf(2)]
-  const stdout = make(opened(1, out))
-  const same = out !== undefined && out.dev === error?.dev && out.ino === error.ino
-  return { stdout, stderr: same ? stdout : make(opened(2, error)) }
+/** Opens two: one queue where both are the same file, so that no line gets into the middle of another. */
+export const open = (out: Target, error: Target): { readonly stdout: Descriptor; readonly stderr: Descriptor } => {
+  const [first, second] = [statOf(out.fd), statOf(error.fd)]
+  const stdout = make(opened(out, first))
+  const same = first !== undefined && first.dev === second?.dev && first.ino === second.ino
+  return { stdout, stderr: same ? stdout : make(opened(error, second)) }
 }

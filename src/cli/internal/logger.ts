@@ -2,6 +2,7 @@
  * The program's log: one line an entry on stderr, written by the program
  * itself, since `console` ends the process where stderr can't be written.
  */
+import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
 import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
@@ -14,7 +15,7 @@ type Write = (line: string) => void
 export const layer = (write: Write): Layer.Layer<never> =>
   Logger.layer([
     Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
-      const told = Array.isArray(message) ? message : [message]
+      const told = Arr.ensure(message)
       const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
       const words = [...told.map(textOf), ...annotations.map(([key, value]) => `${key}=${textOf(value)}`)]
       write([line(date, logLevel, words.join(" ")), ...stackOf(cause)].join("\n"))

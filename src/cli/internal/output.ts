@@ -28,7 +28,7 @@ const terminal = (): Screen.Terminal | undefined => {
   const { stderr } = process
   stderr.on("error", () => {})
   return {
-    size: () => ({ columns: stderr.columns, rows: stderr.rows }),
+    size: () => ({ columns: Number(stderr.columns), rows: Number(stderr.rows) }),
     onResize: (listener) => void stderr.on("resize", listener)
   }
 }

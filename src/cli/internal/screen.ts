@@ -36,9 +36,9 @@ export interface Screen {
   readonly drained: (patience: number) => Effect.Effect<void>
 }
 
-/** Where stderr is a terminal: what tells its size, as long as it does, and when it has changed. */
+/** Where stderr is a terminal: what tells its size, 0 or nothing of use where it has none, and when that has changed. */
 export interface Terminal {
-  readonly size: () => { readonly columns: number | undefined; readonly rows: number | undefined }
+  readonly size: () => Size
   readonly onResize: (listener: () => void) => void
 }
 
@@ -85,7 +85,7 @@ export const make = (descriptor: Descriptor, terminal: Terminal | undefined): Sc
     busy = true
     descriptor.write(terminal === undefined ? written(text) : frame(text, sizeOf(terminal)), (error) => {
       busy = false
-      if (error !== null && error !== undefined) failed += entries
+      if (error !== null) failed += entries
       flush()
     })
   }
@@ -140,8 +140,7 @@ const sizeOf = (terminal: Terminal): Size => {
   return { columns: orUsual(columns, USUAL.columns), rows: orUsual(rows, USUAL.rows) }
 }
 
-const orUsual = (value: number | undefined, usual: number): number =>
-  value === undefined || !(value > 0) ? usual : value
+const orUsual = (value: number, usual: number): number => (value > 0 ? value : usual)
 
 /** How many rows lines take that were drawn, at a width that may have become smaller since: then they have wrapped. */
 const rowsOf = (lines: ReadonlyArray<string>, { columns, rows }: Size): number => {

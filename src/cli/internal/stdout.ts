@@ -35,9 +35,9 @@ export const make = (descriptor: Descriptor): Stdout => {
   let pending = 0
   let failed: StdoutUnwritable | undefined
 
-  const settle = (error: NodeJS.ErrnoException | null | undefined) => {
+  const settle = (error: NodeJS.ErrnoException | null) => {
     pending--
-    if (error !== null && error !== undefined) failed ??= new StdoutUnwritable({ code: error.code ?? error.name })
+    if (error !== null) failed ??= new StdoutUnwritable({ code: error.code ?? error.name })
     if (pending > 0 && failed === undefined) return
     const told = [...listeners]
     listeners.clear()

@@ -7,7 +7,7 @@ import { either, int, list, oneOf } from "../../support/arbitraries.ts"
 import { fakeDescriptor } from "../support/fakeDescriptor.ts"
 import { terminal } from "../support/terminal.ts"
 
-const make = (columns?: number, rows?: number) => {
+const make = (columns: number, rows: number) => {
   const fake = fakeDescriptor()
   const size = { columns, rows }
   let resized: (() => void) | undefined
@@ -74,12 +74,8 @@ describe("a screen on a terminal", () => {
   })
 
   it("takes one that says that it has no size for a usual one", () => {
-    for (const [columns, rows] of [
-      [0, 0],
-      [undefined, undefined],
-      [Number.NaN, -1]
-    ]) {
-      const { fake, screen } = make(columns, rows)
+    for (const told of [0, -1, Number.NaN]) {
+      const { fake, screen } = make(told, told)
       let asked: Screen.Size | undefined
       screen.show((size) => {
         asked = size
@@ -115,12 +111,22 @@ describe("a screen on a terminal", () => {
     // Of 25 columns that are 3 rows of 10, and one row more.
     assert.include(fake.written(), "\u001b[4A")
   })
+
+  it("never goes up by more rows than it has", () => {
+    const { fake, resize, screen } = make(40, 3)
+    screen.show(() => ["x".repeat(25), "short"])
+    settleAll(fake)
+    resize(5)
+    settleAll(fake)
+    assert.include(fake.written(), "\u001b[2A")
+  })
 })
 
 describe("a screen", () => {
   it("is only lines where there is no terminal", () => {
     const { fake, screen } = onNoTerminal()
     screen.show(() => ["table"])
+    assert.strictEqual(fake.waiting(), 0)
     screen.log("one")
     screen.log("two\nthree")
     settleAll(fake)
@@ -161,10 +167,20 @@ describe("a screen", () => {
     assert.strictEqual(fake.written(), "5 log lines were lost\nseen\n")
   })
 
+  it("counts what there was no room for together with what couldn't be written", () => {
+    const { fake, screen } = onNoTerminal()
+    for (let index = 0; index < 1101; index++) screen.log("x")
+    fake.settle()
+    fake.settle("ENOSPC")
+    screen.log("seen")
+    settleAll(fake)
+    assert.strictEqual(fake.written(), "x\n1100 log lines were lost\nseen\n")
+  })
+
   it.effect("is drained when everything is written, or when nothing is taken for as long as the patience lasts", () =>
     Effect.gen(function* () {
       const { fake, screen } = onNoTerminal()
-      yield* screen.drained(0)
+      yield* screen.drained(1000)
       screen.log("one")
       screen.log("two")
       const drained = yield* Effect.forkChild(screen.drained(1000), { startImmediately: true })

@@ -8,7 +8,8 @@ import * as os from "node:os"
 import * as path from "node:path"
 import { fileURLToPath } from "node:url"
 
-const BIN = fileURLToPath(new URL("../../../src/cli/bin.cts", import.meta.url))
+/** What is executed. */
+export const BIN = fileURLToPath(new URL("../../../src/cli/bin.cts", import.meta.url))
 
 /** So that Node compiles each file once for all tests. */
 export const CACHED = { NODE_COMPILE_CACHE: path.join(os.tmpdir(), "mooring-compile-cache") }

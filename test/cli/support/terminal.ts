@@ -16,7 +16,7 @@ export const terminal = (columns: number) => {
   }
 
   const escape = (count: string | undefined, command: string | undefined) => {
-    if (command === "A") row = Math.max(0, row - Number(count === "" ? 1 : count))
+    if (command === "A") row = Math.max(0, row - Math.max(1, Number(count)))
     if (command === "K") rows[row] = (rows[row] ?? "").slice(0, column)
     if (command === "J") {
       rows[row] = (rows[row] ?? "").slice(0, column)
