@@ -19,6 +19,11 @@ export class Losses {
   /** By sequence, the lowest first. */
   #runs: Array<Run> = []
 
+  /** How many runs are kept. */
+  get size(): number {
+    return this.#runs.length
+  }
+
   /** The event of this sequence was lost. */
   lose(sequence: number): void {
     this.untold++
@@ -39,7 +44,6 @@ export class Losses {
 
   /** All that waited was lost, so many events; `last` is the highest sequence there is. */
   loseAll(waiting: number, last: number): void {
-    if (waiting === 0) return
     this.untold += waiting
     this.#runs = [{ from: this.#runs[0]?.from ?? last, to: last, count: this.untold }]
   }
