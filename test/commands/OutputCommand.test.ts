@@ -160,7 +160,9 @@ describe("OutputCommand", () => {
   it("says at most how long it is as JSON without counting, where it was made for sending", () => {
     assert.strictEqual(mostJsonBytes(sending("hi")), 256 + 6 * (2 + URL.length + "gateway".length))
     for (const command of [
-      Result.getOrThrow(OutputCommand.decode(send({ command_id: "c" }))),
+      ...["command_id", "correlation_id", "source_event_id"].map((id) =>
+        Result.getOrThrow(OutputCommand.decode(send({ [id]: "c" })))
+      ),
       Result.getOrThrow(OutputCommand.decode(OutputCommand.clearTimer("t")))
     ]) {
       assert.strictEqual(mostJsonBytes(command), Number.POSITIVE_INFINITY)

@@ -144,6 +144,8 @@ describe("SelfDelivery", () => {
         { ...answered("x"), ingressName: "elsewhere" },
         { ...answered("x"), payload: "x".repeat(2_000_000) },
         { ...answered("x"), payload: cyclic },
+        { ...answered("x"), payload: JSON.parse(`${"[".repeat(101)}${"]".repeat(101)}`) as unknown },
+        { ...answered("x"), payload: { later: Promise.resolve(1) } },
         { ...answered("x"), payload: undefined }
       ]
       for (const attempt of attempts) {
@@ -156,7 +158,7 @@ describe("SelfDelivery", () => {
       Queue.offerUnsafe(queue, answered("ungranted"))
       yield* settled
       const invalid = "EventInvalid"
-      const expected = ["enqueued", invalid, invalid, invalid, invalid, invalid, invalid, "PermissionMissing"]
+      const expected = ["enqueued", ...Array.from({ length: 8 }, () => invalid), "PermissionMissing"]
       assert.deepStrictEqual(told, expected)
     }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enabled] })))
   })

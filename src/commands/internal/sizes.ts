@@ -18,7 +18,9 @@ export const bytesOver = (text: string, limit: number): number =>
 /** At most how many bytes a command takes as JSON; infinite where only counting tells. */
 export const mostJsonBytes = (command: OutputCommand.OutputCommand): number => {
   const { ids, kind, payload } = OutputCommand.content(command)
-  if (kind !== "websocket_send" || Object.keys(ids).length > 0) return Number.POSITIVE_INFINITY
+  const { commandId, correlationId, sourceEventId } = ids
+  const hasIds = commandId !== undefined || correlationId !== undefined || sourceEventId !== undefined
+  if (kind !== "websocket_send" || hasIds) return Number.POSITIVE_INFINITY
   const { ingressName = "", text, url } = payload
   return ENVELOPE_BYTES + (text.length + url.length + ingressName.length) * MOST_JSON_PER_UNIT
 }
