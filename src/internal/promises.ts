@@ -13,11 +13,8 @@ const MOST_VALUES = 256
 
 const ignored = (): void => {}
 
-const isObject = (value: unknown): value is object =>
-  (typeof value === "object" && value !== null) || typeof value === "function"
-
 /** Takes care of one promise; false where the value is none. */
-const abandonOne = (value: object): boolean => {
+const abandonOne = (value: unknown): boolean => {
   // One of another realm is no instance of ours, and has the same tag.
   if (Object.prototype.toString.call(value) !== "[object Promise]" && !(value instanceof Promise)) return false
   Reflect.apply(Promise.prototype.then, value, [ignored, ignored])
@@ -30,7 +27,7 @@ export const abandon = (value: unknown): boolean => {
   const waiting = [value]
   for (let looked = 0; looked < MOST_VALUES && looked < waiting.length; looked++) {
     const next = waiting[looked]
-    if (!isObject(next)) continue
+    if (typeof next !== "object" || next === null) continue
     try {
       if (abandonOne(next)) hasPromise = true
       else waiting.push(...Object.values(next).slice(0, MOST_VALUES), next instanceof Error ? next.cause : undefined)

@@ -109,41 +109,47 @@ describe("OutputCommand", () => {
     }
   })
 
-  it.each<readonly [made: OutputCommand.Command, kind: string, payload: object, ids: object]>([
-    [OutputCommand.send(EVENT, "hi"), "websocket_send", { url: URL, ingress_name: "gateway", text: "hi" }, {}],
-    [OutputCommand.send(URL, "hi", { epoch: 3 }), "websocket_send", { url: URL, epoch: 3, text: "hi" }, {}],
-    [OutputCommand.close(EVENT), "websocket_close", { url: URL, ingress_name: "gateway" }, {}],
+  it.each<readonly [make: () => OutputCommand.Command, kind: string, payload: object, ids: object]>([
+    [() => OutputCommand.send(EVENT, "hi"), "websocket_send", { url: URL, ingress_name: "gateway", text: "hi" }, {}],
+    [() => OutputCommand.send(URL, "hi", { epoch: 3 }), "websocket_send", { url: URL, epoch: 3, text: "hi" }, {}],
+    [() => OutputCommand.close(EVENT), "websocket_close", { url: URL, ingress_name: "gateway" }, {}],
     [
-      OutputCommand.close(URL, { code: 4000, reason: "bye", epoch: "any", ...IDS }),
+      () => OutputCommand.close(URL, { code: 4000, reason: "bye", epoch: "any", ...IDS }),
       "websocket_close",
       { url: URL, code: 4000, reason: "bye", epoch: "any" },
       WIRE_IDS
     ],
-    [OutputCommand.reconnect(EVENT), "websocket_reconnect", { url: URL, ingress_name: "gateway" }, {}],
+    [() => OutputCommand.reconnect(EVENT), "websocket_reconnect", { url: URL, ingress_name: "gateway" }, {}],
     [
-      OutputCommand.reconnect({ url: URL }, { code: 1000, dialUrl: "ws://o/", epoch: 0, ...IDS }),
+      () => OutputCommand.reconnect({ url: URL }, { code: 1000, dialUrl: "ws://o/", epoch: 0, ...IDS }),
       "websocket_reconnect",
       { url: URL, code: 1000, dial_url: "ws://o/", epoch: 0 },
       WIRE_IDS
     ],
-    [OutputCommand.reconnect(URL, { dialUrl: null }), "websocket_reconnect", { url: URL, dial_url: null }, {}],
-    [OutputCommand.setTimer("t", { afterMs: 100 }), "timer_set", { name: "t", after_ms: 100 }, {}],
+    [() => OutputCommand.reconnect(URL, { dialUrl: null }), "websocket_reconnect", { url: URL, dial_url: null }, {}],
+    [() => OutputCommand.setTimer("t", { afterMs: 100 }), "timer_set", { name: "t", after_ms: 100 }, {}],
     [
-      OutputCommand.setTimer("t", { afterMs: 100, everyMs: 1000, url: URL }, IDS),
+      () => OutputCommand.setTimer("t", { afterMs: 100, everyMs: 1000, url: URL }, IDS),
       "timer_set",
       { name: "t", after_ms: 100, every_ms: 1000, url: URL },
       WIRE_IDS
     ],
-    [OutputCommand.clearTimer("t"), "timer_clear", { name: "t" }, {}],
-    [OutputCommand.clearTimer("t", { correlationId: "k" }), "timer_clear", { name: "t" }, { correlation_id: "k" }],
-    [OutputCommand.reportStatus({ message: "m" }), "diagnostic_status_update", { message: "m" }, {}],
+    [() => OutputCommand.clearTimer("t"), "timer_clear", { name: "t" }, {}],
     [
-      OutputCommand.reportStatus({ status: [1] }, { sourceEventId: "s" }),
+      () => OutputCommand.clearTimer("t", { correlationId: "k" }),
+      "timer_clear",
+      { name: "t" },
+      { correlation_id: "k" }
+    ],
+    [() => OutputCommand.reportStatus({ message: "m" }), "diagnostic_status_update", { message: "m" }, {}],
+    [
+      () => OutputCommand.reportStatus({ status: [1] }, { sourceEventId: "s" }),
       "diagnostic_status_update",
       { status: [1] },
       { source_event_id: "s" }
     ]
-  ])("stands on the wire as the contract says: %o", (made, kind, payload, ids) => {
+  ])("stands on the wire as the contract says: %s, %s %j", (make, kind, payload, ids) => {
+    const made = make()
     const wire = { kind, payload, ...ids }
     const command = Result.getOrThrow(OutputCommand.decode(made))
     assert.deepStrictEqual<unknown>(OutputCommand.encode(command), wire)

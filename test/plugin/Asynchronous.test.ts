@@ -11,6 +11,7 @@ import { ManifestError, PluginHost, type PluginRuntime, ServicePlugin } from "mo
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, opened, rowOf, settled } from "../support/host.ts"
 import { GATEWAY, plugin, target } from "../support/plugins.ts"
+import { unhandled } from "../support/rejections.ts"
 
 const REF = "project:test.plugin"
 const declared = {
@@ -23,31 +24,6 @@ const declared = {
 const boom = () => Promise.reject(new Error("boom"))
 // What JavaScript may hand over and TypeScript wouldn't let through.
 const unlike = (value: unknown): never => value as never
-
-/** The rejections that nobody took care of while an effect ran: each of them would have ended the process. */
-const unhandled = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<ReadonlyArray<unknown>, E, R> =>
-  Effect.acquireUseRelease(
-    Effect.sync(() => {
-      const seen: Array<unknown> = []
-      const listener = (reason: unknown) => void seen.push(reason)
-      const before = process.listeners("unhandledRejection")
-      process.removeAllListeners("unhandledRejection")
-      process.on("unhandledRejection", listener)
-      return { before, seen }
-    }),
-    ({ seen }) =>
-      Effect.gen(function* () {
-        yield* effect
-        // They are told after all microtasks of a turn.
-        yield* Effect.promise(() => new Promise((resolve) => setImmediate(() => setImmediate(resolve))))
-        return seen
-      }),
-    ({ before }) =>
-      Effect.sync(() => {
-        process.removeAllListeners("unhandledRejection")
-        for (const listener of before) process.on("unhandledRejection", listener)
-      })
-  )
 
 class Subclass extends Promise<unknown> {}
 

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import { TestClock } from "effect/testing"
 import { GrantError, Limits, Manifest, OutputCommand, PluginError } from "mooring"
 import type { CommandResult } from "../../src/ingress/IngressEvent.ts"
 import * as DiagnosticLog from "../../src/diagnostics/DiagnosticLog.ts"
@@ -283,6 +284,43 @@ describe("a plugin's record", () => {
     assert.isNull(record.rules("nowhere"))
   })
 
+  it("takes nothing where nothing is enabled", () => {
+    const { record } = recording()
+    record.manifest = undefined
+    assert.isFalse(record.takes("main", "websocket_text"))
+    assert.isNull(record.rules("main"))
+  })
+
+  it("reports what slid out of its own queue", () => {
+    const { log, record } = recording([slotOf()], { ingressQueueCapacity: 2 })
+    for (const json of ["1", "2", "3"]) record.hostQueue.deliver("main", "x", json, 1)
+    assert.deepStrictEqual(log.counts(), { QueueOverflow: 1 })
+    assert.notProperty(log.entries()[0], "sourceId")
+  })
+
+  it.effect("fires its timers in time, whichever was set meanwhile", () =>
+    Effect.gen(function* () {
+      const { answer, record, time } = recording()
+      yield* Effect.forkScoped(record.ticker.run)
+      yield* Effect.yieldNow
+      answer(
+        [OutputCommand.setTimer("late", { afterMs: 500 }), OutputCommand.setTimer("soon", { afterMs: 100 })],
+        "twin"
+      )
+      for (const [ms, name] of [
+        [100, "soon"],
+        [400, "late"]
+      ] as const) {
+        yield* Effect.forEach([1, 2, 3, 4], () => Effect.yieldNow)
+        assert.strictEqual(record.hostQueue.waiting, record.hostQueue.depth)
+        time.monotonic += ms
+        yield* TestClock.adjust(ms)
+        const event = record.hostQueue.take()
+        assert.strictEqual(event?.kind === "timer" && "name" in event ? event.name : undefined, name)
+      }
+    })
+  )
+
   it("numbers sources anew each time", () => {
     const { record } = recording()
     assert.deepStrictEqual([record.nextSource(), record.nextSource(), record.nextSource()], [0, 1, 2])
@@ -298,6 +336,27 @@ describe("a plugin's record", () => {
     assert.isFalse(record.reply(source.slot, "pong"))
     assert.deepStrictEqual(source.connection.asked, [["send", "pong"]])
   })
+
+  it.effect("rule 3: looks again when the next queue's patience ends, by itself", () =>
+    Effect.gen(function* () {
+      const [first, second] = [slotOf(), slotOf("twin")]
+      const { record, time } = recording([first, second], { burstPatienceMs: 1000 })
+      Object.assign(first.backpressure, { flow: "paused", pausedAt: 500 })
+      Object.assign(second.backpressure, { flow: "paused", pausedAt: 0 })
+      yield* Effect.forkScoped(record.ticker.run)
+      yield* Effect.forEach([1, 2, 3, 4], () => Effect.yieldNow)
+      const flows = () => [first, second].map(({ backpressure }) => backpressure.flow)
+      for (const [ms, expected] of [
+        [1000, ["paused", "sliding"]],
+        [500, ["sliding", "sliding"]]
+      ] as const) {
+        time.monotonic += ms
+        yield* TestClock.adjust(ms)
+        yield* Effect.forEach([1, 2, 3, 4], () => Effect.yieldNow)
+        assert.deepStrictEqual<ReadonlyArray<string>>(flows(), expected)
+      }
+    })
+  )
 
   it.effect("rule 3: lets a queue slide that has been paused for longer than the patience, each in its time", () =>
     Effect.gen(function* () {

@@ -78,6 +78,7 @@ describe("what a plugin failed with", () => {
       },
       { a: 1 }
     ],
+    ["a field toJSON that is no function", { toJSON: 5 }, { toJSON: 5 }],
     ["a revoked proxy", revoked.proxy, "what can't be read"],
     ["one that throws when it is shown", { toJSON: thrower }, "what can't be read"]
   ])("is described: %s", (_, cause, expected) => {
@@ -104,12 +105,25 @@ describe("what a plugin failed with", () => {
   it("rule 3: is bounded in depth, in breadth and in length, cycles too", () => {
     const cyclic: { self?: unknown } = {}
     cyclic.self = cyclic
+    const list: Array<unknown> = []
+    list.push(list)
+    const itself = { toJSON: (): unknown => itself }
     const deep = Array.from({ length: 20_000 }).reduce<Error>((cause) => new Error("n", { cause }), new Error("0"))
     const wide = Object.fromEntries(Array.from({ length: 1000 }, (_, index) => [`k${index}`, "x".repeat(100_000)]))
-    for (const cause of [cyclic, deep, wide, Array.from({ length: 1000 }, () => wide), new Error("y".repeat(1e6))]) {
+    for (const cause of [
+      cyclic,
+      list,
+      itself,
+      deep,
+      wide,
+      Array.from({ length: 1000 }, () => wide),
+      new Error("y".repeat(1e6))
+    ]) {
       assert.isAtMost(JSON.stringify(describeCause(cause)).length, 32 * 32 * 4200)
     }
     assert.strictEqual(JSON.stringify(describeCause(cyclic)), '{"self":{"self":{"self":{"self":{"self":"\u2026"}}}}}')
+    assert.strictEqual(JSON.stringify(describeCause(list)), '[[[[["\u2026"]]]]]')
+    assert.strictEqual(describeCause(itself), "\u2026")
     assert.strictEqual(Object.keys(describeCause(wide) as object).length, 32)
     assert.strictEqual((describeCause(new Error("y".repeat(1e6))) as { message: string }).message.length, 4096)
     assert.strictEqual((describeCause("z".repeat(1e6)) as string).length, 4096)
@@ -137,6 +151,12 @@ describe("what a plugin failed with", () => {
 const stack = (...lines: ReadonlyArray<string>) => {
   const error = new Error("boom")
   error.stack = ["Error: boom", ...lines.map((line) => `    at ${line}`)].join("\n")
+  return (describeCause(error) as { readonly frames?: ReadonlyArray<string> }).frames
+}
+
+const behind = (length: number) => {
+  const error = new Error("boom")
+  error.stack = `Error: ${"x".repeat(length)}\n    at f (/app/a.ts:1:1)`
   return (describeCause(error) as { readonly frames?: ReadonlyArray<string> }).frames
 }
 
@@ -169,6 +189,11 @@ describe("the frames of what a plugin failed with", () => {
   it("are the first three", () => {
     const lines = Array.from({ length: 10 }, (_, index) => `f${index} (/app/a.ts:${index}:1)`)
     assert.deepStrictEqual(stack("run (node:fs:1:1)", ...lines), ["f0 (a.ts:0:1)", "f1 (a.ts:1:1)", "f2 (a.ts:2:1)"])
+  })
+
+  it("are found behind a long message, and not for ever", () => {
+    assert.deepStrictEqual(behind(10_000), ["f (a.ts:1:1)"])
+    assert.isUndefined(behind(20_000))
   })
 
   it("are none where there is no stack", () => {

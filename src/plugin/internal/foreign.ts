@@ -90,7 +90,7 @@ const framesOf = (stack: unknown): ReadonlyArray<string> => {
     const [, name, file = "", position = ""] = FRAME.exec(line) ?? []
     if (file === "" || isOfOthers(file)) continue
     const place = `${file.replace(/^.*[\\/]/, "")}:${position}`
-    frames.push(name === undefined || name === "" ? place : `${name} (${place})`)
+    frames.push(name === undefined ? place : `${name} (${place})`)
     if (frames.length === MOST_FRAMES) return frames
   }
   return frames
