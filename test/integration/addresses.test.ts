@@ -44,6 +44,10 @@ const told = () => {
     )
   return {
     resolve,
+    asked: eventually(
+      Effect.sync(() => asking !== undefined),
+      (isAsked) => isAsked
+    ),
     say: (...addresses: ReadonlyArray<string>) => Queue.offerUnsafe(the(asking), addresses),
     end: () => Queue.endUnsafe(the(asking))
   }
@@ -71,9 +75,9 @@ describe("the addresses of a name", () => {
   it.live("are tried as they come: dialling begins with one family, and the other joins", () =>
     Effect.gen(function* () {
       const { port } = yield* greeter
-      const { resolve, say } = told()
+      const { asked, resolve, say } = told()
       const { seen, until } = yield* runHost(named(port, resolve))
-      yield* until(({ connection }) => connection.state === "connecting")
+      yield* asked
       say(ELSEWHERE)
       yield* Effect.sleep("100 millis")
       assert.strictEqual((yield* seen).connection.state, "connecting")
@@ -118,9 +122,9 @@ describe("the addresses of a name", () => {
   it.live("end the dial by a denied one that comes while it is under way", () =>
     Effect.gen(function* () {
       const { open, port, sockets } = yield* Servers.answering(() => {})
-      const { resolve, say } = told()
+      const { asked, resolve, say } = told()
       const { until } = yield* runHost(named(port, resolve))
-      yield* until(({ connection }) => connection.state === "connecting")
+      yield* asked
       say(HERE)
       yield* eventually(
         Effect.sync(() => sockets.length),
@@ -142,9 +146,9 @@ describe("the addresses of a name", () => {
   it.live("end the young connection by a denied one that comes after the open", () =>
     Effect.gen(function* () {
       const { open, port } = yield* greeter
-      const { resolve, say } = told()
+      const { asked, resolve, say } = told()
       const { until } = yield* runHost(named(port, resolve))
-      yield* until(({ connection }) => connection.state === "connecting")
+      yield* asked
       say(HERE)
       yield* until(({ events }) => events.length === 2)
       say(METADATA)
@@ -161,9 +165,9 @@ describe("the addresses of a name", () => {
   it.live("leave a connection alone that all others of them allow", () =>
     Effect.gen(function* () {
       const { port } = yield* greeter
-      const { end, resolve, say } = told()
+      const { asked, end, resolve, say } = told()
       const { seen, until } = yield* runHost(named(port, resolve))
-      yield* until(({ connection }) => connection.state === "connecting")
+      yield* asked
       say(HERE)
       yield* until(({ events }) => events.length === 2)
       say("::1")

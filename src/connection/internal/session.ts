@@ -45,8 +45,6 @@ const NO_CLOSE_FRAME = 1006
 export class Session implements SocketEvents {
   wasOpen = false
   hasEnded = false
-  /** Its grant was withdrawn, even if it is back by now. */
-  isRevoked = false
   code = NO_CLOSE_FRAME
   reason = ""
   clean = false
@@ -79,11 +77,6 @@ export class Session implements SocketEvents {
   /** Delivers nothing more: what still arrives is counted as rejected. */
   reject(): void {
     this.#delivering = false
-  }
-
-  revoke(): void {
-    this.isRevoked = true
-    this.reject()
   }
 
   /** Starts the closing handshake. */

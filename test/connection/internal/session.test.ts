@@ -156,7 +156,6 @@ describe("a session", () => {
       ["read full", "close 4000 bye"]
     ],
     ["a close of its plugin's", ({ session }: ReturnType<typeof opened>) => session.reject(), []],
-    ["a withdrawn grant", ({ session }: ReturnType<typeof opened>) => session.revoke(), []],
     ["being broken off", ({ session }: ReturnType<typeof opened>) => session.terminate(), ["terminate"]]
   ] as const) {
     it(`delivers nothing more after ${name}: texts are counted as rejected, pings not answered, the pace is its own`, () => {
@@ -171,7 +170,6 @@ describe("a session", () => {
       read("off")
       assert.deepStrictEqual(calls(), ["rejected"])
       assert.strictEqual(owner.totals.lastFrameAt, 1000)
-      assert.strictEqual(session.isRevoked, name === "a withdrawn grant")
       session.closed(4001, "late", true)
       assert.deepStrictEqual(calls(), ["ended"])
       assert.deepInclude(session, { code: 4001, reason: "late", clean: true })

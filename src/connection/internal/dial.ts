@@ -1,0 +1,102 @@
+/**
+ * One dial: what is to be dialled is resolved and authorized, then connected,
+ * in a place among the host's dials and within one deadline over all of it.
+ */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { GrantError } from "../../grants/GrantError.ts"
+import type { AuthorizedTarget } from "../../grants/Grants.ts"
+import type { Values } from "../../limits/Limits.ts"
+import { DialFailed, HandshakeRejected, OpenTimeout, type DialError, type DialPhase } from "../ConnectionError.ts"
+import type { PluginSlots } from "../DialLimiter.ts"
+import type { Source } from "../Source.ts"
+import type { SocketEvents, WebSocketClient } from "../WebSocketClient.ts"
+import type { Input } from "./phases.ts"
+import type { Resolved, Route } from "./route.ts"
+
+/** The application doesn't want a dial before a time, in Unix milliseconds; null: not at all. */
+class Postponed extends Data.TaggedError("Postponed")<{ readonly until: number | null }> {}
+
+type Failure = DialError | GrantError | Postponed
+
+interface Options {
+  readonly source: Source
+  readonly client: WebSocketClient["Service"]
+  readonly dials: PluginSlots
+  readonly limits: Values
+  readonly route: Route
+  readonly session: SocketEvents
+  /** The source's own URL. */
+  readonly declared: AuthorizedTarget
+  readonly mayOpen: () => boolean
+}
+
+/** Succeeds when the socket is open. What it acquires is the scope's. */
+export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Scope> =>
+  Effect.suspend(() => {
+    const { client, declared, dials, limits, mayOpen, route, session, source } = options
+    const { lookups } = dials
+    const { closeGraceMs, maxMessageBytes, maxMessageFragments, openDeadlineMs: deadlineMs, retryAfterMs } = limits
+    let phase: DialPhase = "url"
+    const entered = (next: DialPhase) => {
+      phase = next
+    }
+    // What waited for its turn may have become unwanted; whoever finds that out interrupts it.
+    const wanted = <A, E, R>(effect: () => Effect.Effect<A, E, R>) =>
+      Effect.suspend(() => (mayOpen() ? effect() : Effect.never))
+    const dial = (resolved: Resolved): Effect.Effect<void, DialError | Postponed, Scope.Scope> => {
+      if (resolved.kind === "never") return Effect.fail(new Postponed({ until: null }))
+      if (resolved.kind === "not_before") return Effect.fail(new Postponed({ until: resolved.at }))
+      const { headers, target } = resolved
+      route.target = target
+      return wanted(() => {
+        entered("dns")
+        const bounds = { maxMessageBytes, maxMessageFragments, closeGraceMs }
+        return client.connect(target, { headers, ...bounds, lookups, entered }, session)
+      })
+    }
+    const opens = wanted(() => route.resolve(declared)).pipe(
+      Effect.flatMap(dial),
+      Effect.timeoutOrElse({
+        duration: deadlineMs,
+        orElse: () => Effect.fail(new OpenTimeout({ url: source.display, phase, deadlineMs }))
+      })
+    )
+    return dials.withSlot(opens).pipe(
+      Effect.mapError((error) => obeyed(error, retryAfterMs)),
+      // Its message may have the URL in it, query and all.
+      Effect.tapDefect((defect) =>
+        Effect.logError("the WebSocket client died", defect instanceof Error ? defect.name : "")
+      )
+    )
+  })
+
+/** What a server asks for is obeyed up to a limit. */
+const obeyed = <E extends Failure>(error: E, longest: number): E | HandshakeRejected => {
+  if (error._tag !== "HandshakeRejected" || error.retryAfterMs === null) return error
+  const { problem, retryAfterMs, status, url } = error
+  return new HandshakeRejected({ url, status, problem, retryAfterMs: Math.min(retryAfterMs, longest) })
+}
+
+/** What is to be told of a dial that came to nothing. */
+export const outcomeOf = (
+  exit: Exit.Exit<void, Failure>,
+  {
+    isDropped,
+    url,
+    waitMs
+  }: { readonly url: string; readonly isDropped: boolean; readonly waitMs: (until: number) => number }
+): Input => {
+  const error = Option.getOrUndefined(Exit.findErrorOption(exit))
+  if (error instanceof Postponed) {
+    return { kind: "postponed", waitMs: error.until === null ? null : waitMs(error.until) }
+  }
+  if (error !== undefined) return { kind: "gone", failure: error }
+  if (isDropped && !Exit.hasDies(exit)) return { kind: "gone", failure: null }
+  // A client that dies, or gives up, is as good as a network that is down: reported, and tried again after a while.
+  const code = Exit.hasDies(exit) ? "EDEFECT" : "EINTERRUPTED"
+  return { kind: "gone", failure: new DialFailed({ url, phase: "client", code }) }
+}

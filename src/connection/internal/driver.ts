@@ -1,0 +1,374 @@
+/**
+ * Does what `transition` says, in the turn of what happened: dials, closes,
+ * waits for times, tells the stage above and whoever looks on.
+ *
+ * A fiber lives while it dials, waits for a time, or releases what an epoch
+ * held; an open, idle connection has none.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Scope from "effect/Scope"
+import type { GrantError } from "../../grants/GrantError.ts"
+import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
+import type { Activity } from "../../internal/parking.ts"
+import type { Values } from "../../limits/Limits.ts"
+import { ConnectionClosed, type ConnectionError, type DialError } from "../ConnectionError.ts"
+import { reportedOf, type ConnectionSink, type ReportedError } from "../ConnectionSink.ts"
+import type { PluginSlots } from "../DialLimiter.ts"
+import type * as Reconnect from "../Reconnect.ts"
+import type { Source } from "../Source.ts"
+import type * as SourceUrl from "../SourceUrl.ts"
+import type { ReadMode, Socket, WebSocketClient } from "../WebSocketClient.ts"
+import * as Dial from "./dial.ts"
+import * as Phases from "./phases.ts"
+import { Route } from "./route.ts"
+import { Session, type Totals } from "./session.ts"
+import { step } from "./transition.ts"
+
+/** What a connection reports about itself: any error of the stages it touches. */
+export type Reported = GrantError | DialError | ConnectionError
+
+/** What a connection needs. */
+export interface Options {
+  readonly pluginRef: string
+  readonly enablement: SourceUrl.Enabled
+  readonly source: Source
+  readonly sourceUrl: typeof SourceUrl.SourceUrl.Service
+  readonly authority: Authority
+  readonly client: WebSocketClient["Service"]
+  readonly sink: ConnectionSink
+  readonly dials: PluginSlots
+  readonly limits: Values
+  /** Why this source isn't dialled at all, where it isn't. Asked before every dial. */
+  readonly refused: () => Phases.Refusal | undefined
+  readonly report: (tag: Reported["_tag"], make: () => Reported) => void
+  readonly changed: () => void
+  /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
+  readonly turnNow: () => number
+  /** Told when it has something under way and when it hasn't any more. */
+  readonly activity: Activity
+}
+
+export interface Clocks {
+  readonly now: () => number
+  /** Never set. */
+  readonly monotonic: () => number
+  readonly random: () => number
+}
+
+type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+
+// A time that is past is no reason to ask again in the same turn.
+const SHORTEST_WAIT_MS = 100
+
+/** Why it isn't dialled; null where it is, or may be. */
+export const reasonOf = (phase: Phases.Phase): Reconnect.StopReason | null =>
+  phase.name === "stopped" ? phase.reason : null
+
+export class Driver {
+  options: Options
+  readonly clocks: Clocks
+  state = Phases.initial
+  route: Route
+  session: Session
+  since: number
+  nextAttemptAt: number | null = null
+  lastError: (ReportedError & { readonly at: number }) | null = null
+  lastClose: { readonly code: number; readonly reason: string; readonly clean: boolean; readonly at: number } | null =
+    null
+  subprotocol: string | null = null
+  remoteAddress: string | null = null
+  readonly totals: Totals = {
+    lastFrameAt: null,
+    lastPongAt: null,
+    receivedBinaryFrames: 0,
+    sentTextFrames: 0,
+    sendFailures: 0,
+    unconfirmedFrames: 0,
+    unconfirmedAtEnds: 0
+  }
+  readonly #inputs: Array<Phases.Input> = []
+  #isStepping = false
+  /** Runs effects while a service runs it. */
+  #fork: Fork | undefined = undefined
+  #dial: Fiber.Fiber<void> | undefined = undefined
+  #timer: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined = undefined
+  /** What the last dial acquired, and what releases it. */
+  #resources: Scope.Closeable | undefined = undefined
+  #releasing: Fiber.Fiber<void> | undefined = undefined
+  /** Fibers that dial or release. */
+  #underway = 0
+  #isBusy = false
+  #rested: () => void = () => {}
+
+  constructor(options: Options, clocks: Clocks) {
+    this.options = options
+    this.clocks = clocks
+    this.route = new Route(options)
+    this.since = clocks.now()
+    this.session = this.#newSession()
+  }
+
+  /** Runs the connection until the scope closes, which closes an open socket in order. */
+  get supervised(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.asVoid(
+      Effect.acquireRelease(this.#start, (fibers) => Effect.andThen(this.#end, Scope.close(fibers, Exit.void)))
+    )
+  }
+
+  /** A scope of its own for its fibers, which are needed until the end is over. */
+  get #start(): Effect.Effect<Scope.Closeable> {
+    return Effect.gen({ self: this }, function* () {
+      const fibers = yield* Scope.make()
+      this.#fork = yield* Scope.provide(FiberSet.makeRuntime<never, void, never>(), fibers)
+      yield* Scope.provide(
+        this.options.authority.watch(() => this.tell({ kind: "grants" })),
+        fibers
+      )
+      this.tell({ kind: "started" })
+      return fibers
+    })
+  }
+
+  get #end(): Effect.Effect<void> {
+    return Effect.callback<void>((resume) => {
+      this.#rested = () => {
+        if (!Phases.isAtRest(this.state.phase) || this.#underway > 0) return
+        this.#rested = () => {}
+        this.#fork = undefined
+        resume(Effect.void)
+      }
+      this.tell({ kind: "ending" })
+    })
+  }
+
+  /** Everything that happens goes through here: one input after the other, each done with before the next. */
+  tell(input: Phases.Input): void {
+    this.#inputs.push(input)
+    if (this.#isStepping) return
+    this.#isStepping = true
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next)
+    this.#isStepping = false
+    this.#wait()
+    this.#look()
+  }
+
+  #step(input: Phases.Input): void {
+    const before = this.state
+    const [after, actions] = step(before, input, this.#facts)
+    this.state = after
+    // Why it moves is told before that it has.
+    for (const action of actions) this.#do(action)
+    if (before.phase !== after.phase) this.#moved(before.phase, after.phase)
+  }
+
+  get #facts(): Phases.Facts {
+    const { authority, limits, source } = this.options
+    return {
+      now: this.clocks.monotonic(),
+      random: this.clocks.random(),
+      covered: this.route.covered,
+      revision: authority.revision(),
+      source,
+      closeGraceMs: limits.closeGraceMs,
+      stoppedRetryMs: limits.stoppedRetryMs
+    }
+  }
+
+  /** What people see of a change of phase. */
+  #moved(before: Phases.Phase, after: Phases.Phase): void {
+    const at = Phases.isAtRest(after) ? after.dueAt : null
+    if (at !== (Phases.isAtRest(before) ? before.dueAt : null)) {
+      const { monotonic, now } = this.clocks
+      this.nextAttemptAt = at === null ? null : now() + Math.round(at - monotonic())
+    }
+    if (before.name !== after.name) this.since = this.clocks.now()
+    if (before.name !== after.name || reasonOf(before) !== reasonOf(after)) this.options.changed()
+  }
+
+  #do(action: Phases.Action): void {
+    switch (action.kind) {
+      case "consider":
+        return this.tell({ kind: "considered", prospects: this.#prospects })
+      case "dial":
+        return this.#begin(action.target)
+      case "drop":
+        return this.#dial?.interruptUnsafe()
+      case "close":
+        return this.session.close(action.code, action.reason)
+      case "terminate":
+        return this.session.terminate()
+      case "abandon":
+        return this.session.abandon()
+      case "revoke":
+        this.session.reject()
+        return this.options.sink.revoked()
+      case "restartRoute":
+        return this.route.restart()
+      case "report":
+        return this.#report(action.error)
+      case "tellEnded":
+        return this.options.sink.ended(action.told, action.willReconnect, action.deliver)
+      case "tellFailed":
+        return this.options.sink.dialFailed(reportedOf(action.error), action.willReconnect, action.deliver)
+    }
+  }
+
+  get #prospects(): Phases.Prospects {
+    const { authority, refused, sink } = this.options
+    return {
+      refusal: refused(),
+      declared: this.route.declare(),
+      isReady: sink.ready(),
+      isDenied: this.route.isDenied,
+      isSame: this.route.target?.revision === authority.revision()
+    }
+  }
+
+  /** Comes back when something is due. */
+  #wait(): void {
+    const at = Phases.dueAt(this.state)
+    if (at === (this.#timer?.at ?? null)) return
+    this.#timer?.fiber.interruptUnsafe()
+    this.#timer = undefined
+    if (at === null || this.#fork === undefined) return
+    const { monotonic } = this.clocks
+    const kind = this.state.phase.name === "closing" ? "graceOver" : "due"
+    const over = Effect.sync(() => {
+      this.#timer = undefined
+      this.tell({ kind })
+    })
+    const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - monotonic()))))
+    this.#timer = { at, fiber: this.#fork(Effect.andThen(sleep, over)) }
+  }
+
+  /** Tells whoever waits for it whether something is under way. */
+  #look(): void {
+    const isBusy = this.#underway > 0 || !(Phases.isAtRest(this.state.phase) || this.state.phase.name === "open")
+    if (isBusy !== this.#isBusy) {
+      this.#isBusy = isBusy
+      this.options.activity(isBusy ? 1 : -1)
+    }
+    this.#rested()
+  }
+
+  /** Runs what dials or releases. */
+  #run(effect: Effect.Effect<void>): Fiber.Fiber<void> | undefined {
+    if (this.#fork === undefined) return undefined
+    this.#underway++
+    const over = Effect.sync(() => {
+      this.#underway--
+      if (!this.#isStepping) this.#look()
+    })
+    return this.#fork(Effect.ensuring(effect, over))
+  }
+
+  #begin(declared: AuthorizedTarget): void {
+    const session = this.#newSession()
+    this.session = session
+    this.route.target = declared
+    const connecting = Dial.connect({
+      ...this.options,
+      route: this.route,
+      session,
+      declared,
+      mayOpen: () => this.#mayOpen()
+    })
+    // In a turn of its own: this one is often a listener's in the middle of a chunk.
+    const dial = Effect.uninterruptibleMask((restore) =>
+      Effect.gen({ self: this }, function* () {
+        yield* Effect.yieldNow
+        if (this.#releasing !== undefined) yield* Fiber.await(this.#releasing)
+        const resources = yield* Scope.make()
+        this.#resources = resources
+        const exit = yield* Effect.exit(restore(Scope.provide(connecting, resources)))
+        if (session.wasOpen) return
+        // What opens from here on comes too late.
+        session.abandon()
+        yield* this.#release
+        this.tell(
+          Dial.outcomeOf(exit, { url: this.options.source.display, isDropped: this.#isDropped, waitMs: this.#waitMs })
+        )
+      })
+    )
+    this.#dial = this.#run(dial)
+  }
+
+  /** How long to wait for a time in Unix milliseconds; not for longer than any server is obeyed. */
+  readonly #waitMs = (until: number): number =>
+    Math.min(Math.max(until - this.clocks.now(), SHORTEST_WAIT_MS), this.options.limits.retryAfterMs)
+
+  get #isDropped(): boolean {
+    return this.state.phase.name === "dialling" && this.state.phase.isDropped
+  }
+
+  /** Releases what the last dial acquired. */
+  get #release(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const resources = this.#resources
+      this.#resources = undefined
+      return resources === undefined ? Effect.void : Scope.close(resources, Exit.void)
+    })
+  }
+
+  #newSession(): Session {
+    const { limits, sink, turnNow } = this.options
+    const session: Session = new Session({
+      now: this.clocks.now,
+      monotonic: this.clocks.monotonic,
+      turnNow,
+      display: this.options.source.display,
+      limits,
+      sink,
+      totals: this.totals,
+      binary: (make) => this.options.report("BinaryUnsupported", make),
+      mayOpen: () => this.#mayOpen(),
+      opened: (socket, read) => this.#opened(socket, read),
+      closing: () => this.tell({ kind: "closing" }),
+      ended: () => this.#ended(session)
+    })
+    return session
+  }
+
+  #mayOpen(): boolean {
+    return Phases.mayOpen(this.state) && this.route.covered
+  }
+
+  #opened(socket: Socket, read: (mode: ReadMode) => void): void {
+    const { attempts } = this.state
+    this.subprotocol = socket.subprotocol
+    this.remoteAddress = socket.remoteAddress
+    this.tell({ kind: "opened" })
+    this.options.sink.opened(this.state.epoch, attempts, socket.subprotocol, read)
+  }
+
+  #ended(session: Session): void {
+    const { clean, code, error, reason } = session
+    this.lastClose = { code, reason, clean, at: this.clocks.now() }
+    const cause = error ?? new ConnectionClosed({ url: this.options.source.display, code, reason, clean })
+    this.#releasing = this.#run(this.#release)
+    this.tell({
+      kind: "ended",
+      cause,
+      // An address that turned out to be denied after the open ends it as it ends a dial.
+      end:
+        error?._tag === "AddressDenied"
+          ? { kind: "dial", error }
+          : { kind: "epoch", code, openForMs: this.clocks.monotonic() - session.openedAt },
+      told: {
+        code,
+        reason,
+        clean,
+        unconfirmed: session.unconfirmed,
+        error: clean && error === null ? null : reportedOf(cause)
+      }
+    })
+  }
+
+  #report(error: Reported): void {
+    this.lastError = { tag: error._tag, message: error.message, at: this.clocks.now() }
+    this.options.report(error._tag, () => error)
+  }
+}

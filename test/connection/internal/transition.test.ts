@@ -1,0 +1,417 @@
+/** The transitions of a connection by themselves: every phase with every input, and what must be different between them. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import { ConnectionError, GrantError, type Grants } from "mooring"
+import * as Phases from "../../../src/connection/internal/phases.ts"
+import { step } from "../../../src/connection/internal/transition.ts"
+import type { Source } from "../../../src/connection/Source.ts"
+import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
+import { list, oneOf } from "../../support/arbitraries.ts"
+
+const URL = "ws://127.0.0.1:7700/gateway"
+const source: Source = {
+  id: "00000000",
+  ingress: "gateway",
+  url: URL,
+  display: URL,
+  canonical: URL,
+  headers: {},
+  reconnect: reconnectDefaults,
+  stopCodes: [4004],
+  closeCode: 1001
+}
+
+const facts = (change: Partial<Phases.Facts> = {}): Phases.Facts => ({
+  now: 10_000,
+  random: 0.5,
+  covered: true,
+  revision: 1,
+  source,
+  closeGraceMs: 5000,
+  stoppedRetryMs: 900_000,
+  ...change
+})
+
+// Nothing here looks into it.
+const target = {} as Grants.AuthorizedTarget
+const allowed: Phases.Prospects = {
+  refusal: undefined,
+  declared: Result.succeed(target),
+  isReady: true,
+  isDenied: false,
+  isSame: true
+}
+const ungranted = new GrantError.TargetUngranted({ url: URL, subprotocol: null })
+const denied: Phases.Prospects = { ...allowed, declared: Result.fail(ungranted) }
+const limit = new ConnectionError.ConnectionLimit({ url: URL, per: "host", limit: 1 })
+const refused: Phases.Prospects = { ...allowed, refusal: { error: limit, reason: "limit" } }
+
+const endedWith = (code: number, openForMs = 0): Phases.Input => ({
+  kind: "ended",
+  end: { kind: "epoch", code, openForMs },
+  cause: new ConnectionError.ConnectionClosed({ url: URL, code, reason: "", clean: true }),
+  told: { code, reason: "", clean: true, unconfirmed: 0, error: null }
+})
+const unreachable = new ConnectionError.DialFailed({ url: URL, phase: "tcp", code: "ECONNREFUSED" })
+const forbidden = new ConnectionError.HandshakeRejected({ url: URL, status: 403, problem: "", retryAfterMs: null })
+
+const NEXTS: ReadonlyArray<Phases.Next> = [
+  { kind: "decide" },
+  { kind: "plugin" },
+  { kind: "redial", atOnce: false },
+  { kind: "redial", atOnce: true }
+]
+const both = [true, false]
+const REASONS = ["grant", "address", "http", "close_code", "plugin", "exhausted", "limit", "never", "service"] as const
+
+const PHASES: ReadonlyArray<Phases.Phase> = [
+  ...[null, 9000, 11_000].flatMap((dueAt): ReadonlyArray<Phases.Phase> => [
+    { name: "closed", dueAt },
+    { name: "waiting", dueAt },
+    ...REASONS.map((reason) => ({ name: "stopped" as const, reason, dueAt, beneath: null })),
+    { name: "stopped", reason: "plugin", dueAt: null, beneath: { reason: "http", dueAt, revision: 1 } },
+    { name: "stopped", reason: "plugin", dueAt: null, beneath: { reason: null, dueAt, revision: 1 } }
+  ]),
+  ...NEXTS.flatMap((next) => [
+    ...both.flatMap((isDropped) =>
+      both.map((isRevoked) => ({ name: "dialling" as const, isDropped, isRevoked, next }))
+    ),
+    ...[null, 14_000].flatMap((until) =>
+      both.flatMap((isRevoked) =>
+        both.map((isTerminated) => ({ name: "closing" as const, isRevoked, next, until, isTerminated }))
+      )
+    )
+  ]),
+  { name: "open" }
+]
+
+const INPUTS: ReadonlyArray<Phases.Input> = [
+  { kind: "started" },
+  { kind: "ending" },
+  { kind: "retired" },
+  { kind: "forgotten" },
+  { kind: "grants" },
+  { kind: "due" },
+  ...[allowed, denied, refused, { ...allowed, isReady: false }, { ...allowed, isDenied: true, isSame: false }].map(
+    (prospects) => ({ kind: "considered" as const, prospects })
+  ),
+  { kind: "opened" },
+  { kind: "closing" },
+  endedWith(1000),
+  endedWith(4004),
+  { kind: "gone", failure: null },
+  { kind: "gone", failure: unreachable },
+  { kind: "gone", failure: forbidden },
+  { kind: "gone", failure: ungranted },
+  { kind: "postponed", waitMs: 500 },
+  { kind: "postponed", waitMs: null },
+  { kind: "graceOver" },
+  { kind: "close", code: 1000, reason: "bye" },
+  { kind: "reconnect", code: 1000, isOther: false },
+  { kind: "reconnect", code: 1000, isOther: true },
+  { kind: "redial" }
+]
+const SERVICES = ["runs", "pauses", "rests"] as const
+
+const stateOf = (phase: Phases.Phase, service: Phases.State["service"] = "runs"): Phases.State => ({
+  ...Phases.initial,
+  service,
+  phase,
+  epoch: 3,
+  attempts: 1
+})
+
+const kindsOf = (actions: ReadonlyArray<Phases.Action>) => actions.map(({ kind }) => kind)
+
+/** What is wrong with a transition, whatever it was; undefined where nothing is. */
+const wrong = (
+  before: Phases.State,
+  input: Phases.Input,
+  known: Phases.Facts,
+  [after, actions]: Phases.Step
+): string | undefined => {
+  const kinds = kindsOf(actions)
+  const did = (kind: Phases.Action["kind"]) => kinds.includes(kind)
+  const was = before.phase
+  const is = after.phase
+  const wasAtRest = Phases.isAtRest(was)
+  if (new Set(kinds.filter((kind) => kind !== "report")).size !== kinds.filter((kind) => kind !== "report").length) {
+    return "it does something twice"
+  }
+  if (did("dial") !== (wasAtRest && is.name === "dialling")) return "a dial is what leads from rest to dialling"
+  if (did("dial") && (input.kind !== "considered" || before.service !== "runs")) return "it dials without having asked"
+  if (did("dial") && (input.kind !== "considered" || Result.isFailure(input.prospects.declared)))
+    return "it dials what is denied"
+  if (did("close") !== (was.name === "open" && is.name === "closing" && is.until !== null))
+    return "a close frame is sent once"
+  if (did("drop") && !(was.name === "dialling" && !was.isDropped && is.name === "dialling" && is.isDropped))
+    return "a drop"
+  if ((did("terminate") || did("abandon")) && was.name !== "closing") return "it breaks off what isn't closing"
+  if (did("consider") && !(after.service === "runs" && Phases.isAtRest(is)))
+    return "it considers while something is there"
+  if (is.name === "open" && was.name !== "open" && input.kind !== "opened") return "it opens by itself"
+  if (after.epoch !== before.epoch + (is.name === "open" && was.name !== "open" ? 1 : 0)) return "the epoch"
+  if ((was.name === "open" || was.name === "closing") && Phases.isAtRest(is) !== did("tellEnded"))
+    return "one end, told once"
+  if (did("tellFailed") && !(was.name === "dialling" && Phases.isAtRest(is))) return "a failed dial"
+  const told = actions.find((action) => action.kind === "tellEnded" || action.kind === "tellFailed")
+  if (told?.kind === "tellEnded" || told?.kind === "tellFailed") {
+    if (told.willReconnect !== (is.name === "waiting")) return "will_reconnect is that it waits"
+    const isRevoked = "isRevoked" in was && was.isRevoked
+    if (told.deliver && (before.service !== "runs" || !known.covered || isRevoked)) return "it delivers what it may not"
+  }
+  if (before.service !== "runs" && ["waiting", "dialling", "open"].includes(is.name) && is.name !== was.name) {
+    return "without a service nothing begins"
+  }
+  return undefined
+}
+
+describe("a transition", () => {
+  it("holds what always holds, from every phase with every input", () => {
+    let seen = 0
+    for (const phase of PHASES) {
+      for (const service of SERVICES) {
+        for (const input of INPUTS) {
+          for (const known of [facts(), facts({ covered: false }), facts({ revision: 2 })]) {
+            const before = stateOf(phase, service)
+            const problem = wrong(before, input, known, step(before, input, known))
+            assert.isUndefined(problem, JSON.stringify({ phase, service, input: input.kind, covered: known.covered }))
+            seen++
+          }
+        }
+      }
+    }
+    assert.isAbove(seen, 10_000)
+  })
+
+  it("leaves alone what an input isn't about", () => {
+    const only: ReadonlyArray<readonly [Phases.Input["kind"], ReadonlyArray<Phases.Phase["name"]>]> = [
+      ["opened", ["dialling"]],
+      ["closing", ["open"]],
+      ["ended", ["open", "closing"]],
+      ["gone", ["dialling"]],
+      ["postponed", ["dialling"]],
+      ["graceOver", ["closing"]],
+      ["considered", ["closed", "waiting", "stopped"]],
+      ["forgotten", ["closed", "waiting", "stopped"]]
+    ]
+    for (const [kind, names] of only) {
+      for (const phase of PHASES.filter(({ name }) => !names.includes(name))) {
+        for (const input of INPUTS.filter((candidate) => candidate.kind === kind)) {
+          const before = stateOf(phase)
+          assert.deepStrictEqual(step(before, input, facts()), [before, []], `${kind} in ${phase.name}`)
+        }
+      }
+    }
+  })
+
+  it("hears nothing of its plugin while no service runs it", () => {
+    for (const phase of PHASES) {
+      for (const input of INPUTS.filter(({ kind }) => kind === "close" || kind === "reconnect")) {
+        for (const service of ["pauses", "rests"] as const) {
+          const before = stateOf(phase, service)
+          assert.deepStrictEqual(step(before, input, facts()), [before, []])
+        }
+      }
+    }
+  })
+})
+
+/** Feeds inputs to a connection and answers what it wants to know, with a server that ends what is closed if told so. */
+const play = (inputs: ReadonlyArray<Phases.Input>, known = facts()) => {
+  let state = Phases.initial
+  const actions: Array<Phases.Action> = []
+  const tell = (input: Phases.Input): void => {
+    const [after, next] = step(state, input, known)
+    state = after
+    for (const action of next) {
+      actions.push(action)
+      if (action.kind === "consider") tell({ kind: "considered", prospects: known.covered ? allowed : denied })
+    }
+  }
+  for (const input of inputs) tell(input)
+  return {
+    actions,
+    tell,
+    get state() {
+      return state
+    },
+    get phase() {
+      return state.phase
+    }
+  }
+}
+
+const OPEN: ReadonlyArray<Phases.Input> = [{ kind: "started" }, { kind: "opened" }]
+
+describe("what follows", () => {
+  it("is a dial as soon as a service runs", () => {
+    const { actions, phase } = play([{ kind: "started" }])
+    assert.deepStrictEqual(kindsOf(actions), ["consider", "dial"])
+    assert.strictEqual(phase.name, "dialling")
+  })
+
+  it("an end is half of the first backoff for the middle of chance, and twice that after the next", () => {
+    const once = play([...OPEN, endedWith(1006)])
+    assert.deepStrictEqual(once.phase, { name: "waiting", dueAt: 10_500 })
+    const twice = play([...OPEN, endedWith(1006)], facts())
+    assert.deepStrictEqual(twice.state.history.failures, 1)
+  })
+
+  it("a stop code is a stop, unless its plugin had asked for another dial before it came", () => {
+    const stopped = play([...OPEN, endedWith(4004)])
+    assert.deepInclude(stopped.phase, { name: "stopped", reason: "close_code", dueAt: 910_000 })
+    const asked = play([...OPEN, { kind: "reconnect", code: 1000, isOther: false }, endedWith(4004)])
+    assert.deepStrictEqual(asked.phase, { name: "waiting", dueAt: 10_500 })
+    const askedLate = play([
+      ...OPEN,
+      { kind: "closing" },
+      { kind: "reconnect", code: 1000, isOther: false },
+      endedWith(4004)
+    ])
+    assert.deepStrictEqual(askedLate.phase, { name: "waiting", dueAt: 10_500 })
+  })
+
+  it("a withdrawal shortens a close that is under way, whoever began it", () => {
+    const known = facts()
+    const begun: ReadonlyArray<Phases.Input> = [
+      { kind: "close", code: 1000, reason: "" },
+      { kind: "reconnect", code: 1000, isOther: false },
+      { kind: "redial" },
+      { kind: "ending" },
+      { kind: "closing" }
+    ]
+    for (const input of begun) {
+      const { state } = play([...OPEN, input])
+      const [after, actions] = step(state, { kind: "grants" }, facts({ covered: false }))
+      assert.deepInclude(after.phase, { name: "closing", until: known.now + 500, isRevoked: true })
+      assert.deepStrictEqual(kindsOf(actions), ["revoke"])
+    }
+  })
+
+  it("a withdrawal is that nothing opens that was being dialled, though the grant is back by then", () => {
+    const { state } = play([{ kind: "started" }])
+    const [dropped, actions] = step(state, { kind: "grants" }, facts({ covered: false }))
+    assert.deepStrictEqual(kindsOf(actions), ["revoke", "drop"])
+    assert.deepStrictEqual(step(dropped, { kind: "opened" }, facts()), [dropped, []])
+    const [after, again] = step(dropped, { kind: "gone", failure: null }, facts())
+    assert.strictEqual(after.phase.name, "closed")
+    assert.deepStrictEqual(kindsOf(again), ["consider"])
+  })
+
+  it("a deaf peer's socket is broken off after the grace, and given up a second later", () => {
+    const { phase, state } = play([...OPEN, { kind: "close", code: 1000, reason: "" }])
+    assert.deepInclude(phase, { until: 15_000, isTerminated: false })
+    const [terminated, first] = step(state, { kind: "graceOver" }, facts({ now: 15_000 }))
+    assert.deepStrictEqual(kindsOf(first), ["terminate"])
+    assert.deepInclude(terminated.phase, { until: 16_000, isTerminated: true })
+    assert.deepStrictEqual(kindsOf(step(terminated, { kind: "graceOver" }, facts())[1]), ["abandon"])
+  })
+
+  it("its plugin's close lies upon what it was stopped for, and lifting it lifts no more", () => {
+    const http = play([{ kind: "started" }, { kind: "gone", failure: forbidden }])
+    assert.deepInclude(http.phase, { name: "stopped", reason: "http" })
+    const [once] = step(http.state, { kind: "close", code: 1000, reason: "" }, facts())
+    const [twice] = step(once, { kind: "close", code: 1000, reason: "" }, facts())
+    assert.deepInclude(twice.phase, { name: "stopped", reason: "plugin" })
+    assert.strictEqual(Phases.stoppedFor(twice.phase, 10_000, 1), "http")
+    // Once its time has come it isn't stopped any more.
+    assert.isNull(Phases.stoppedFor(twice.phase, 910_000, 1))
+  })
+
+  it("lifting its plugin's close shortens no wait", () => {
+    const waiting = play([...OPEN, endedWith(1006)])
+    const [closed] = step(
+      { ...waiting.state, phase: { name: "waiting", dueAt: 60_000 } },
+      { kind: "close", code: 1000, reason: "" },
+      facts()
+    )
+    const [lifted] = step(closed, { kind: "reconnect", code: 1000, isOther: false }, facts())
+    assert.deepStrictEqual(lifted.phase, { name: "waiting", dueAt: 60_000 })
+  })
+
+  it("an operator's dial is at once, with a budget that is whole again", () => {
+    const { state } = play([...OPEN, endedWith(4004)])
+    const [after] = step(state, { kind: "redial" }, facts())
+    assert.deepStrictEqual(after.phase, { name: "waiting", dueAt: 10_000 })
+    assert.deepStrictEqual(after.history, Phases.initial.history)
+  })
+
+  it("a service that rests is said of a source that an operator dials meanwhile", () => {
+    const { state } = play([...OPEN, endedWith(4004), { kind: "ending" }, { kind: "retired" }, { kind: "redial" }])
+    assert.deepInclude(state.phase, { name: "stopped", reason: "service" })
+  })
+
+  it("an end of the service closes in order, keeps what was planned, and keeps its plugin's close", () => {
+    assert.deepStrictEqual(play([...OPEN, { kind: "ending" }, endedWith(1001)]).phase, { name: "closed", dueAt: null })
+    assert.deepStrictEqual(play([...OPEN, endedWith(1006), { kind: "ending" }]).phase, {
+      name: "closed",
+      dueAt: 10_500
+    })
+    const closed = play([...OPEN, { kind: "close", code: 1000, reason: "" }, { kind: "ending" }, endedWith(1000)])
+    assert.deepInclude(closed.phase, { name: "stopped", reason: "plugin" })
+    // Nor is a socket that is still open said to be stopped.
+    assert.strictEqual(play([...OPEN, { kind: "retired" }]).phase.name, "open")
+    assert.deepInclude(play([...OPEN, { kind: "retired" }, { kind: "ending" }, endedWith(1001)]).phase, {
+      name: "stopped",
+      reason: "service"
+    })
+  })
+
+  it("a denial is said once for each change of the grants", () => {
+    const { actions, state } = play([{ kind: "started" }], facts({ covered: false }))
+    assert.deepStrictEqual(kindsOf(actions), ["consider", "report"])
+    const input: Phases.Input = { kind: "considered", prospects: denied }
+    assert.deepStrictEqual(kindsOf(step(state, input, facts())[1]), [])
+    assert.deepStrictEqual(kindsOf(step(state, input, facts({ revision: 2 }))[1]), ["report"])
+  })
+
+  it("an address that was denied is dialled again once the grants have changed", () => {
+    const address = new ConnectionError.AddressDenied({ url: URL, address: "10.0.0.1" })
+    const { state } = play([{ kind: "started" }, { kind: "gone", failure: address }])
+    assert.deepInclude(state.phase, { name: "stopped", reason: "address" })
+    const same: Phases.Input = { kind: "considered", prospects: allowed }
+    assert.deepInclude(step(state, same, facts())[0].phase, { name: "stopped" })
+    const other: Phases.Input = { kind: "considered", prospects: { ...allowed, isSame: false } }
+    assert.strictEqual(step(state, other, facts())[0].phase.name, "dialling")
+  })
+
+  it("a dial that was put off counts as none", () => {
+    const settings = { ...source.reconnect, maxAttempts: 1 }
+    const known = facts({ source: { ...source, reconnect: settings } })
+    const { state } = play([{ kind: "started" }, { kind: "postponed", waitMs: 700 }], known)
+    assert.deepStrictEqual(state.phase, { name: "waiting", dueAt: 10_700 })
+    assert.deepInclude(state, { attempts: 0, history: Phases.initial.history })
+  })
+
+  it("a budget that is used up is said, and tried again later", () => {
+    const settings = { ...source.reconnect, maxAttempts: 1 }
+    const known = facts({ source: { ...source, reconnect: settings } })
+    const { actions, phase } = play([{ kind: "started" }, { kind: "gone", failure: unreachable }], known)
+    assert.deepInclude(phase, { name: "stopped", reason: "exhausted", dueAt: 910_000 })
+    const reported = actions.flatMap((action) => (action.kind === "report" ? [action.error._tag] : []))
+    assert.deepStrictEqual(reported, ["ReconnectExhausted", "DialFailed"])
+  })
+
+  it.effect.prop(
+    "rule 9: whatever happened, an end of the service and two graces later nothing is open or under way",
+    { script: list(oneOf<Phases.Input>({ kind: "opened" }, ...INPUTS), 0, 40) },
+    ({ script }) =>
+      Effect.sync(() => {
+        const played = play([{ kind: "started" }, ...script, { kind: "ending" }])
+        if (played.phase.name === "dialling") played.tell({ kind: "gone", failure: null })
+        if (played.phase.name === "closing") {
+          // Where the peer began it, the client sees to the end.
+          if (played.phase.until !== null) {
+            for (let grace = played.phase.isTerminated ? 1 : 0; grace < 2; grace++) played.tell({ kind: "graceOver" })
+            assert.strictEqual(played.actions.at(-1)?.kind, "abandon")
+          }
+          played.tell(endedWith(1006))
+        }
+        assert.isTrue(Phases.isAtRest(played.phase), played.phase.name)
+        assert.isNull(Phases.dueAt(played.state))
+      }),
+    { arbitrary: { runs: 300 } }
+  )
+})
