@@ -6,6 +6,7 @@ import * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import * as Socket from "effect/socket/Socket"
 import { WebSocket } from "ws"
@@ -94,7 +95,8 @@ const hosted = (plugins: ReadonlyArray<Hosted>): void => {
     report({ dropped: rows.reduce((sum, row) => sum + row.dispatchCounters.evicted, 0) })
     yield* Effect.never
   })
-  Effect.runFork(Effect.provide(program, host))
+  // Its lines would stand between the figures.
+  Effect.runFork(program.pipe(Effect.provide(host), Effect.provide(Logger.layer([]))))
 }
 
 const many = (path: string) => Array.from({ length: Number(connections) }, (_, n) => `${path}/${n}`)

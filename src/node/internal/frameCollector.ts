@@ -75,7 +75,7 @@ export class FrameCollector {
     let at = 0
     while (at < chunk.length) {
       if (this.#mode === "over") break
-      if (this.#mode === "passing") return this.#receive(at === 0 ? chunk : chunk.subarray(at)) && goesOn
+      if (this.#mode === "passing") return this.#receive(at === 0 ? chunk : chunk.subarray(at))
       if (this.#length === 0) {
         const end = this.#wholeUntil(chunk, at)
         if (end > at) goesOn = this.#receive(end - at === chunk.length ? chunk : chunk.subarray(at, end)) && goesOn
@@ -86,7 +86,7 @@ export class FrameCollector {
       const until = Math.min(chunk.length, at + this.#needed - this.#length)
       this.#hold(chunk, at, until)
       at = until
-      if (this.#length === this.#needed) goesOn = this.#step() && goesOn
+      goesOn = this.#step() && goesOn
     }
     return goesOn
   }
@@ -145,7 +145,7 @@ export class FrameCollector {
     return end - at < 2 ? 2 : headerBytes(bytes[at + 1] ?? 0)
   }
 
-  /** As much of a frame is there as was needed to go on. */
+  /** More of a frame is there. */
   #step(): boolean {
     const needs = this.#needs(this.#held, this.#frameAt, this.#length)
     if (needs === ODD) return this.#pass()
