@@ -175,9 +175,15 @@ describe("a frame collector", () => {
 
   it("takes a message of exactly the limits, and lets the receiver refuse one of more", async () => {
     const limits = { bytes: 1000, fragments: 10 }
-    const send = async (bytes: number, fragments: number) =>
-      (await collected(cut(message(TEXT, Buffer.alloc(bytes, "x"), fragments, true), [7]), limits)).events.at(-1)
-    assert.match((await send(1000, 10)) ?? "", /^text x+… of 1000$/)
+    const play = (bytes: number, fragments: number) =>
+      collected(cut(message(TEXT, Buffer.alloc(bytes, "x"), fragments, true), [7]), limits)
+    const send = async (bytes: number, fragments: number) => (await play(bytes, fragments)).events.at(-1)
+    for (const fragments of [1, 10]) {
+      const { events, handed } = await play(1000, fragments)
+      assert.match(events.at(-1) ?? "", /^text x+… of 1000$/)
+      // Whole: with a ping before it where there was one.
+      assert.strictEqual(handed.length, events.length)
+    }
     assert.strictEqual(await send(1001, 10), "error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
     assert.strictEqual(await send(1000, 11), "error WS_ERR_TOO_MANY_BUFFERED_PARTS")
     assert.strictEqual(await send(1001, 1), "error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
@@ -193,6 +199,8 @@ describe("a frame collector", () => {
       [Buffer.from([0x81, 0x81, 1, 2, 3, 4, 5]), 2],
       [Servers.frame(CLOSE, Buffer.from([3])), 2],
       [Buffer.from([0x81, 127, 0, 0, 0, 0, 0x00, 0x10, 0, 1, 1, 1]), 10],
+      [Buffer.from([0x81, 127, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1]), 10],
+      [Buffer.from([0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 1]), 10],
       [Buffer.concat([Servers.frame(TEXT, "begun", NOT_LAST), Servers.text("another")]), 9]
     ] as const) {
       for (const before of [Buffer.alloc(0), Servers.text("fine")]) {

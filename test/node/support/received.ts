@@ -1,4 +1,5 @@
 /** What the receiver of `ws` makes of bytes, with a frame collector before it and without. */
+import { vi } from "@effect/vitest"
 import * as Ws from "ws"
 import type { Writable } from "node:stream"
 import { FrameCollector, type MessageLimits } from "../../../src/node/internal/frameCollector.ts"
@@ -56,7 +57,10 @@ export const collected = async (reads: ReadonlyArray<Buffer>, limits = LIMITS): 
     handed.push(Buffer.from(bytes))
     return receiver.write(bytes)
   })
+  // What a buffer held before shows where it is taken for what came.
+  const unsafe = vi.spyOn(Buffer, "allocUnsafe").mockImplementation((size) => Buffer.alloc(size, 0xff))
   for (const read of reads) collector.take(Buffer.from(read))
+  unsafe.mockRestore()
   await told()
   return { events, handed }
 }
