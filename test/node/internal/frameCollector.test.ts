@@ -178,7 +178,7 @@ describe("a frame collector", () => {
     const play = (bytes: number, fragments: number) =>
       collected(cut(message(TEXT, Buffer.alloc(bytes, "x"), fragments, true), [7]), limits)
     const send = async (bytes: number, fragments: number) => (await play(bytes, fragments)).events.at(-1)
-    for (const fragments of [1, 10]) {
+    for (const fragments of [1, 5, 10]) {
       const { events, handed } = await play(1000, fragments)
       assert.match(events.at(-1) ?? "", /^text x+… of 1000$/)
       // Whole: with a ping before it where there was one.
@@ -187,6 +187,21 @@ describe("a frame collector", () => {
     assert.strictEqual(await send(1001, 10), "error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
     assert.strictEqual(await send(1000, 11), "error WS_ERR_TOO_MANY_BUFFERED_PARTS")
     assert.strictEqual(await send(1001, 1), "error WS_ERR_UNSUPPORTED_MESSAGE_LENGTH")
+  })
+
+  it("holds back a fragment too many until it is whole, for the receiver counts it only then", async () => {
+    const limits = { bytes: 1_000_000, fragments: 10 }
+    const stream = Buffer.concat([fragmented(11).subarray(0, -3), Servers.frame(CONTINUATION, Buffer.alloc(500_000))])
+    const { events, handed } = await collected(cut(stream.subarray(0, -1), [4000]), limits)
+    assert.deepStrictEqual({ events, handed }, { events: [], handed: [] })
+    const all = await collected(cut(stream, [4000]), limits)
+    assert.deepStrictEqual(all.events, ["error WS_ERR_TOO_MANY_BUFFERED_PARTS"])
+  })
+
+  it("asks for no pause while it holds what came", () => {
+    const collector = new FrameCollector(LIMITS, () => assert.fail("nothing is whole"))
+    for (const bytes of cut(fragmented(9).subarray(0, -3), [1])) assert.isTrue(collector.take(bytes))
+    assert.isTrue(collector.take(fragmented(9).subarray(3, -3)))
   })
 
   it("holds back nothing of what breaks the protocol: the receiver knows with the byte that does it", async () => {
@@ -201,7 +216,10 @@ describe("a frame collector", () => {
       [Buffer.from([0x81, 127, 0, 0, 0, 0, 0x00, 0x10, 0, 1, 1, 1]), 10],
       [Buffer.from([0x81, 127, 0, 0, 0, 1, 0, 0, 0, 0, 1, 1]), 10],
       [Buffer.from([0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 0, 1, 1]), 10],
-      [Buffer.concat([Servers.frame(TEXT, "begun", NOT_LAST), Servers.text("another")]), 9]
+      [Buffer.concat([Servers.frame(TEXT, "begun", NOT_LAST), Servers.text("another")]), 9],
+      [Buffer.concat([Servers.frame(TEXT, "begun", NOT_LAST), Servers.frame(CONTINUATION, "reserved", 0x40)]), 9],
+      [Buffer.concat([Servers.frame(TEXT, "begun", NOT_LAST), Buffer.from([0, 0x82, 1, 2, 3, 4, 5, 6])]), 9],
+      [Buffer.concat([Servers.frame(TEXT, "begun", NOT_LAST), Buffer.from([0, 127, 0, 0, 0, 0, 0, 0x10, 0, 0])]), 17]
     ] as const) {
       for (const before of [Buffer.alloc(0), Servers.text("fine")]) {
         const reads = cut(Buffer.concat([before, bytes.subarray(0, needed)]), [1])
