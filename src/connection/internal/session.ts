@@ -168,7 +168,6 @@ export class Session implements SocketEvents {
   #finish(): void {
     if (this.hasEnded) return
     this.hasEnded = true
-    this.#delivering = false
     this.#socket = null
     this.#control = null
     if (!this.wasOpen) return

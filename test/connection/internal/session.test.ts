@@ -248,15 +248,18 @@ describe("a session", () => {
       }
       assert.isNull(session.error)
       calls()
+      const { lastPongAt } = owner.totals
+      world.now += 7
       send(session)
       assert.deepStrictEqual(calls(), ["terminate"])
+      assert.strictEqual(owner.totals.lastPongAt, lastPongAt)
       assert.deepEqual(session.error, new ControlFlood({ url: URL, limit: 10 }))
       assert.deepInclude(session, { hasEnded: false })
       // What the same read still brings costs nothing and changes nothing.
       world.now += 5
       const { lastFrameAt } = owner.totals
       send(session)
-      assert.strictEqual(owner.totals.lastFrameAt, lastFrameAt)
+      assert.deepInclude(owner.totals, { lastFrameAt, lastPongAt })
       session.text("late", 4)
       assert.deepStrictEqual(calls(), ["rejected"])
     })
