@@ -200,7 +200,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   ready(): boolean {
     let first = 0
     for (const { epoch, kind } of this.#states) {
-      if (kind === "timer" || epoch === 0) continue
+      if (kind === "timer") continue
       if (first !== 0 && epoch > first) return false
       first ||= epoch
     }

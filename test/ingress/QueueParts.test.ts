@@ -160,12 +160,18 @@ describe("the queue of a source", () => {
       assert.deepInclude(reports, { began: 1, ended: 0 })
       queue.ended(CLEAN, true, true)
       assert.deepInclude(reports, { began: 1, ended: 1, readied: 0 })
+      queue.take()
+      queue.take()
       queue.opened(2, 1, null, read)
+      queue.take()
+      assert.strictEqual(reports.readied, 0)
+      queue.ended(CLEAN, true, true)
+      queue.opened(3, 1, null, read)
       queue.timer("t")
       assert.isFalse(queue.ready())
       queue.revoked()
       assert.isTrue(queue.ready())
-      assert.deepInclude(reports, { began: 2, ended: 2, readied: 1 })
+      assert.deepInclude(reports, { began: 3, ended: 3, readied: 1 })
       queue.discard()
       push(queue, "a")
       queue.discard()
@@ -183,6 +189,34 @@ describe("the queue of a source", () => {
       queue.ended(BROKEN, true, true)
       queue.dialFailed(FAILED, true, true)
       assert.isTrue(queue.ready())
+    })
+  )
+
+  it.effect("rule 3: is ready while a timer of the next epoch waits behind the end of the last one", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 8, kinds: ["websocket_close"] })
+      queue.opened(1, 1, null, read)
+      queue.ended(CLEAN, true, true)
+      queue.opened(2, 1, null, read)
+      queue.timer("t")
+      assert.isTrue(queue.ready())
+      queue.ended(CLEAN, true, true)
+      assert.isFalse(queue.ready())
+    })
+  )
+
+  it.effect("evicts no more than it has to, also where what is left fits to the byte", () =>
+    Effect.gen(function* () {
+      for (const bounds of [{ bytes: 10 }, { hostBytes: 10 }]) {
+        const { host, queue, read } = yield* fixture({ capacity: 100, patienceMs: 0, urgent: ["!"], ...bounds })
+        queue.opened(1, 1, null, read)
+        for (const text of ["!2345", "abc", "de"]) push(queue, text)
+        assert.deepStrictEqual([queue.drops, queue.bytes, host.used], [0, 10, 10])
+        push(queue, "fghij")
+        assert.deepStrictEqual([queue.drops, queue.depth, queue.bytes], [2, 2, 10])
+        push(queue, "123456")
+        assert.deepStrictEqual([queue.drops, queue.depth, queue.bytes], [3, 2, 10])
+      }
     })
   )
 
@@ -239,6 +273,19 @@ describe("backpressure", () => {
       queue.opened(1, 1, null, read)
       push(queue, "a")
       assert.deepStrictEqual([queue.backpressure.flow, modes, reports.paused], ["sliding", ["off", "slow"], 0])
+    })
+  )
+
+  it.effect("rule 3: takes of what was read as much as one read can bring, headers included", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 2, kinds: ["websocket_text"] })
+      queue.opened(1, 1, null, read)
+      push(queue, "pauses")
+      for (let n = 0; n < 64; n++) push(queue, "x".repeat(1022))
+      push(queue, "at 65,536 bytes")
+      assert.deepStrictEqual([queue.depth, queue.drops], [66, 0])
+      push(queue, "beyond")
+      assert.deepStrictEqual([queue.depth, queue.drops], [2, 65])
     })
   )
 

@@ -26,8 +26,6 @@ const FRAME_HEADER_BYTES = 2
 /** The most texts that one read can bring. */
 export const READ_TEXTS = READ_BYTES / FRAME_HEADER_BYTES
 
-const unread = (): void => {}
-
 export class Backpressure {
   flow: Flow = "flowing"
   /** When the socket was paused, by the clock that is never set. */
@@ -35,7 +33,7 @@ export class Backpressure {
   readonly #options: Options
   readonly #halfDepth: number
   readonly #halfBytes: number
-  #read: (mode: ReadMode) => void = unread
+  #read: (mode: ReadMode) => void = () => {}
   /** Bytes on the wire that came since it was. */
   #sincePause = 0
 
@@ -54,7 +52,6 @@ export class Backpressure {
 
   /** There is no socket to read. */
   ended(): void {
-    this.#read = unread
     this.flow = "flowing"
   }
 
