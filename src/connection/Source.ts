@@ -56,7 +56,7 @@ export const idOf = (ingress: string, url: string): string =>
  */
 export const isNamed = (name: string): ((source: Source) => boolean) => {
   const canonical = Result.getOrUndefined(SocketUrl.parse(SocketUrl.withoutPrefix(name)))?.canonical
-  return (source) => source.id === name || (canonical !== undefined && source.canonical === canonical)
+  return (source) => source.id === name || source.canonical === canonical
 }
 
 /**

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
-import { PluginHost, SourceUrl, type WebSocketTarget } from "mooring"
+import { OutputCommand, PluginHost, SourceUrl, type WebSocketTarget } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import * as Reason from "../../src/connection/internal/reason.ts"
 import { idOf } from "../../src/connection/Source.ts"
@@ -207,6 +208,51 @@ describe("SourceUrl", () => {
       assert.lengthOf(asked, 3)
       assert.deepStrictEqual((yield* rowOf(REF)).diagnosticCounts, {})
     }).pipe(asking(resolve))
+  })
+
+  it.effect(
+    "rule 1: stops a source for an answer that isn't granted, shows nothing of it, and isn't asked again",
+    () => {
+      const { asked, resolve } = answering("ws://127.0.0.1:7700/elsewhere?ticket=secret")
+      return Effect.gen(function* () {
+        const { fake, host } = yield* both
+        yield* host.idle
+        yield* TestClock.adjust("1 day")
+        yield* host.idle
+        assert.deepInclude(yield* connection, { state: "stopped", stopReason: "grant", attempts: 1 })
+        assert.lengthOf(asked, 1)
+        assert.deepStrictEqual(yield* fake.dials, [])
+        const shown = JSON.stringify(yield* host.status)
+        assert.notInclude(shown, "secret")
+        assert.notInclude(shown, "elsewhere")
+      }).pipe(asking(resolve))
+    }
+  )
+
+  it.effect("says never, and the plugin can't lift that", () => {
+    const { resolve } = answering(URL, SourceUrl.never)
+    const pkg = plugin({
+      sources: [URL],
+      websocket,
+      handlers: {
+        gateway: {
+          websocket_open: () => Exit.succeed({ commands: [OutputCommand.setTimer("lift", { afterMs: 60_000 })] }),
+          timer: () => Exit.succeed({ commands: [OutputCommand.reconnect(URL, { epoch: "any" })] })
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const { fake, host } = yield* both
+      const remote = yield* fake.remote(URL)
+      yield* host.idle
+      remote.breakOff()
+      yield* TestClock.adjust("1 minute")
+      yield* host.idle
+      const last = (yield* rowOf(REF)).outputCommandResults.at(-1)
+      assert.deepInclude(last, { kind: "websocket_reconnect", status: "rejected" })
+      assert.strictEqual(last?.error?.tag, "ReconnectDenied")
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "never" })
+    }).pipe(Effect.provide(Layer.provide(onFake({ plugins: [pkg] }), Layer.succeed(SourceUrl.SourceUrl, { resolve }))))
   })
 
   it.effect(
