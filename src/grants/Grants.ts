@@ -184,7 +184,6 @@ const apply = (entry: Entry, answer: Answer): void => {
   const isSame =
     JSON.stringify(answer.grant) === JSON.stringify(before.grant) &&
     (answer.cause === undefined) === (before.cause === undefined)
-  if (isSame && answer.cause === undefined) return
   entry.answer = answer
   entry.evaluation = entry.evaluate(answer)
   if (isSame) return

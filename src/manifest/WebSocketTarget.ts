@@ -136,7 +136,8 @@ const hostMatcher = (pattern: string): HostMatcher | undefined => {
   const { host: name, literal: isLiteral } = parsed.success
   if (!isWildcard) return ({ host }) => host === name
   if (isLiteral || !name.includes(".")) return undefined
-  return ({ host, literal }) => !literal && host.endsWith(`.${name}`)
+  // Which no literal does: it would be one itself.
+  return ({ host }) => host.endsWith(`.${name}`)
 }
 
 const pathMatcher = (prefix: string): ((path: string) => boolean) => {

@@ -191,19 +191,21 @@ describe("a store of the application's own", () => {
     })
   )
 
-  it.effect("asks no more for a plugin that is gone", () =>
+  it.effect("asks no more for a plugin that is gone, after a failure or a change", () =>
     Effect.gen(function* () {
       let asked = 0
+      const changes = yield* Queue.unbounded<void>()
       const store = GrantStore.GrantStore.of({
         lookup: () =>
           Effect.andThen(
             Effect.sync(() => asked++),
             Effect.fail("gone")
           ),
-        changes: Stream.never
+        changes: Stream.fromQueue(changes)
       })
       const built = yield* Layer.build(Layer.provide(Grants.layer, Layer.succeed(GrantStore.GrantStore, store)))
       yield* Effect.scoped(Context.get(built, Grants.Grants).authority(ASKING))
+      yield* Queue.offer(changes, undefined)
       yield* TestClock.adjust(60_000)
       assert.strictEqual(asked, 1)
     })
@@ -290,6 +292,25 @@ describe("a store of the application's own", () => {
       }).pipe(Effect.provide(Logger.layer([logger])))
     })
   }
+
+  it.effect("ignores that there is no answer to a question that isn't the last one", () =>
+    Effect.gen(function* () {
+      const changes = yield* Queue.unbounded<void>()
+      let asked = 0
+      const lookup = () => (++asked === 1 ? Effect.never : Effect.succeedSome(GOOD))
+      const later = Effect.gen(function* () {
+        yield* TestClock.adjust(100)
+        yield* Queue.offer(changes, undefined)
+        yield* TestClock.adjust(399)
+        yield* TestClock.adjust(1)
+      })
+      const [authority] = yield* Effect.all([authorityOver(ASKING, lookup, Stream.fromQueue(changes)), later], {
+        concurrency: "unbounded"
+      })
+      assert.strictEqual(asked, 2)
+      assert.isTrue(Result.isSuccess(authority.service()))
+    })
+  )
 
   it.effect("ignores the answer to a question that isn't the last one", () =>
     Effect.gen(function* () {

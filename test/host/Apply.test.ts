@@ -2,12 +2,21 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
-import { type Enablement, GrantStore, OutputCommand, PluginHost, type PluginRuntime, ServicePlugin } from "mooring"
+import {
+  type Enablement,
+  GrantStore,
+  OutputCommand,
+  PluginHost,
+  PluginRef,
+  type PluginRuntime,
+  ServicePlugin
+} from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { heapUsed } from "../support/memory.ts"
 import { enable, GATEWAY, plugin, refOf, target } from "../support/plugins.ts"
 
+const DIGEST = PluginRef.DIGEST_WITHOUT_FILES
 const urlOf = (name: string) => `ws://127.0.0.1:7700/${name}`
 
 interface Life {
@@ -418,6 +427,9 @@ describe("PluginHost.apply", () => {
           const row = yield* rowOf(b.ref)
           assert.deepInclude(row, { lifecycle: "failed", retryAt: null, websocketConnections: [] })
           assert.strictEqual(row.lastError?.tag, "ManifestInvalid")
+          // What can be used of it is shown.
+          const isUnpinned = "version" in change || "digest" in change
+          assert.deepStrictEqual([row.version, row.digest], [isUnpinned ? "0.0.0" : "1.0.0", DIGEST])
           const { config } = (yield* host.status).host
           assert.deepStrictEqual(
             [config.state, config.problems.map((each) => each.path)],

@@ -266,6 +266,14 @@ describe("Manifest", () => {
     )
   })
 
+  it("takes no two that have no name for the same one", () => {
+    const lifecycle = "host-managed"
+    assert.deepStrictEqual(
+      pathsOf({ ...EXAMPLE, services: [{ lifecycle }, { lifecycle }], ingresses: [{ name: "a", sources: [1, 1] }] }),
+      ["ingresses[0].sources[0]", "ingresses[0].sources[1]", "services[0].name", "services[1].name"]
+    )
+  })
+
   it("takes the same source with and without its prefix for one that occurs twice", () => {
     const ingresses = [{ name: "a", sources: ["websocket:ws://h/1", "ws://h/1"] }]
     assert.deepStrictEqual(pathsOf({ ...EXAMPLE, ingresses }), ["ingresses[0].sources[1]"])
