@@ -107,6 +107,12 @@ describe("a store of the application's own", () => {
     ["is a promise", () => Promise.resolve(Option.some(GOOD)) as never, /no Effect/],
     ["is a promise that is rejected", () => Promise.reject(new Error("the database is gone")) as never, /no Effect/],
     ["is nothing", () => undefined as never, /no Effect/],
+    ["answers a promise", () => Effect.succeed(Promise.reject(new Error("gone")) as never), /no Option/],
+    [
+      "answers an option of a promise",
+      () => Effect.succeedSome(Promise.reject(new Error("gone")) as never),
+      /grant is invalid/
+    ],
     ["answers no option", () => Effect.succeed(GOOD as never), /no Option/],
     ["answers null", () => Effect.succeed(Option.some(null as never)), /Expected/],
     [

@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Promises from "../../internal/promises.ts"
 import type { Answer } from "../Evaluation.ts"
 import { check, type GrantStore } from "../GrantStore.ts"
 
@@ -24,13 +25,23 @@ const FOLLOW_AGAIN_MS = 1000
 
 const denied = (cause: unknown): Answer => ({ grant: undefined, cause: cause ?? "no reason was given" })
 
+/** Denies for what was answered, which isn't used. */
+const refused = (found: unknown, cause: unknown): Answer => {
+  Promises.abandon(found)
+  return denied(cause)
+}
+
 /** The answer for one plugin, whatever the store does. */
 const lookup = (store: GrantStore["Service"], pluginRef: string): Effect.Effect<Answer> =>
   Effect.suspend(() => effectOf(store.lookup(pluginRef))).pipe(
     Effect.map((found): Answer => {
-      if (!Option.isOption(found)) return denied("the answer is no Option")
+      if (!Option.isOption(found)) return refused(found, "the answer is no Option")
       if (Option.isNone(found)) return { grant: undefined }
-      return Result.match(check(found.value), { onFailure: denied, onSuccess: (grant): Answer => ({ grant }) })
+      const { value } = found
+      return Result.match(check(value), {
+        onFailure: (invalid) => refused(value, invalid),
+        onSuccess: (grant): Answer => ({ grant })
+      })
     }),
     Effect.catchCause((cause) => Effect.succeed(denied(Cause.squash(cause))))
   )
@@ -38,7 +49,7 @@ const lookup = (store: GrantStore["Service"], pluginRef: string): Effect.Effect<
 /** The application need not be written in TypeScript: a promise is no effect, and its rejection would be nobody's. */
 const effectOf = (value: unknown): Effect.Effect<unknown, unknown> => {
   if (Effect.isEffect(value)) return value as Effect.Effect<unknown, unknown>
-  if (value instanceof Promise) value.catch(() => undefined)
+  Promises.abandon(value)
   return Effect.fail("the lookup is no Effect")
 }
 
