@@ -231,6 +231,24 @@ describe("a store of the application's own", () => {
     })
   )
 
+  it.effect("is asked about all plugins at once after a change: one that waits holds up no other", () =>
+    Effect.gen(function* () {
+      const changes = yield* Queue.unbounded<void>()
+      let isSilent = false
+      const store = GrantStore.GrantStore.of({
+        lookup: () => (isSilent ? Effect.never : Effect.succeedSome(GOOD)),
+        changes: Stream.fromQueue(changes)
+      })
+      const built = yield* Layer.build(Layer.provide(Grants.layer, Layer.succeed(GrantStore.GrantStore, store)))
+      const grants = Context.get(built, Grants.Grants)
+      const authorities = [yield* grants.authority(ASKING), yield* grants.authority(ASKING)]
+      isSilent = true
+      yield* Queue.offer(changes, undefined)
+      yield* TestClock.adjust(500)
+      for (const authority of authorities) assert.isTrue(Result.isFailure(authority.service()))
+    })
+  )
+
   it.effect("notices that the object was edited which it handed out, once it says so", () =>
     Effect.gen(function* () {
       const changes = yield* Queue.unbounded<string>()

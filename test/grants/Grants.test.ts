@@ -640,9 +640,18 @@ describe("AuthorizedTarget", () => {
     })
   )
 
-  it.effect("knows the real one", () =>
+  it.effect("knows the real one, and says of it what was allowed", () =>
     Effect.gen(function* () {
       assert.isTrue(AuthorizedTarget.is(yield* real))
+      const authority = yield* authorityOf(subject({ websocket: [WS] }), { websocket: [WS] })
+      const own = Result.getOrThrow(authority.authorize("gateway", "ws://h/a?token=b"))
+      assert.strictEqual(own.display, "ws://h/a")
+      assert.strictEqual(own.revision, authority.revision())
+      assert.deepStrictEqual([own.subprotocols, own.privateAddresses, own.rate], [[], false, undefined])
+      // What is dialled for a source instead of its own URL is shown as the source.
+      const other = Result.getOrThrow(authority.authorize("gateway", "ws://h/b", "ws://h/a"))
+      assert.strictEqual(other.display, "ws://h/a")
+      assert.strictEqual(other.url.path, "/b")
     })
   )
 
