@@ -21,7 +21,7 @@ class Bucket {
   }
 
   has(amount: number, now: number): boolean {
-    const at = Math.max(this.#at, Math.floor(now))
+    const at = Math.floor(now)
     this.#credit = Math.min(this.limit * MINUTE_MS, this.#credit + (at - this.#at) * this.limit)
     this.#at = at
     return this.#credit >= amount * MINUTE_MS

@@ -64,23 +64,32 @@ describe("SendRates", () => {
       limit: oneOf(1, 3, 7, 6000, 67_108_864),
       sizes: list(int(1, 10), 1, 40),
       kind: oneOf("sendsPerMinute", "sendBytesPerMinute"),
-      waits: list(int(0, 5000), 40, 40),
+      // Nanoseconds, as the clock counts them.
+      waits: list(
+        either(
+          Arbitrary.map(int(0, 5000), (millis) => millis * 1_000_000),
+          int(0, 2 ** 31)
+        ),
+        40,
+        40
+      ),
       start: int(0, 2 ** 31)
     },
     ({ kind, limit, sizes, start, waits }) =>
       Effect.sync(() => {
         const rates = new SendRates()
         const granted = target({ [kind]: limit })
-        let now = start / 8
+        let nanos = start * 1_000_000 + start
         for (const [index, size] of sizes.entries()) {
-          now += (waits[index] ?? 0) / 4
+          nanos += waits[index] ?? 0
           const bytes = Math.min(limit, Math.max(1, Math.floor((limit * size) / 10)))
-          const over = taken(rates, granted, bytes, now)
+          const after = (millis: number) => (nanos + millis * 1_000_000) / 1e6
+          const over = taken(rates, granted, bytes, after(0))
           if (over === undefined) continue
           assert.isAtLeast(over.retryAfterMs, 1)
-          if (over.retryAfterMs > 1) assert.isDefined(rates.over(granted, bytes, now + over.retryAfterMs - 1))
-          now += over.retryAfterMs
-          assert.isUndefined(taken(rates, granted, bytes, now))
+          if (over.retryAfterMs > 1) assert.isDefined(rates.over(granted, bytes, after(over.retryAfterMs - 1)))
+          assert.isUndefined(taken(rates, granted, bytes, after(over.retryAfterMs)))
+          nanos += over.retryAfterMs * 1_000_000
         }
       }),
     { arbitrary: { runs: 300, size: 40 } }
