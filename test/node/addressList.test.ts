@@ -36,6 +36,14 @@ describe("the addresses of a dial", () => {
     assert.deepStrictEqual(taken(list), [])
   })
 
+  it("alternate also where the others come after all of them have been tried", () => {
+    const list = new AddressList()
+    list.add(SIX.slice(0, 1))
+    assert.deepStrictEqual(taken(list), SIX.slice(0, 1))
+    list.add([...SIX, ...FOUR])
+    assert.strictEqual(list.next(), FOUR[0])
+  })
+
   it("are at most eight of a family, of however many a name has", () => {
     const list = new AddressList()
     for (let last = 1; last <= 200; last++) list.add([`198.51.100.${last}`, `2001:db8::${last}`])

@@ -47,7 +47,7 @@ describe("/etc/resolv.conf", () => {
     ["comments", "# nameserver 10.0.0.1\n; nameserver 10.0.0.2\n", { servers: [], search: null, ndots: 1 }],
     [
       "all that counts",
-      "nameserver 10.0.0.1\r\nnameserver  fd00::53 \nsearch a.example b.example\noptions timeout:1 ndots:5 rotate\n",
+      "nameserver 10.0.0.1\r\nnameserver  fd00::53 \nsearch a.example b.example \noptions timeout:1 ndots:5 rotate\n",
       { servers: ["10.0.0.1", "fd00::53"], search: ["a.example", "b.example"], ndots: 5 }
     ],
     ["a scoped server", "nameserver fe80::1%eth0", { servers: ["fe80::1%eth0"], search: null, ndots: 1 }],
@@ -76,7 +76,11 @@ describe("/etc/resolv.conf", () => {
       "options ndots:x ndots: ndots:-1 xndots:3 ndots:3x",
       { servers: [], search: null, ndots: 1 }
     ],
-    ["another keyword", "nameservers 10.0.0.1\nsortlist 10.0.0.0", { servers: [], search: null, ndots: 1 }]
+    [
+      "another keyword",
+      "nameservers 10.0.0.1\nsortlist 10.0.0.0 ndots:5\n nameserver 10.0.0.1",
+      { servers: [], search: null, ndots: 1 }
+    ]
   ] as const) {
     it(`with ${name}`, () => {
       assert.deepStrictEqual<unknown>(ResolvConf.parse(text), expected)

@@ -20,7 +20,7 @@ export const parse = (text: string): ResolvConf => {
   let search: ReadonlyArray<string> | null = null
   let ndots = 1
   for (const line of text.split("\n")) {
-    const [keyword, ...values] = line.trim().split(/\s+/)
+    const [keyword, ...values] = line.trimEnd().split(/\s+/)
     const [first = ""] = values
     if (keyword === "nameserver" && Net.isIP(first) !== 0 && servers.length < MOST_SERVERS) servers.push(first)
     if (keyword === "domain" && first !== "") search = [first]

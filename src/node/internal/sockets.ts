@@ -8,7 +8,7 @@ import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { DialFailed } from "../../connection/ConnectionError.ts"
 import type { SocketUrl } from "../../manifest/SocketUrl.ts"
-import { codeOf } from "./wsErrors.ts"
+import { codeOf } from "./errorCode.ts"
 
 export type Sockets = Set<Net.Socket>
 

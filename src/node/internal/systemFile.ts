@@ -3,10 +3,7 @@
  * read at once, without one of the few threads that a slow disk could hold.
  */
 import * as Fs from "node:fs"
-
-/** The system's code of what `fs` throws. */
-const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : ""
+import { codeOf } from "./errorCode.ts"
 
 const OUT_OF_DESCRIPTORS = new Set(["EMFILE", "ENFILE"])
 

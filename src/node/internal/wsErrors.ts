@@ -12,14 +12,10 @@ import {
   type ConnectionError,
   type DialError
 } from "../../connection/ConnectionError.ts"
+import { codeOf, UNKNOWN } from "./errorCode.ts"
 import type { MessageLimits } from "./frameCollector.ts"
 
 const TLS = /^(?:ERR_TLS_|ERR_SSL_|EPROTO$)/
-const UNKNOWN = "EUNKNOWN"
-
-/** The system's code of an error. */
-export const codeOf = (error: Error): string =>
-  "code" in error && typeof error.code === "string" ? error.code : UNKNOWN
 
 /** The server's answer to the upgrade was an HTTP response other than 101. */
 export const handshakeRejected = (url: string, response: IncomingMessage): HandshakeRejected => {
