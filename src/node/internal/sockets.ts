@@ -12,6 +12,10 @@ import { codeOf } from "./errorCode.ts"
 
 export type Sockets = Set<Net.Socket>
 
+// Who has a connected socket has listeners of its own; one that ends in between must not end the process. It holds
+// nothing of the dial, for it stays as long as the socket does.
+const ignored = () => {}
+
 const destroyAll = (sockets: Sockets) => {
   for (const socket of sockets) socket.destroy()
 }
@@ -45,8 +49,12 @@ export const connect = (
     }
     const socket = Net.connect({ host: address, port })
     sockets.add(socket)
-    socket.on("error", (error) => failed(codeOf(error)))
-    socket.once("connect", () => resume(Effect.succeed(socket)))
+    const onError = (error: Error) => failed(codeOf(error))
+    socket.on("error", onError)
+    socket.once("connect", () => {
+      socket.on("error", ignored).off("error", onError)
+      resume(Effect.succeed(socket))
+    })
     return Effect.sync(() => socket.destroy())
   })
 
@@ -59,12 +67,21 @@ export const secure = (
 ): Effect.Effect<Tls.TLSSocket, DialFailed> =>
   Effect.callback((resume) => {
     const failed = (code: string) => resume(Effect.fail(new DialFailed({ url, phase: "tls", code })))
+    // Of a socket that has ended Node tells nothing any more.
+    if (socket.destroyed) {
+      failed("ECONNRESET")
+      return
+    }
     // The name of a certificate for an address is the address; SNI is for names only (RFC 6066, section 3).
     const secured = Tls.connect({ secureContext, socket, host, servername: literal ? "" : host })
     sockets.add(secured)
-    secured.on("error", (error) => failed(codeOf(error)))
-    secured.once("close", () => failed("ECONNRESET"))
-    secured.once("secureConnect", () => resume(Effect.succeed(secured)))
+    const onError = (error: Error) => failed(codeOf(error))
+    const onClose = () => failed("ECONNRESET")
+    secured.on("error", onError).on("close", onClose)
+    secured.once("secureConnect", () => {
+      secured.on("error", ignored).off("error", onError).off("close", onClose)
+      resume(Effect.succeed(secured))
+    })
     return Effect.sync(() => secured.destroy())
   })
 

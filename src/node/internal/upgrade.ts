@@ -25,6 +25,11 @@ export const upgrade = (
 ): Effect.Effect<WebSocket, DialError> =>
   Effect.callback<WebSocket, DialError>((resume) => {
     const { display, subprotocols } = target
+    // Of a socket that has ended Node tells nothing any more.
+    if (connected.destroyed) {
+      resume(Effect.fail(upgradeError(display, new Error("the connection ended before it was asked"), false)))
+      return
+    }
     const limits = { bytes: options.maxMessageBytes, fragments: options.maxMessageFragments }
     // Options of ws that its types don't have. How many reads a frame takes is nobody's fault.
     const untyped = { closeTimeout: options.closeGraceMs, maxFragments: limits.fragments, maxBufferedChunks: 0 }
