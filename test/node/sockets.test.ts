@@ -33,7 +33,9 @@ describe("the sockets of a dial", () => {
       assert.deepInclude(tls, { _tag: "DialFailed", phase: "tls", code: "ECONNRESET" })
       const authority = yield* authorityOf(subject({ websocket }), { websocket })
       const target = Result.getOrThrow(authority.authorize("gateway", URL))
-      const rejected = yield* Effect.flip(upgrade(ended, target, options, nothing, new Turn()))
+      const rejected = yield* Effect.flip(
+        upgrade(ended, { target, options, events: nothing, turn: new Turn(), opened: () => assert.fail("it opened") })
+      )
       assert.deepInclude(rejected, { _tag: "HandshakeRejected", status: null })
     })
   )

@@ -63,12 +63,8 @@ export const dial = (
       refused: yield* Deferred.make<never, DialError>()
     }
     let isOpen = false
-    const opening: SocketEvents = {
-      ...events,
-      open: (socket) => {
-        isOpen = true
-        events.open(socket)
-      }
+    const opened = () => {
+      isOpen = true
     }
     const hangUp = (error: DialError | undefined) => {
       if (!isOpen || error?._tag !== "AddressDenied") return
@@ -79,7 +75,7 @@ export const dial = (
     const opens = Effect.flatMap(reach(state, shared.tls), (socket) => {
       options.entered("upgrade")
       return Effect.acquireRelease(
-        upgrade(socket, target, options, opening, shared.turn),
+        upgrade(socket, { target, options, events, turn: shared.turn, opened }),
         (ws) => Effect.sync(() => ws.terminate()),
         { interruptible: true }
       )

@@ -16,12 +16,18 @@ import { type Turn, WsSocket } from "./wsSocket.ts"
 const NO_CLOSE_FRAME = 1006
 const SUBPROTOCOL = "sec-websocket-protocol"
 
+export interface Upgrading {
+  readonly target: AuthorizedTarget
+  readonly options: ConnectOptions
+  readonly events: SocketEvents
+  readonly turn: Turn
+  /** Called in the turn of the open, before anything is told. */
+  readonly opened: () => void
+}
+
 export const upgrade = (
   connected: Socket,
-  target: AuthorizedTarget,
-  options: ConnectOptions,
-  events: SocketEvents,
-  turn: Turn
+  { events, opened, options, target, turn }: Upgrading
 ): Effect.Effect<WebSocket, DialError> =>
   Effect.callback<WebSocket, DialError>((resume) => {
     const { display, subprotocols } = target
@@ -66,6 +72,7 @@ export const upgrade = (
     ws.on("open", () => {
       socket = new WsSocket(ws, subprotocol, connected.remoteAddress ?? null, turn)
       collectFrames(ws, limits, socket.received)
+      opened()
       events.open(socket)
       resume(Effect.succeed(ws))
     })
