@@ -6,6 +6,12 @@ import { assertSeen, errorOf, eventually, runHost, secondsUntilNext, SOON, type 
 
 const DIALS_AGAIN = "waiting"
 
+/** What an event says of an error beside its tag and message: what there is of these. */
+const detailsOf = ({ code, phase, retry_after_ms: retryAfterMs, status }: { readonly [field: string]: unknown }) =>
+  Object.fromEntries(
+    Object.entries({ code, phase, retryAfterMs, status }).filter(([, value]) => value !== undefined && value !== null)
+  )
+
 /** Waits for the one dial to fail, checks what every failed dial has in common, and hands over what can be seen. */
 const fails = (
   setup: Setup,
@@ -28,7 +34,7 @@ const fails = (
     assert.strictEqual(last.tag, error)
     assert.deepStrictEqual<unknown>(the(handed[0]).payload, {
       url: setup.sources[0],
-      error: { tag: error, message: last.message },
+      error: { tag: error, message: last.message, ...detailsOf(errorOf(seen, error)) },
       willReconnect: state === DIALS_AGAIN
     })
     return seen
