@@ -16,6 +16,7 @@ import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { ByKind, Delivered } from "../ingress/IngressEvent.ts"
 import { abandon } from "../internal/promises.ts"
+import * as Log from "../internal/log.ts"
 import * as Wire from "../internal/wire.ts"
 import * as Manifest from "../manifest/Manifest.ts"
 import { ManifestInvalid } from "../manifest/ManifestError.ts"
@@ -271,5 +272,8 @@ const stateOf = <State>(
   const decoded = Wire.decoder(schema)(state)
   return Result.isSuccess(decoded)
     ? Effect.succeed(decoded.success)
-    : Effect.as(Effect.logWarning("the state that was handed over doesn't have the form of this version"), null)
+    : Effect.as(
+        Log.written(Effect.logWarning("the state that was handed over doesn't have the form of this version")),
+        null
+      )
 }

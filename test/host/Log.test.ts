@@ -2,10 +2,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
-import { ConnectionError, OutputCommand, PluginHost } from "mooring"
+import { ConnectionError, GrantStore, OutputCommand, PluginHost, SourceUrl } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { type Setup, onFake, opened, rowOf } from "../support/host.ts"
 import { capture, type Line } from "../support/log.ts"
@@ -108,6 +110,60 @@ describe("the log of a host", () => {
       ])
     })
   )
+
+  it.effect("says why the application's own SourceUrl or client failed, masked, in the line of the dial", () => {
+    const url = `${GATEWAY}?key=hunter2-and-more`
+    const asking = plugin({ sources: [url] })
+    const logged = (failing: Effect.Effect<never, unknown>) =>
+      logOf({ plugins: [asking] }).pipe(
+        Effect.provideService(SourceUrl.SourceUrl, { resolve: () => failing as Effect.Effect<never> }),
+        Effect.map(({ lines }) => shown(lines).filter((line) => line.startsWith("Warn") || line.startsWith("Error")))
+      )
+    return Effect.gen(function* () {
+      const why = yield* logged(Effect.fail(new Error(`no ticket: ${url} said 503 to hunter2-and-more`)))
+      const line = `DialFailed: ${GATEWAY} can't be reached: url failed with EUNRESOLVED: Error: no ticket:`
+      assert.deepStrictEqual(why, [`Warn ${line} ws://127.0.0.1:7700 said 503 to ***`])
+      assert.deepStrictEqual(yield* logged(Effect.die(new TypeError("x"))), [
+        `Warn DialFailed: ${GATEWAY} can't be reached: url failed with EUNRESOLVED: TypeError: x`
+      ])
+    })
+  })
+
+  it.effect("hurts nothing where its logger throws: grants are followed, plugins run, the host ends", () => {
+    const enabled = [enable(echo)]
+    let followed = 0
+    const store = Layer.effect(
+      GrantStore.GrantStore,
+      Effect.map(GrantStore.GrantStore, (inner) => ({
+        ...inner,
+        // Changes that end are told and followed anew.
+        changes: Stream.suspend(() => (++followed === 1 ? Stream.empty : inner.changes))
+      }))
+    )
+    const layer = PluginHost.layer({ plugins: [echo], enabled }).pipe(
+      Layer.provide(store),
+      Layer.provideMerge(GrantStore.layerMutable(enabled)),
+      Layer.provideMerge(FakeWebSocket.layer)
+    )
+    const { lines, logged } = capture(() => {
+      throw new Error("ENOSPC: no space left on device, write")
+    })
+    return Effect.gen(function* () {
+      const { host, remote } = yield* opened(GATEWAY)
+      remote.sendText("x")
+      yield* host.idle
+      assert.deepStrictEqual(remote.sent, ["x"])
+      yield* TestClock.adjust("2 seconds")
+      assert.strictEqual(followed, 2)
+      const { revoke } = yield* GrantStore.GrantEditor
+      yield* revoke(REF)
+      yield* TestClock.adjust("1 second")
+      yield* host.idle
+      assert.isFalse(remote.isOpen)
+      assert.deepInclude(yield* host.plugin(REF), { lifecycle: "failed" })
+      assert.deepStrictEqual(lines, [])
+    }).pipe(Effect.provide(layer), logged)
+  })
 
   it.effect("has the stack of what a handler died of, and tells that it runs again", () => {
     const crashes = plugin({

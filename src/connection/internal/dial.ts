@@ -2,6 +2,7 @@
  * One dial: what is to be dialled is resolved and authorized, then connected,
  * in a place among the host's dials and within one deadline over all of it.
  */
+import * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -15,6 +16,7 @@ import type { PluginSlots } from "../DialLimiter.ts"
 import type { Source } from "../Source.ts"
 import type { SocketEvents, WebSocketClient } from "../WebSocketClient.ts"
 import type { Input } from "./phases.ts"
+import * as Reason from "./reason.ts"
 import type { Resolved, Route } from "./route.ts"
 
 /** The application doesn't want a dial before a time, in Unix milliseconds; null: not at all. */
@@ -65,13 +67,7 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
         orElse: () => Effect.fail(new OpenTimeout({ url: source.display, phase, deadlineMs }))
       })
     )
-    return dials.withSlot(opens).pipe(
-      Effect.mapError((error) => obeyed(error, retryAfterMs)),
-      // Its message may have the URL in it, query and all.
-      Effect.tapDefect((defect) =>
-        Effect.logError("the WebSocket client died", defect instanceof Error ? defect.name : "")
-      )
-    )
+    return Effect.mapError(dials.withSlot(opens), (error) => obeyed(error, retryAfterMs))
   })
 
 /** What a server asks for is obeyed up to a limit. */
@@ -97,6 +93,7 @@ export const outcomeOf = (
   if (error !== undefined) return { kind: "gone", failure: error }
   if (isDropped && !Exit.hasDies(exit)) return { kind: "gone", failure: null }
   // A client that dies, or gives up, is as good as a network that is down: reported, and tried again after a while.
-  const code = Exit.hasDies(exit) ? "EDEFECT" : "EINTERRUPTED"
-  return { kind: "gone", failure: new DialFailed({ url, phase: "client", code }) }
+  const died = Exit.isFailure(exit) && Exit.hasDies(exit) ? { reason: Reason.of(Cause.squash(exit.cause)) } : undefined
+  const code = died === undefined ? "EINTERRUPTED" : "EDEFECT"
+  return { kind: "gone", failure: new DialFailed({ url, phase: "client", code, ...died }) }
 }

@@ -15,6 +15,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Log from "../../internal/log.ts"
 import * as Promises from "../../internal/promises.ts"
 import type { Answer } from "../Evaluation.ts"
 import { check, type GrantStore } from "../GrantStore.ts"
@@ -103,7 +104,7 @@ export const follow = (store: GrantStore["Service"], changed: Effect.Effect<void
   let isWell = true
   const ended = Effect.suspend(() => {
     const told = isWell
-      ? Effect.logWarning("the changes of the grant store ended: they are followed anew")
+      ? Log.written(Effect.logWarning("the changes of the grant store ended: they are followed anew"))
       : Effect.void
     isWell = false
     return told

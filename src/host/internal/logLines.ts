@@ -9,6 +9,7 @@ import * as Fiber from "effect/Fiber"
 import * as LogLevel from "effect/LogLevel"
 import * as References from "effect/References"
 import type * as Scope from "effect/Scope"
+import * as Log from "../../internal/log.ts"
 import * as Parking from "../../internal/parking.ts"
 
 /** At most so many lines are written in any such time. */
@@ -114,11 +115,12 @@ export const make = (options: Options): Effect.Effect<LogLines, never, Scope.Sco
     return lines
   })
 
-/** A logger may throw, and what it throws is nobody's but its own. */
 const write = ({ annotations, level, message, stack }: Line): Effect.Effect<void> =>
-  Effect.logWithLevel(level)(message, ...(stack === undefined ? [] : [causeOf(stack)])).pipe(
-    Effect.annotateLogs(annotations),
-    Effect.catchCause(() => Effect.void)
+  Log.written(
+    Effect.annotateLogs(
+      Effect.logWithLevel(level)(message, ...(stack === undefined ? [] : [causeOf(stack)])),
+      annotations
+    )
   )
 
 /** A cause that loggers show by this stack; what was thrown itself may be anything, and is kept from them. */
