@@ -29,7 +29,6 @@ import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import type { HostStatus, PluginStatus } from "./HostStatus.ts"
-import type * as Assemble from "./internal/assemble.ts"
 import { ChangeLog } from "./internal/changeLog.ts"
 import * as Document from "./internal/document.ts"
 import * as Feeds from "./internal/feeds.ts"
@@ -37,6 +36,7 @@ import { IdleSignal } from "./internal/idleSignal.ts"
 import * as LogLines from "./internal/logLines.ts"
 import * as Operations from "./internal/operations.ts"
 import * as Roster from "./internal/roster.ts"
+import type { Shared } from "./internal/shared.ts"
 import { turnClock } from "./internal/turnClock.ts"
 import type { PluginUnknown, SourceUnknown } from "./LookupError.ts"
 
@@ -176,7 +176,7 @@ const sharedOf = Effect.fnUntraced(function* (
   limits: Limits.Values,
   feeds: Feeds.Feeds<ReportedDiagnostic>,
   idle: IdleSignal
-): Effect.fn.Return<Assemble.Shared, never, Scope.Scope | WebSocketClient | Grants.Grants> {
+): Effect.fn.Return<Shared, never, Scope.Scope | WebSocketClient | Grants.Grants> {
   const clock = yield* Clock.clockWith(Effect.succeed)
   const activity = (delta: 1 | -1) => idle.add(delta)
   return {

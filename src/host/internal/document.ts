@@ -5,11 +5,11 @@ import * as Effect from "effect/Effect"
 import { VERSION } from "../../internal/version.ts"
 import { monotonic } from "../../internal/monotonic.ts"
 import type { HostStatus } from "../HostStatus.ts"
-import type { Shared } from "./assemble.ts"
 import { lagProbe } from "./lagProbe.ts"
 import * as Report from "./report.ts"
 import { residentSize } from "./residentSize.ts"
 import type { Roster } from "./roster.ts"
+import type { Shared } from "./shared.ts"
 
 /** The document of a host that starts now. */
 export const make = ({ clock, dials, limits }: Shared, roster: Roster): Effect.Effect<Effect.Effect<HostStatus>> =>

@@ -8,9 +8,10 @@ import * as Source from "../../connection/Source.ts"
 import type { Delivery } from "../../ingress/Delivery.ts"
 import type { PluginInstance } from "../../plugin/PluginInstance.ts"
 import { PluginUnknown, SourceUnknown } from "../LookupError.ts"
-import type { Row, Shared } from "./assemble.ts"
+import type { Row } from "./assemble.ts"
 import * as Report from "./report.ts"
 import type { Roster } from "./roster.ts"
+import type { Shared } from "./shared.ts"
 import * as Waiting from "./waiting.ts"
 
 /** Each member of the host that takes a reference. `signals`: something changed, or the host has ended. */

@@ -11,6 +11,9 @@ import type { Problem } from "../../internal/wire.ts"
 import type { Enablement } from "../../manifest/Enablement.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import * as Assemble from "./assemble.ts"
+import type { Shared } from "./shared.ts"
+import { leavePlaces } from "./slots.ts"
+import * as Wanted from "./wanted.ts"
 import * as Entries from "./entries.ts"
 
 interface Entry {
@@ -20,7 +23,7 @@ interface Entry {
 
 /** What becomes of one entry. */
 interface Step {
-  readonly wanted: Assemble.Wanted
+  readonly wanted: Wanted.Wanted
   readonly entry: Entry | undefined
   readonly isSame: boolean
 }
@@ -41,7 +44,7 @@ export interface Roster {
 /** An empty roster; closing the scope stops every plugin, side by side. */
 export const make = (
   packages: ReadonlyArray<PluginPackage>,
-  shared: Assemble.Shared
+  shared: Shared
 ): Effect.Effect<Roster, never, Scope.Scope> =>
   Effect.gen(function* () {
     const running = yield* Scope.make("parallel")
@@ -60,7 +63,7 @@ export const make = (
       leaving.add(entry)
       // For what is enabled instead, though the sockets are still being closed.
       const { instance, key, ref } = entry.row
-      Assemble.leavePlaces(key, instance.record.slots, shared)
+      leavePlaces(key, instance.record.slots, shared)
       const ended = Effect.sync(() => {
         leaving.delete(entry)
         // Nothing has run beside what haunts it already.
@@ -75,7 +78,7 @@ export const make = (
       )
     }
 
-    const enter = (wanted: Assemble.Wanted) =>
+    const enter = (wanted: Wanted.Wanted) =>
       Effect.gen(function* () {
         // What runs under this reference still, though it was disabled.
         const left = [...leaving].filter(({ row }) => row.ref === wanted.ref).at(-1)?.row.instance
@@ -96,9 +99,9 @@ export const make = (
         const read = Entries.read(enabled)
         const before = entries
         const plan = read.entries.map((each) => {
-          const wanted = Assemble.want(each, known)
+          const wanted = Wanted.want(each, known)
           const entry = before.get(wanted.ref)
-          return { wanted, entry, isSame: entry !== undefined && Assemble.isSame(entry.row.wanted, wanted) }
+          return { wanted, entry, isSame: entry !== undefined && Wanted.isSame(entry.row.wanted, wanted) }
         })
         problems = read.problems
         appliedAt = shared.clock.currentTimeMillisUnsafe()

@@ -1,0 +1,42 @@
+/**
+ * What the plugins of a host share.
+ */
+import type * as Clock from "effect/Clock"
+import type { DialLimiter, PluginSlots } from "../../connection/DialLimiter.ts"
+import type { SourceUrl } from "../../connection/SourceUrl.ts"
+import type { WebSocketClient } from "../../connection/WebSocketClient.ts"
+import type * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
+import type { Grants } from "../../grants/Grants.ts"
+import type { HostBytes } from "../../ingress/Accounting.ts"
+import type { Activity } from "../../internal/parking.ts"
+import type { Values } from "../../limits/Limits.ts"
+import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
+import type { ChangeLog } from "./changeLog.ts"
+
+export interface Shared {
+  readonly client: WebSocketClient["Service"]
+  readonly sourceUrl: typeof SourceUrl.Service
+  readonly grants: Grants["Service"]
+  readonly limits: Values
+  readonly clock: Clock.Clock
+  readonly dials: DialLimiter
+  readonly hostBytes: HostBytes
+  /** Who has one of the `connections_per_host`. */
+  readonly places: Set<string>
+  /** The head of the correlation ids of this run of the host. */
+  readonly runKey: string
+  readonly activity: Activity
+  readonly changed: () => void
+  /** A plugin has a new diagnostic. */
+  readonly recorded: (pluginRef: string, record: DiagnosticLog.Recorded<PluginDiagnostic>) => void
+  readonly changeLog: ChangeLog
+  readonly turnNow: () => number
+}
+
+/** What a plugin has of its own from the beginning. `key` is the head of its correlation ids. */
+export interface Parts {
+  readonly ref: string
+  readonly key: string
+  readonly log: DiagnosticLog.DiagnosticLog<PluginDiagnostic>
+  readonly dials: PluginSlots
+}
