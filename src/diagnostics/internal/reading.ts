@@ -215,7 +215,7 @@ const pointAt = ({ units }: Bytes, index: number, length: number): number => {
   if (length === 1) return REPLACEMENT
   let point = (units[index] ?? 0) & (0xff >> (length + 1))
   for (let next = index + 1; next < index + length; next++) point = (point << 6) | ((units[next] ?? 0) & 0x3f)
-  return point > 0x10ffff ? REPLACEMENT : point
+  return point
 }
 
 const halves = (point: number): ReadonlyArray<number> => [
