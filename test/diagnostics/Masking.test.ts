@@ -135,6 +135,19 @@ describe("masking", () => {
     }
   })
 
+  it("finds a value behind what looks like the beginning of an escape", () => {
+    for (const [value, text] of [
+      ["b6gJt+", "a%b6gJt%2B"],
+      ["41bcde/", "%41bcde%2f"],
+      ['nabc"def', '\\nabc\\"def'],
+      ['u0041"bcd', '\\u0041\\"bcd'],
+      ["41\u4e16\u4e16\u4e16\u4e16", "%41%E4%B8%96%E4%B8%96%E4%B8%96%E4%B8%96"]
+    ] as const) {
+      const { foreign } = Redaction.make({ secrets: [], config: [value] })
+      assert.match(foreign(`<${text}>`), /^<a?[%\\]\*\*\*>$/, text)
+    }
+  })
+
   it("masks what masking, cutting or cleaning a text makes of it", () => {
     const { foreign } = Redaction.make({ secrets: [], config: ["hunter2!", "***abc", "zzzzz\u2026", "abc\ufffdef"] })
     assert.strictEqual(foreign("hunter2!abc"), "***")

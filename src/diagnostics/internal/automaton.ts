@@ -19,8 +19,9 @@ export const fold = (unit: number): number => {
 
 export interface Automaton {
   readonly isEmpty: boolean
-  /** The length of the shortest text. */
+  /** The lengths of the shortest text and of the longest. */
   readonly shortest: number
+  readonly longest: number
   /** The state behind a state and a folded unit; the first one is 0. */
   readonly step: (state: number, unit: number) => number
   /** The length of the longest text that ends in a state, 0 where none does. */
@@ -97,6 +98,7 @@ export const make = (texts: ReadonlyArray<string>): Automaton => {
   return {
     isEmpty: states === 1,
     shortest: texts.reduce((least, text) => Math.min(least, text.length), Number.POSITIVE_INFINITY),
+    longest: texts.reduce((most, text) => Math.max(most, text.length), 0),
     step,
     found: (state) => longest[state] ?? 0,
     begun: (state) => depth[state] ?? 0

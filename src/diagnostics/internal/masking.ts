@@ -12,9 +12,6 @@ export const MASK = "***"
 /** How often escapes are undone: once, and once inside of that. */
 const DEPTH = 2
 
-/** The most characters in which an escaped one may stand that a cut broke: four bytes of UTF-8 as percent-escapes. */
-const BROKEN = 12
-
 /** What is masked in a text, a flag for each of its UTF-16 units. */
 interface Hidden {
   readonly units: Uint8Array
@@ -46,6 +43,10 @@ const explore = (
 ): void => {
   scan(automaton, reading, hidden, isCut)
   if (depth === 0) return
+  const begins = (unit: number) => automaton.step(0, Automaton.fold(unit)) !== 0
+  for (const inner of Reading.insideEscapes(reading, begins, automaton.longest)) {
+    scan(automaton, inner, hidden, false)
+  }
   for (const inner of Reading.undone(reading, automaton.shortest, isCut)) {
     explore(automaton, inner, hidden, isCut, depth - 1)
   }
@@ -56,7 +57,7 @@ const scan = (automaton: Automaton.Automaton, { from, to, units }: Reading.Readi
     hidden.units.fill(1, from[first] ?? 0, end)
     hidden.isAny = true
   }
-  const cutFrom = isCut ? units.length - BROKEN : units.length
+  const cutFrom = isCut ? units.length - Reading.MOST_ESCAPED : units.length
   let state = 0
   for (let index = 0; index < units.length; index++) {
     state = automaton.step(state, Automaton.fold(units[index] ?? 0))

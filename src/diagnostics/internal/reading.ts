@@ -44,6 +44,34 @@ export const undone = (reading: Reading, shortest: number, isCut: boolean): Read
   ...base64(reading, shortest, isCut)
 ]
 
+/**
+ * Readings that begin inside of an escape: what looks like one may be a `%` or a
+ * backslash that stands by itself before what is looked for. `begins` says of a
+ * character whether that may begin with it, `longest` is how long it may be.
+ */
+export const insideEscapes = (
+  reading: Reading,
+  begins: (unit: number) => boolean,
+  longest: number
+): ReadonlyArray<Reading> => {
+  const readings: Array<Reading> = []
+  for (const [index, unit] of reading.units.entries()) {
+    if (unit !== PERCENT && unit !== BACKSLASH) continue
+    if (!begins(reading.units[index + 1] ?? 0)) continue
+    const rest = part(reading, index + 1, longest * MOST_ESCAPED)
+    readings.push(...(unit === PERCENT ? percent(rest) : json(rest)))
+  }
+  return readings
+}
+
+const part = ({ from, to, units }: Reading, start: number, length: number): Reading => ({
+  units: units.slice(start, start + length),
+  from: from.slice(start, start + length),
+  to: to.slice(start, start + length)
+})
+
+/** The most characters in which one stands escaped: four bytes of UTF-8 as percent-escapes. */
+export const MOST_ESCAPED = 12
 const BACKSLASH = 0x5c
 const PERCENT = 0x25
 const PLUS = 0x2b
