@@ -57,7 +57,10 @@ export const insideEscapes = (
   const readings: Array<Reading> = []
   for (const [index, unit] of reading.units.entries()) {
     if (unit !== PERCENT && unit !== BACKSLASH) continue
-    if (!begins(reading.units[index + 1] ?? 0)) continue
+    const next = reading.units[index + 1] ?? 0
+    // Of backslashes in a row the first may stand by itself before the others.
+    const isFirst = unit === BACKSLASH && next === BACKSLASH && reading.units[index - 1] !== BACKSLASH
+    if (!isFirst && !begins(next)) continue
     const rest = part(reading, index + 1, longest * MOST_ESCAPED)
     readings.push(...(unit === PERCENT ? percent(rest) : json(rest)))
   }
