@@ -172,6 +172,15 @@ describe("Redaction", () => {
     assert.isAtMost((json(Array.from({ length: 1000 }, () => 1)) as ReadonlyArray<number>).length, 64)
   })
 
+  it("bounds a JSON value as a whole, and counts of a long text what is shown of it", () => {
+    const { json } = Redaction.make({ secrets: [], config: null })
+    const texts = Array.from({ length: 64 }, () => "x".repeat(500))
+    const shown = json(Array.from({ length: 64 }, () => ({ texts, [texts[0] ?? ""]: texts })))
+    assert.isAtMost(JSON.stringify(shown).length, 18_000)
+    assert.isAtLeast(JSON.stringify(shown).length, 15_000)
+    assert.deepStrictEqual(json(["x".repeat(100_000), "and this"]), [`${"x".repeat(511)}\u2026`, "and this"])
+  })
+
   it("leaves what isn't text as it is", () => {
     const { json } = Redaction.make({ secrets: ["123456"], config: null })
     const value = { a: 1, b: true, c: null, d: [1.5, false, []], e: {} }
