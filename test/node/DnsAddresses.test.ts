@@ -117,6 +117,23 @@ describe("DnsAddresses", () => {
     })
   )
 
+  it.live("asks one server that fails four times, and each of several twice, and no more", () =>
+    Effect.gen(function* () {
+      const { asked, paths, resolve } = yield* resolver({}, () => ({ rcode: "SERVFAIL" }))
+      assert.strictEqual(yield* resolved(resolve("a.example")), "EAI_AGAIN")
+      assert.deepStrictEqual(
+        asked.filter((line) => line.startsWith("A ")),
+        Array.from({ length: 4 }, () => "A a.example")
+      )
+      const servers = yield* Effect.all([1, 2, 3].map(() => Dns.serve(() => ({ rcode: "SERVFAIL" }))))
+      const several = DnsAddresses.make({ ...paths, servers: servers.map(({ server }) => server) })
+      assert.strictEqual(yield* resolved(several.resolve("a.example")), "EAI_AGAIN")
+      for (const { asked: lines } of servers) {
+        assert.strictEqual(lines.filter((line) => line.startsWith("A ")).length, 2)
+      }
+    })
+  )
+
   it.live("takes what /etc/hosts has without asking anybody", () =>
     Effect.gen(function* () {
       const hosts = "10.0.0.1 gateway.example\n::1 gateway.example localhost\n"

@@ -53,7 +53,7 @@ export const ask = (
     attempt: (resolver) => askOne(resolver, name, family),
     delayMs: (nth) => AGAIN_MS * 2 ** (nth - 1)
   }).pipe(
-    Effect.mapError((codes) => codes.find((code) => code !== SILENT) ?? SILENT),
+    Effect.mapError(([code]) => code ?? SILENT),
     Effect.timeoutOrElse({ duration: OPEN_MS, orElse: () => Effect.fail(SILENT) })
   )
 }
