@@ -48,7 +48,7 @@ const ends = (name: string, { cause, close, limits, server, texts = [] }: Ending
         handed.map((_event, index) => `${index + 1} 0`)
       )
       const ended = the(handed.find(({ kind }) => kind === "websocket_close"))
-      assert.deepStrictEqual<unknown>(ended.payload, { url, ...close, willReconnect: true })
+      assert.deepStrictEqual<unknown>(ended.payload, { url, ...close, unconfirmed: 0, willReconnect: true })
       assert.deepInclude(seen.connection.lastClose, close)
       assert.strictEqual(seen.connection.lastError?.tag, tag)
       assert.strictEqual(seen.connection.opens, 2)
