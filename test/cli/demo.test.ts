@@ -93,6 +93,15 @@ describe("mooring demo", () => {
     })
   )
 
+  it.live("logs what it denies, and when a connection opens", () =>
+    Effect.gen(function* () {
+      const { stderr } = yield* mooring([...JSON_FAST, "--for", "500ms"])
+      assert.match(stderr, /Z ERROR TargetUngranted: .*plugin=builtin:demo\.stray/)
+      assert.match(stderr, /Z INFO +ws:\/\/\S+\/gateway is open plugin=builtin:demo\.echo/)
+      assertLogLines(stderr)
+    })
+  )
+
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     it.live(`closes its connections in order after ${signal} and exits with 0`, () =>
       Effect.gen(function* () {

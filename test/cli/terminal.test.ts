@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { spawn, spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { terminal } from "./support/terminal.ts"
 import { BIN, CACHED } from "./support/program.ts"
 
 const END_AFTER_WRITES = fileURLToPath(new URL("support/endAfterWrites.cjs", import.meta.url))
@@ -41,6 +42,21 @@ describe.skipIf(withoutScript)("mooring demo at a terminal", () => {
       // Lines of the log stand above it, as long as they are.
       const rows = shown.split(/\u001b\[[0-9]*[A-Z]|[\r\n]/).filter((row) => !/^\d{4}-\d\d-\d\dT/.test(row))
       for (const row of rows) assert.isAtMost(row.length, 59)
+    })
+  )
+
+  it.live("has its log lines above the table", () =>
+    Effect.gen(function* () {
+      const shown = terminal(200)
+      shown.write(yield* atTerminal(`stty rows 24 cols 200; ${demo} --for 500ms`))
+      const lines = shown.lines()
+      const first = lines.findIndex((line) => line.startsWith("PLUGIN"))
+      assert.strictEqual(
+        lines.findLastIndex((line) => line.startsWith("PLUGIN")),
+        first
+      )
+      assert.lengthOf(lines.slice(first), 4)
+      assert.isTrue(lines.slice(0, first - 1).some((line) => line.includes("TargetUngranted")))
     })
   )
 
