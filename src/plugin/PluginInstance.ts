@@ -40,12 +40,6 @@ import type { SourceSlot } from "./SourceSlot.ts"
 import * as Supervision from "./Supervision.ts"
 
 /**
- * @category models
- * @since 0.1.0
- */
-export type Lifecycle = "ready" | "starting" | "running" | "restarting" | "stopping" | "stopped" | "failed"
-
-/**
  * What an enabled plugin needs.
  *
  * @category models
@@ -76,7 +70,7 @@ interface Started {
  * @since 0.1.0
  */
 export class PluginInstance {
-  lifecycle: Lifecycle = "ready"
+  lifecycle: Supervision.Lifecycle = "ready"
   restarts = 0
   /** Whether its supervisor has ended: it was disabled, or the host was closed. */
   hasEnded = false
@@ -533,7 +527,7 @@ export class PluginInstance {
     this.#set(lifecycle, dueAt)
   }
 
-  #set(lifecycle: Lifecycle, dueAt: number | null): void {
+  #set(lifecycle: Supervision.Lifecycle, dueAt: number | null): void {
     const same = this.lifecycle === lifecycle && this.#dueAt === dueAt
     this.lifecycle = lifecycle
     this.record.isRunning = lifecycle === "running"

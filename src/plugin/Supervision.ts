@@ -7,6 +7,14 @@
 import type { Values } from "../limits/Limits.ts"
 
 /**
+ * What a service does.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export type Lifecycle = "ready" | "starting" | "running" | "restarting" | "stopping" | "stopped" | "failed"
+
+/**
  * What follows. `at` is milliseconds of the clock that decides, null where only
  * the operator can help.
  *

@@ -2,7 +2,7 @@
  * Why a service takes no events of the application's own.
  */
 import { ServiceFailed, ServiceStopped, ServiceUnavailable, type IngressError } from "../../ingress/IngressError.ts"
-import type { Lifecycle } from "../PluginInstance.ts"
+import type { Lifecycle } from "../Supervision.ts"
 
 /** The reason, or undefined where it takes them. `lastError` is the tag of what it last failed for. */
 export const unavailable = (lifecycle: Lifecycle, lastError: string | null): IngressError | undefined => {
