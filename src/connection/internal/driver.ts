@@ -149,10 +149,14 @@ export class Driver {
     this.#inputs.push(input)
     if (this.#isStepping) return
     this.#isStepping = true
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next)
-    this.#isStepping = false
-    this.#wait()
-    this.#look()
+    try {
+      for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next)
+    } finally {
+      // Whatever a listener of another stage throws, it isn't deaf from here on.
+      this.#isStepping = false
+      this.#wait()
+      this.#look()
+    }
   }
 
   #step(input: Phases.Input): void {
@@ -235,10 +239,9 @@ export class Driver {
     this.#timer = undefined
     if (at === null || this.#fork === undefined) return
     const { monotonic } = this.clocks
-    const kind = this.state.phase.name === "closing" ? "graceOver" : "due"
     const over = Effect.sync(() => {
       this.#timer = undefined
-      this.tell({ kind })
+      this.tell({ kind: this.state.phase.name === "closing" ? "graceOver" : "due" })
     })
     const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - monotonic()))))
     this.#timer = { at, fiber: this.#fork(Effect.andThen(sleep, over)) }
