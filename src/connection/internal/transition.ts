@@ -362,7 +362,7 @@ const redial = (state: State, { closeGraceMs, now, source }: Facts): Step => {
   const next: Next = { kind: "redial", atOnce: true }
   if (state.service !== "runs") {
     // It is dialled as soon as the service runs again.
-    if (phase.name !== "stopped" || phase.reason === "service") return [state, []]
+    if (!isAtRest(phase) || (phase.name === "stopped" && phase.reason === "service")) return [state, []]
     return [{ ...state, phase: unserved(state) }, [{ kind: "restartRoute" }]]
   }
   switch (phase.name) {

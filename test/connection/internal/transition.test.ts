@@ -218,6 +218,272 @@ describe("a transition", () => {
   })
 })
 
+const words = (...all: ReadonlyArray<string | false>): string => all.filter((word) => word !== false).join(" ")
+const at = (dueAt: number | null): string => (dueAt === null ? "" : ` at ${dueAt}`)
+const then = (next: Phases.Next): string | false =>
+  next.kind !== "decide" && `then ${next.kind}${next.kind === "redial" && next.atOnce ? " at once" : ""}`
+
+/** A phase in a few words. */
+const phaseText = (phase: Phases.Phase): string => {
+  switch (phase.name) {
+    case "closed":
+    case "waiting":
+      return `${phase.name}${at(phase.dueAt)}`
+    case "stopped": {
+      const { beneath } = phase
+      const over = beneath !== null && `over ${beneath.reason}${at(beneath.dueAt)} of ${beneath.revision}`
+      return words(`stopped ${phase.reason}${at(phase.dueAt)}`, over)
+    }
+    case "dialling":
+      return words("dialling", phase.isDropped && "dropped", phase.isRevoked && "revoked", then(phase.next))
+    case "open":
+      return "open"
+    case "closing":
+      return words(
+        `closing${at(phase.until)}`,
+        phase.isTerminated && "broken off",
+        phase.isRevoked && "revoked",
+        then(phase.next)
+      )
+  }
+}
+
+const actionText = (action: Phases.Action): string => {
+  switch (action.kind) {
+    case "close":
+      return `close ${action.code} ${action.reason}`.trim()
+    case "report":
+      return action.error._tag
+    case "tellEnded":
+    case "tellFailed":
+      return words(action.kind, action.willReconnect && "reconnects", action.deliver && "delivered")
+    default:
+      return action.kind
+  }
+}
+
+const told = ([state, actions]: Phases.Step): string =>
+  [words(phaseText(state.phase), state.service !== "runs" && `(${state.service})`), ...actions.map(actionText)].join(
+    ", "
+  )
+
+const closed = (dueAt: number | null = null): Phases.Phase => ({ name: "closed", dueAt })
+const waiting = (dueAt: number | null = null): Phases.Phase => ({ name: "waiting", dueAt })
+const stopped = (
+  reason: (typeof REASONS)[number],
+  dueAt: number | null = null,
+  beneath: Phases.Beneath | null = null
+): Phases.Phase => ({ name: "stopped", reason, dueAt, beneath })
+const dialling = (change: Partial<Extract<Phases.Phase, { readonly name: "dialling" }>> = {}): Phases.Phase => ({
+  name: "dialling",
+  isDropped: false,
+  isRevoked: false,
+  next: { kind: "decide" },
+  ...change
+})
+const closing = (change: Partial<Extract<Phases.Phase, { readonly name: "closing" }>> = {}): Phases.Phase => ({
+  name: "closing",
+  isRevoked: false,
+  next: { kind: "decide" },
+  until: 14_000,
+  isTerminated: false,
+  ...change
+})
+const open: Phases.Phase = { name: "open" }
+const dropped = (next: Phases.Next = { kind: "decide" }) => dialling({ isDropped: true, next })
+const PLUGIN: Phases.Next = { kind: "plugin" }
+const REDIAL: Phases.Next = { kind: "redial", atOnce: false }
+const AT_ONCE: Phases.Next = { kind: "redial", atOnce: true }
+const considered = (prospects: Phases.Prospects): Phases.Input => ({ kind: "considered", prospects })
+const gone = (failure: Extract<Phases.Input, { readonly kind: "gone" }>["failure"]): Phases.Input => ({
+  kind: "gone",
+  failure
+})
+const uncovered = { covered: false }
+const never = { source: { ...source, reconnect: { ...reconnectDefaults, policy: "never" as const } } }
+const over = (reason: (typeof REASONS)[number] | null, dueAt: number | null = null) => ({ reason, dueAt, revision: 1 })
+const asked: Phases.Input = { kind: "reconnect", code: 1000, isOther: false }
+const askedOther: Phases.Input = { kind: "reconnect", code: 1000, isOther: true }
+const byPlugin: Phases.Input = { kind: "close", code: 1000, reason: "bye" }
+
+type Row = readonly [
+  from: Phases.Phase,
+  input: Phases.Input,
+  expected: string,
+  known?: Partial<Phases.Facts>,
+  service?: Phases.State["service"]
+]
+
+const ROWS: ReadonlyArray<Row> = [
+  [closed(), { kind: "started" }, "closed, consider", {}, "pauses"],
+  [closed(11_000), { kind: "started" }, "closed at 11000, consider", {}, "pauses"],
+  [stopped("service"), { kind: "started" }, "closed, consider", {}, "rests"],
+  [stopped("http", 11_000), { kind: "started" }, "stopped http at 11000, consider", {}, "pauses"],
+  [closed(11_000), { kind: "ending" }, "closed at 11000 (pauses)"],
+  [waiting(11_000), { kind: "ending" }, "closed at 11000 (pauses)"],
+  [stopped("http", 11_000), { kind: "ending" }, "stopped http at 11000 (pauses)"],
+  [dialling(), { kind: "ending" }, "dialling dropped (pauses), drop"],
+  [dropped(PLUGIN), { kind: "ending" }, "dialling dropped then plugin (pauses)"],
+  [open, { kind: "ending" }, "closing at 15000 (pauses), close 1001"],
+  [open, { kind: "ending" }, "closing at 15000 (rests), close 1001", {}, "rests"],
+  [closing({ next: PLUGIN }), { kind: "ending" }, "closing at 14000 then plugin (pauses)"],
+  [closed(11_000), { kind: "retired" }, "stopped service (rests)", {}, "pauses"],
+  [waiting(11_000), { kind: "retired" }, "stopped service (rests)"],
+  [stopped("http", 11_000), { kind: "retired" }, "stopped http at 11000 (rests)", {}, "pauses"],
+  [open, { kind: "retired" }, "open (rests)"],
+  [stopped("http", 11_000), { kind: "forgotten" }, "closed (pauses)", {}, "pauses"],
+  [stopped("service"), { kind: "forgotten" }, "closed (pauses)", {}, "rests"],
+  [open, { kind: "forgotten" }, "open"],
+  [waiting(11_000), { kind: "grants" }, "waiting at 11000, consider"],
+  [waiting(11_000), { kind: "grants" }, "waiting at 11000, revoke, consider", uncovered],
+  [closed(), { kind: "grants" }, "closed (pauses), revoke", uncovered, "pauses"],
+  [dialling(), { kind: "grants" }, "dialling"],
+  [dialling(), { kind: "grants" }, "dialling dropped revoked, revoke, drop", uncovered],
+  [dropped(REDIAL), { kind: "grants" }, "dialling dropped revoked then redial, revoke", uncovered],
+  [open, { kind: "grants" }, "open"],
+  [open, { kind: "grants" }, "closing at 10500 revoked, revoke, close 1001", uncovered],
+  [open, { kind: "grants" }, "closing at 10100 revoked, revoke, close 1001", { covered: false, closeGraceMs: 100 }],
+  [closing({ until: null }), { kind: "grants" }, "closing at 10500 revoked, revoke", uncovered],
+  [closing({ until: 10_200 }), { kind: "grants" }, "closing at 10200 revoked, revoke", uncovered],
+  [
+    closing({ until: 11_000, isTerminated: true }),
+    { kind: "grants" },
+    "closing at 11000 broken off revoked, revoke",
+    uncovered
+  ],
+  [stopped("http", 9000), { kind: "due" }, "stopped http at 9000, consider"],
+  [open, { kind: "due" }, "open"],
+  [closed(), considered(allowed), "dialling, dial"],
+  [closed(11_000), considered(allowed), "waiting at 11000"],
+  [waiting(10_000), considered(allowed), "dialling, dial"],
+  [waiting(10_001), considered(allowed), "waiting at 10001"],
+  [waiting(), considered({ ...allowed, isReady: false }), "waiting"],
+  [waiting(9000), considered({ ...allowed, isReady: false }), "waiting"],
+  [waiting(), considered(denied), "stopped grant, TargetUngranted"],
+  [stopped("http", 11_000), considered(denied), "stopped grant, TargetUngranted"],
+  [stopped("http", 11_000), considered(allowed), "stopped http at 11000"],
+  [stopped("http", 9000), considered(allowed), "dialling, dial"],
+  [stopped("http"), considered(allowed), "stopped http"],
+  [stopped("never"), considered(allowed), "stopped never"],
+  [stopped("grant"), considered(allowed), "dialling, dial"],
+  [stopped("grant"), considered({ ...allowed, isDenied: true }), "stopped grant"],
+  [stopped("address"), considered(allowed), "stopped address"],
+  [stopped("address", 9000), considered(allowed), "dialling, dial"],
+  [stopped("address"), considered({ ...allowed, isSame: false }), "dialling, dial"],
+  [stopped("http"), considered({ ...allowed, isSame: false }), "stopped http"],
+  [stopped("plugin"), considered(denied), "stopped plugin"],
+  [stopped("plugin"), considered(refused), "stopped plugin"],
+  [waiting(), considered(refused), "stopped limit, ConnectionLimit"],
+  [stopped("limit"), considered(refused), "stopped limit"],
+  [stopped("limit"), considered(allowed), "stopped limit"],
+  [dialling(), { kind: "opened" }, "open"],
+  [dropped(), { kind: "opened" }, "dialling dropped"],
+  [dialling(), { kind: "opened" }, "dialling (rests)", {}, "rests"],
+  [open, { kind: "closing" }, "closing"],
+  [open, endedWith(1006), "waiting at 10500, ConnectionClosed, tellEnded reconnects delivered, consider"],
+  [open, endedWith(4004), "stopped close_code at 910000, ConnectionClosed, tellEnded delivered, consider"],
+  [open, endedWith(1000), "stopped never, ConnectionClosed, tellEnded delivered, consider", never],
+  [open, endedWith(1000), "stopped grant, ConnectionClosed, GrantRevoked, tellEnded, consider", uncovered],
+  [closing(), endedWith(1000), "waiting at 10500, ConnectionClosed, tellEnded reconnects delivered, consider"],
+  [closing({ isRevoked: true }), endedWith(1000), "stopped grant, ConnectionClosed, GrantRevoked, tellEnded, consider"],
+  [closing({ next: PLUGIN }), endedWith(1000), "stopped plugin, ConnectionClosed, tellEnded delivered, consider"],
+  [
+    closing({ next: PLUGIN, isRevoked: true }),
+    endedWith(1000),
+    "stopped plugin, ConnectionClosed, tellEnded, consider",
+    uncovered
+  ],
+  [
+    closing({ next: REDIAL }),
+    endedWith(4004),
+    "waiting at 10500, ConnectionClosed, tellEnded reconnects delivered, consider"
+  ],
+  [closing({ next: REDIAL }), endedWith(4004), "stopped never, ConnectionClosed, tellEnded delivered, consider", never],
+  [
+    closing({ next: REDIAL }),
+    endedWith(1000),
+    "stopped grant, ConnectionClosed, GrantRevoked, tellEnded, consider",
+    uncovered
+  ],
+  [
+    closing({ next: AT_ONCE }),
+    endedWith(4004),
+    "waiting at 10000, ConnectionClosed, tellEnded reconnects delivered, consider",
+    never
+  ],
+  [closing(), endedWith(1001), "closed (pauses), ConnectionClosed, tellEnded", {}, "pauses"],
+  [closing(), endedWith(1001), "stopped service (rests), ConnectionClosed, tellEnded", {}, "rests"],
+  [closing({ next: PLUGIN }), endedWith(1001), "stopped plugin (pauses), ConnectionClosed, tellEnded", {}, "pauses"],
+  [dialling(), gone(unreachable), "waiting at 10500, DialFailed, tellFailed reconnects delivered, consider"],
+  [dialling(), gone(forbidden), "stopped http at 910000, HandshakeRejected, tellFailed delivered, consider"],
+  [dialling(), gone(ungranted), "stopped grant, TargetUngranted, consider"],
+  [dialling(), gone(unreachable), "stopped grant, DialFailed, tellFailed, consider", uncovered],
+  [dropped(PLUGIN), gone(null), "stopped plugin, consider"],
+  [dropped(PLUGIN), gone(unreachable), "stopped plugin, DialFailed, tellFailed delivered, consider"],
+  [dropped(REDIAL), gone(null), "waiting at 10500, consider"],
+  [dropped(AT_ONCE), gone(null), "waiting at 10000, consider"],
+  [dropped(AT_ONCE), gone(ungranted), "waiting at 10000, TargetUngranted, consider"],
+  [dropped(), gone(null), "closed, consider"],
+  [dropped(), gone(null), "closed (pauses)", {}, "pauses"],
+  [dropped(), gone(ungranted), "stopped service (rests), TargetUngranted", {}, "rests"],
+  [dialling({ isDropped: true, isRevoked: true }), gone(null), "closed, consider"],
+  [
+    dialling({ isDropped: true, isRevoked: true }),
+    gone(unreachable),
+    "stopped grant, DialFailed, tellFailed, consider"
+  ],
+  [dialling(), { kind: "postponed", waitMs: 700 }, "waiting at 10700, consider"],
+  [dialling(), { kind: "postponed", waitMs: null }, "stopped never, consider"],
+  [dropped(PLUGIN), { kind: "postponed", waitMs: 700 }, "stopped plugin, consider"],
+  [dropped(), { kind: "postponed", waitMs: 700 }, "closed (pauses)", {}, "pauses"],
+  [closing(), { kind: "graceOver" }, "closing at 11000 broken off, terminate"],
+  [closing({ isTerminated: true }), { kind: "graceOver" }, "closing at 14000 broken off, abandon"],
+  [open, byPlugin, "closing at 15000 then plugin, close 1000 bye"],
+  [closing({ next: REDIAL }), byPlugin, "closing at 14000 then plugin"],
+  [dialling(), byPlugin, "dialling dropped then plugin, drop"],
+  [dropped(REDIAL), byPlugin, "dialling dropped then plugin"],
+  [closed(), byPlugin, "stopped plugin over null of 1"],
+  [waiting(11_000), byPlugin, "stopped plugin over null at 11000 of 1"],
+  [stopped("http", 11_000), byPlugin, "stopped plugin over http at 11000 of 1"],
+  [stopped("plugin", null, over("http", 11_000)), byPlugin, "stopped plugin over http at 11000 of 1"],
+  [stopped("plugin"), byPlugin, "stopped plugin over null of 1"],
+  [open, byPlugin, "open (pauses)", {}, "pauses"],
+  [open, asked, "closing at 15000 then redial, close 1000"],
+  [closing({ next: PLUGIN }), asked, "closing at 14000 then redial"],
+  [closing({ next: AT_ONCE }), asked, "closing at 14000 then redial at once"],
+  [dialling(), asked, "dialling"],
+  [dialling(), askedOther, "dialling dropped then redial, drop"],
+  [dropped(PLUGIN), asked, "dialling dropped then redial"],
+  [dropped(AT_ONCE), askedOther, "dialling dropped then redial at once"],
+  [waiting(11_000), askedOther, "waiting at 11000"],
+  [closed(), asked, "closed"],
+  [stopped("close_code", 20_000), asked, "waiting at 10500, restartRoute, consider"],
+  [stopped("plugin", null, over(null, 20_000)), asked, "waiting at 20000, restartRoute, consider"],
+  [stopped("plugin", null, over(null)), asked, "waiting at 10500, restartRoute, consider"],
+  [stopped("plugin", null, over("close_code", 20_000)), asked, "waiting at 10500, restartRoute, consider"],
+  [stopped("plugin"), asked, "closed, restartRoute, consider", uncovered],
+  [stopped("plugin"), asked, "stopped never, restartRoute, consider", never],
+  [open, { kind: "redial" }, "closing at 15000 then redial at once, close 1001"],
+  [closing({ next: PLUGIN }), { kind: "redial" }, "closing at 14000 then redial at once"],
+  [dialling(), { kind: "redial" }, "dialling dropped then redial at once, drop"],
+  [dropped(PLUGIN), { kind: "redial" }, "dialling dropped then redial at once"],
+  [waiting(11_000), { kind: "redial" }, "waiting at 10000, restartRoute, consider"],
+  [stopped("http", 20_000), { kind: "redial" }, "waiting at 10000, restartRoute, consider"],
+  [stopped("http", 20_000), { kind: "redial" }, "closed (pauses), restartRoute", {}, "pauses"],
+  [stopped("http", 20_000), { kind: "redial" }, "stopped service (rests), restartRoute", {}, "rests"],
+  [stopped("service"), { kind: "redial" }, "stopped service (rests)", {}, "rests"],
+  [closed(11_000), { kind: "redial" }, "closed (pauses), restartRoute", {}, "pauses"]
+]
+
+describe("what follows from", () => {
+  it.each(ROWS.map((row) => [`${phaseText(row[0])} (${row[4] ?? "runs"}) and ${row[1].kind}`, row] as const))(
+    "%s",
+    (_, [from, input, expected, known, service]) => {
+      assert.strictEqual(told(step(stateOf(from, service), input, facts(known))), expected)
+    }
+  )
+})
+
 /** Feeds inputs to a connection and answers what it wants to know, with a server that ends what is closed if told so. */
 const play = (inputs: ReadonlyArray<Phases.Input>, known = facts()) => {
   let state = Phases.initial
@@ -260,10 +526,10 @@ describe("what follows", () => {
   })
 
   it("a stop code is a stop, unless its plugin had asked for another dial before it came", () => {
-    const stopped = play([...OPEN, endedWith(4004)])
-    assert.deepInclude(stopped.phase, { name: "stopped", reason: "close_code", dueAt: 910_000 })
-    const asked = play([...OPEN, { kind: "reconnect", code: 1000, isOther: false }, endedWith(4004)])
-    assert.deepStrictEqual(asked.phase, { name: "waiting", dueAt: 10_500 })
+    const byCode = play([...OPEN, endedWith(4004)])
+    assert.deepInclude(byCode.phase, { name: "stopped", reason: "close_code", dueAt: 910_000 })
+    const askedFirst = play([...OPEN, { kind: "reconnect", code: 1000, isOther: false }, endedWith(4004)])
+    assert.deepStrictEqual(askedFirst.phase, { name: "waiting", dueAt: 10_500 })
     const askedLate = play([
       ...OPEN,
       { kind: "closing" },
@@ -292,10 +558,10 @@ describe("what follows", () => {
 
   it("a withdrawal is that nothing opens that was being dialled, though the grant is back by then", () => {
     const { state } = play([{ kind: "started" }])
-    const [dropped, actions] = step(state, { kind: "grants" }, facts({ covered: false }))
+    const [given, actions] = step(state, { kind: "grants" }, facts({ covered: false }))
     assert.deepStrictEqual(kindsOf(actions), ["revoke", "drop"])
-    assert.deepStrictEqual(step(dropped, { kind: "opened" }, facts()), [dropped, []])
-    const [after, again] = step(dropped, { kind: "gone", failure: null }, facts())
+    assert.deepStrictEqual(step(given, { kind: "opened" }, facts()), [given, []])
+    const [after, again] = step(given, { kind: "gone", failure: null }, facts())
     assert.strictEqual(after.phase.name, "closed")
     assert.deepStrictEqual(kindsOf(again), ["consider"])
   })
@@ -321,13 +587,13 @@ describe("what follows", () => {
   })
 
   it("lifting its plugin's close shortens no wait", () => {
-    const waiting = play([...OPEN, endedWith(1006)])
-    const [closed] = step(
-      { ...waiting.state, phase: { name: "waiting", dueAt: 60_000 } },
+    const waits = play([...OPEN, endedWith(1006)])
+    const [byItsPlugin] = step(
+      { ...waits.state, phase: { name: "waiting", dueAt: 60_000 } },
       { kind: "close", code: 1000, reason: "" },
       facts()
     )
-    const [lifted] = step(closed, { kind: "reconnect", code: 1000, isOther: false }, facts())
+    const [lifted] = step(byItsPlugin, { kind: "reconnect", code: 1000, isOther: false }, facts())
     assert.deepStrictEqual(lifted.phase, { name: "waiting", dueAt: 60_000 })
   })
 
@@ -349,8 +615,13 @@ describe("what follows", () => {
       name: "closed",
       dueAt: 10_500
     })
-    const closed = play([...OPEN, { kind: "close", code: 1000, reason: "" }, { kind: "ending" }, endedWith(1000)])
-    assert.deepInclude(closed.phase, { name: "stopped", reason: "plugin" })
+    const closedByPlugin = play([
+      ...OPEN,
+      { kind: "close", code: 1000, reason: "" },
+      { kind: "ending" },
+      endedWith(1000)
+    ])
+    assert.deepInclude(closedByPlugin.phase, { name: "stopped", reason: "plugin" })
     // Nor is a socket that is still open said to be stopped.
     assert.strictEqual(play([...OPEN, { kind: "retired" }]).phase.name, "open")
     assert.deepInclude(play([...OPEN, { kind: "retired" }, { kind: "ending" }, endedWith(1001)]).phase, {

@@ -1,0 +1,71 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as History from "../../../src/connection/internal/history.ts"
+import * as Phases from "../../../src/connection/internal/phases.ts"
+import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
+
+const settings = { ...reconnectDefaults, maxAttempts: 2, windowMs: 1000 }
+
+describe("the history of a source", () => {
+  it("counts the dials of its window, which a dial leaves when it is as old as the window", () => {
+    const once = History.began(History.initial, 0, settings)
+    assert.isFalse(History.isExhausted(once, 0, settings))
+    const twice = History.began(once, 400, settings)
+    assert.isTrue(History.isExhausted(twice, 999, settings))
+    assert.isFalse(History.isExhausted(twice, 1000, settings))
+    // Those that count no more aren't kept.
+    assert.deepStrictEqual(History.began(twice, 1000, settings).dials, [400, 1000])
+    assert.deepStrictEqual(History.undone(twice), once)
+  })
+
+  it("keeps nothing where dials are unlimited", () => {
+    const unlimited = { ...settings, maxAttempts: 0 }
+    const history = History.began(History.initial, 0, unlimited)
+    assert.deepStrictEqual(history, History.initial)
+    assert.isFalse(History.isExhausted({ failures: 0, dials: [0, 0, 0] }, 0, unlimited))
+  })
+})
+
+const over = (reason: "address" | "http" | null, dueAt: number | null = null): Phases.Phase => ({
+  name: "stopped",
+  reason: "plugin",
+  dueAt: null,
+  beneath: { reason, dueAt, revision: 1 }
+})
+
+describe("what a connection is stopped for", () => {
+  it.each([
+    [{ name: "open" } as const, null],
+    [{ name: "waiting", dueAt: null } as const, null],
+    [{ name: "stopped", reason: "never", dueAt: null, beneath: null } as const, "never"],
+    [{ name: "stopped", reason: "plugin", dueAt: null, beneath: null } as const, "plugin"],
+    [over(null), null],
+    [over("http"), "http"],
+    [over("http", 101), "http"],
+    [over("http", 100), null],
+    [over("address"), "address"]
+  ])("%o: %s", (phase, expected) => assert.strictEqual(Phases.stoppedFor(phase, 100, 1), expected))
+
+  it("an address that was denied counts no more once the grants have changed", () => {
+    assert.isNull(Phases.stoppedFor(over("address"), 100, 2))
+    assert.strictEqual(Phases.stoppedFor(over("http"), 100, 2), "http")
+  })
+})
+
+const state = (phase: Phases.Phase, service: Phases.State["service"] = "runs"): Phases.State => ({
+  ...Phases.initial,
+  phase,
+  service
+})
+
+describe("when a connection is due", () => {
+  const closing = { name: "closing", isRevoked: false, next: { kind: "decide" }, isTerminated: false } as const
+
+  it.each([
+    [state({ name: "waiting", dueAt: 5 }), 5],
+    [state({ name: "closed", dueAt: 5 }, "pauses"), null],
+    [state({ name: "waiting", dueAt: 5 }, "rests"), null],
+    [state({ name: "open" }), null],
+    [state({ ...closing, until: 7 }, "pauses"), 7],
+    [state({ ...closing, until: null }), null]
+  ])("%o: %s", (given, expected) => assert.strictEqual(Phases.dueAt(given), expected))
+})
