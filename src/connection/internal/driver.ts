@@ -11,19 +11,17 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
 import type { GrantError } from "../../grants/GrantError.ts"
-import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
+import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
 import { ConnectionClosed, type ConnectionError, type DialError } from "../ConnectionError.ts"
 import { reportedOf, type ConnectionSink, type ReportedError } from "../ConnectionSink.ts"
 import type { PluginSlots } from "../DialLimiter.ts"
 import type * as Reconnect from "../Reconnect.ts"
-import type { Source } from "../Source.ts"
-import type * as SourceUrl from "../SourceUrl.ts"
 import type { ReadMode, Socket, WebSocketClient } from "../WebSocketClient.ts"
 import * as Dial from "./dial.ts"
 import * as Phases from "./phases.ts"
-import { Route } from "./route.ts"
+import { Route, type Options as RouteOptions } from "./route.ts"
 import { Session, type Totals } from "./session.ts"
 import { step } from "./transition.ts"
 
@@ -31,12 +29,7 @@ import { step } from "./transition.ts"
 export type Reported = GrantError | DialError | ConnectionError
 
 /** What a connection needs. */
-export interface Options {
-  readonly pluginRef: string
-  readonly enablement: SourceUrl.Enabled
-  readonly source: Source
-  readonly sourceUrl: typeof SourceUrl.SourceUrl.Service
-  readonly authority: Authority
+export interface Options extends RouteOptions {
   readonly client: WebSocketClient["Service"]
   readonly sink: ConnectionSink
   readonly dials: PluginSlots
