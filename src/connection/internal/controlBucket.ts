@@ -5,29 +5,32 @@
  * What such a gap has filled may be used up later, too: a slow line brings it in
  * many reads.
  */
-const LONGEST_GAP_S = 60
+const LONGEST_GAP_MS = 60_000
+const SECOND_MS = 1000
 
+/** Counts in thousandths of a frame and in whole milliseconds, so that nothing is lost by rounding. */
 export class ControlBucket {
   readonly #perSecond: number
-  #tokens: number
+  #credit: number
   #at: number
 
   /** Full, at a time in milliseconds of a clock that is never set. */
   constructor(perSecond: number, now: number) {
     this.#perSecond = perSecond
-    this.#tokens = perSecond
-    this.#at = now
+    this.#credit = perSecond * SECOND_MS
+    this.#at = Math.floor(now)
   }
 
   /** Takes one more frame; false where it is one too many. */
   take(now: number): boolean {
-    const gap = (now - this.#at) / 1000
-    const most = this.#perSecond * (1 + Math.min(gap, LONGEST_GAP_S))
-    const filled = Math.min(most, this.#tokens + this.#perSecond * gap)
-    this.#tokens = Math.max(this.#tokens, filled)
-    this.#at = now
-    if (this.#tokens < 1) return false
-    this.#tokens--
+    const at = Math.floor(now)
+    const gap = at - this.#at
+    const most = this.#perSecond * (SECOND_MS + Math.min(gap, LONGEST_GAP_MS))
+    const filled = Math.min(most, this.#credit + this.#perSecond * gap)
+    this.#credit = Math.max(this.#credit, filled)
+    this.#at = at
+    if (this.#credit < SECOND_MS) return false
+    this.#credit -= SECOND_MS
     return true
   }
 }

@@ -42,6 +42,13 @@ describe("the bucket of control frames", () => {
     assert.isAtMost(taken(bucket, now), 16)
   })
 
+  it("takes a frame a second of a limit of one, however late the one before it came", () => {
+    for (let late = 0; late < 1000; late++) {
+      const bucket = new ControlBucket(1, BEGAN)
+      for (const at of [0, 1000 + late, 2000]) assert.isTrue(bucket.take(BEGAN + at), `${late} ms late, at ${at}`)
+    }
+  })
+
   const schedule = {
     perSecond: int(1, 50),
     // How often the peer pings, in percent of what is allowed, and how long the line stood still, again and again.
