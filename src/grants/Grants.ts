@@ -20,6 +20,8 @@ import type { GrantError } from "./GrantError.ts"
 import { GrantStore } from "./GrantStore.ts"
 import * as Following from "./internal/following.ts"
 
+export type { Rate, Subject } from "./Evaluation.ts"
+
 // Known to this module alone, so that not even a cast constructor makes a target.
 const KEY = Symbol("mooring/grants/mint")
 

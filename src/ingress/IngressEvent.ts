@@ -13,6 +13,8 @@ import type { EpochEnd, ReportedError } from "../connection/ConnectionSink.ts"
 import { memoryOf } from "./Accounting.ts"
 import type { CommandOutcome } from "./CommandOutcome.ts"
 
+export type { EpochEnd, ReportedError } from "../connection/ConnectionSink.ts"
+
 /**
  * Where events come from, shared by all of them.
  *
