@@ -43,9 +43,9 @@ const utf8 = new TextEncoder()
 export const boundedText = (minimum: number, maximum: number) => {
   const expected = `a text of ${minimum} to ${maximum} bytes of UTF-8`
   return Schema.String.check(
-    // As JSON Schema can say it; the bytes are counted below.
-    Schema.isBetweenLength(minimum, maximum, { expected }),
-    Schema.isPattern(/^[^\ud800-\udfff]*$/u, { expected }),
+    // As JSON Schema can say it; the bytes are counted below. One that fails is enough: all expect the same.
+    Schema.isBetweenLength(minimum, maximum, { expected }).abort(),
+    Schema.isPattern(/^[^\ud800-\udfff]*$/u, { expected }).abort(),
     Schema.makeFilter((value: string) => utf8.encode(value).length <= maximum, {
       expected,
       toJsonSchema: () => [{}, true]

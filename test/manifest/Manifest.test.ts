@@ -482,6 +482,14 @@ describe("Manifest", () => {
     assert.deepStrictEqual(withIngress({ urgent: "ping" }), ["ingresses[0].urgent"])
   })
 
+  it("lists once what is wrong with one text, in however many ways it is", () => {
+    for (const beginning of ["a".repeat(65), "\ud800".repeat(65)]) {
+      const decoded = Manifest.decode({ ...EXAMPLE, ingresses: [{ name: "g", urgent: [beginning] }] })
+      const expected = { path: "ingresses[0].urgent[0]", message: "Expected a text of 1 to 64 bytes of UTF-8" }
+      assert.deepStrictEqual(Result.isFailure(decoded) ? decoded.failure.problems : [], [expected])
+    }
+  })
+
   it("bounds the texts that the host answers and their answers in bytes of UTF-8, and how many there are", () => {
     const most = "é".repeat(512)
     assert.deepStrictEqual(
