@@ -7,7 +7,7 @@ import { FakeWebSocket } from "mooring/testing"
 import * as Diagnostic from "../../src/diagnostics/Diagnostic.ts"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { accountingProblem, onFake, rowOf } from "../support/host.ts"
-import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
+import { enable, FINE, fine, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 const plain = HostError.encode(Redaction.make({ secrets: [], config: null }))
 const json = Schema.toCodecJson(HostError.HostError)
@@ -79,17 +79,10 @@ describe("the errors of a host", () => {
           }
         }
       })
-      const fine = plugin({
-        name: "fine",
-        sources: ["ws://127.0.0.1:7700/fine"],
-        handlers: {
-          gateway: { websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, "fine")] }) }
-        }
-      })
       return Effect.gen(function* () {
         const fake = yield* FakeWebSocket.FakeWebSocket
         const host = yield* PluginHost.PluginHost
-        const [one, two] = [yield* fake.remote(GATEWAY), yield* fake.remote("ws://127.0.0.1:7700/fine")]
+        const [one, two] = [yield* fake.remote(GATEWAY), yield* fake.remote(FINE)]
         one.sendText("a")
         two.sendText("b")
         yield* host.idle

@@ -9,7 +9,7 @@ import { HostStatus, OutputCommand, PluginError, PluginHost } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { int, list, oneOf } from "../support/arbitraries.ts"
 import { accountingProblem, onFake, opened, rowOf } from "../support/host.ts"
-import { GATEWAY, plugin, refOf } from "../support/plugins.ts"
+import { FINE, fine, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 const throwing = () => {
   throw new Error("looked at")
@@ -153,17 +153,10 @@ describe("a plugin that hands over anything", () => {
         ...(how === "status" ? { status: Effect.suspend(() => effectOf(answer())) } : {}),
         ...(how === "stop" ? { stop: Effect.suspend(() => effectOf(answer())) } : {})
       })
-      const fine = plugin({
-        name: "fine",
-        sources: ["ws://127.0.0.1:7700/fine"],
-        handlers: {
-          gateway: { websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, "fine")] }) }
-        }
-      })
       return Effect.gen(function* () {
         const fake = yield* FakeWebSocket.FakeWebSocket
         const host = yield* PluginHost.PluginHost
-        const other = yield* fake.remote("ws://127.0.0.1:7700/fine")
+        const other = yield* fake.remote(FINE)
         for (const _ of cases) {
           const [remote] = (yield* fake.remotes(GATEWAY)).slice(-1)
           if (remote?.isOpen === true) remote.sendText("x")

@@ -1,5 +1,6 @@
 /** Packages and enablements that tests share. */
-import { Enablement, type PluginRuntime, ServicePlugin, type WebSocketTarget } from "mooring"
+import { Enablement, OutputCommand, type PluginRuntime, ServicePlugin, type WebSocketTarget } from "mooring"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 
 export const GATEWAY = "ws://127.0.0.1:7700/gateway"
@@ -37,6 +38,15 @@ export const plugin = (
     ...(options.status === undefined ? {} : { status: options.status }),
     ...(options.stop === undefined ? {} : { stop: options.stop })
   })
+
+export const FINE = "ws://127.0.0.1:7700/fine"
+
+/** A neighbour with a source of its own that answers every text. */
+export const fine = plugin({
+  name: "fine",
+  sources: [FINE],
+  handlers: { gateway: { websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, "fine")] }) } }
+})
 
 /** Enables a package with everything that it declares granted, unless `change` says otherwise. */
 export const enable = (
