@@ -143,7 +143,7 @@ export interface Options {
 }
 
 /**
- * Starts a host in the scope; fails for limits that can't be.
+ * Starts a host in the scope; fails where limits are out of range or can't work together.
  *
  * @category constructors
  * @since 0.1.0
