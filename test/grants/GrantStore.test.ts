@@ -309,9 +309,10 @@ describe("a store of the application's own", () => {
         assert.isTrue(Result.isFailure(authority.service()))
         // Once, unless it was well in between; and nothing of a foreign text.
         const wells = how === "end after an element" ? 3 : 1
+        const said = how.startsWith("end") ? "ended" : "failed"
         assert.deepStrictEqual(
           lines,
-          Array.from({ length: wells }, () => "the changes of the grant store ended: they are followed anew")
+          Array.from({ length: wells }, () => `the changes of the grant store ${said}: they are followed anew`)
         )
       }).pipe(Effect.provide(Logger.layer([logger])))
     })

@@ -102,20 +102,20 @@ export const asker = (
 export const follow = (store: GrantStore["Service"], changed: Effect.Effect<void>): Effect.Effect<never> => {
   // Once for each time that it was well before.
   let isWell = true
-  const ended = Effect.suspend(() => {
+  const tell = (how: "ended" | "failed") => {
     const told = isWell
-      ? Log.written(Effect.logWarning("the changes of the grant store ended: they are followed anew"))
+      ? Log.written(Effect.logWarning(`the changes of the grant store ${how}: they are followed anew`))
       : Effect.void
     isWell = false
     return told
-  })
+  }
   const heard = Effect.suspend(() => {
     isWell = true
     return changed
   })
   return Effect.suspend(() => Stream.runForEach(store.changes, () => heard)).pipe(
-    Effect.catchCause(() => Effect.void),
-    Effect.andThen(ended),
+    // What a failure says is foreign text, which no log has.
+    Effect.matchCauseEffect({ onSuccess: () => tell("ended"), onFailure: () => tell("failed") }),
     Effect.andThen(Effect.sleep(FOLLOW_AGAIN_MS)),
     Effect.andThen(changed),
     Effect.forever
