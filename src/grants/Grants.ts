@@ -25,7 +25,14 @@ export type { Rate, Subject } from "./Evaluation.ts"
 // Known to this module alone, so that not even a cast constructor makes a target.
 const KEY = Symbol("mooring/grants/mint")
 
-let mint: (authorization: Authorization, revision: number) => AuthorizedTarget
+/** For whom a target was allowed: an authority, and one of its ingresses. */
+interface Holder {
+  readonly authority: object
+  readonly ingress: string
+}
+
+let mint: (authorization: Authorization, revision: number, holder: Holder) => AuthorizedTarget
+let isHeld: (target: AuthorizedTarget, authority: object, ingress: string) => boolean
 
 /**
  * The proof that a dial or a send was asked for and allowed.
@@ -43,18 +50,22 @@ let mint: (authorization: Authorization, revision: number) => AuthorizedTarget
 export class AuthorizedTarget {
   readonly #authorization: Authorization
   readonly #revision: number
+  readonly #holder: Holder
 
-  private constructor(key: symbol, authorization: Authorization, revision: number) {
+  private constructor(key: symbol, authorization: Authorization, revision: number, holder: Holder) {
     if (key !== KEY) throw new TypeError("only Grants makes an AuthorizedTarget")
     this.#authorization = freeze(authorization)
     this.#revision = revision
+    this.#holder = holder
     Object.freeze(this)
   }
 
   static {
     Object.freeze(this.prototype)
     Object.freeze(this)
-    mint = (authorization, revision) => new AuthorizedTarget(KEY, authorization, revision)
+    mint = (authorization, revision, holder) => new AuthorizedTarget(KEY, authorization, revision, holder)
+    isHeld = (target, authority, ingress) =>
+      #holder in target && target.#holder.authority === authority && target.#holder.ingress === ingress
   }
 
   /** Whether a value is a target that `Grants` made. Looks at the object itself, not at its prototype. */
@@ -109,7 +120,7 @@ export interface Authority {
   readonly ingress: (name: string) => Result.Result<void, GrantError>
   /** Whether one of its ingresses may dial a URL. `display` is what may be shown of it; its own unless given. */
   readonly authorize: (ingress: string, url: string, display?: string) => Result.Result<AuthorizedTarget, GrantError>
-  /** Whether a target that was authorized still is. */
+  /** Whether a target that this authority allowed this ingress still is. */
   readonly covers: (ingress: string, target: AuthorizedTarget) => boolean
   /** What bounds how much may be sent to a target that is still authorized, if anything does. */
   readonly rateOf: (ingress: string, target: AuthorizedTarget) => Rate | undefined
@@ -168,10 +179,14 @@ const authorityOf = (entry: Entry): Authority => {
     ingress: (name) => entry.evaluation.ingress(name),
     authorize: (ingress, url, display) =>
       Result.map(entry.evaluation.target(ingress, url, display), (authorization) =>
-        mint(authorization, entry.revision)
+        mint(authorization, entry.revision, { authority: entry, ingress })
       ),
-    covers: (ingress, target) => target.revision === entry.revision || recheck(ingress, target).covered,
-    rateOf: (ingress, target) => (target.revision === entry.revision ? target.rate : recheck(ingress, target).rate),
+    covers: (ingress, target) =>
+      isHeld(target, entry, ingress) && (target.revision === entry.revision || recheck(ingress, target).covered),
+    rateOf: (ingress, target) => {
+      if (!isHeld(target, entry, ingress)) return undefined
+      return target.revision === entry.revision ? target.rate : recheck(ingress, target).rate
+    },
     watch: (changed) =>
       Effect.acquireRelease(
         Effect.sync(() => entry.watchers.add(changed)),

@@ -504,6 +504,25 @@ describe("a store that changes", () => {
     })
   )
 
+  it.effect("rule 1: covers nothing that another authority allowed, or that another ingress was allowed", () =>
+    Effect.gen(function* () {
+      const two = ["gateway", "other"].map((name) => ({ name, sources: [] }))
+      const asking = subject({ websocket: [WS], ingresses: two })
+      const mine = yield* authorityOf(asking, { websocket: [WS] })
+      const others = yield* authorityOf(asking, { websocket: [{ ...WS, sendsPerMinute: 1 }] })
+      const target = Result.getOrThrow(mine.authorize("gateway", "ws://h/"))
+      assert.strictEqual(mine.revision(), others.revision())
+      assert.isTrue(mine.covers("gateway", target))
+      assert.isFalse(others.covers("gateway", target))
+      assert.isUndefined(others.rateOf("gateway", target))
+      assert.isFalse(mine.covers("other", target))
+      const rated = Result.getOrThrow(others.authorize("gateway", "ws://h/"))
+      assert.isDefined(others.rateOf("gateway", rated))
+      assert.isUndefined(others.rateOf("other", rated))
+      assert.isFalse(mine.covers("gateway", Object.create(target)))
+    })
+  )
+
   it.effect("goes by the first granted target that covers a URL, for rates and private addresses together", () =>
     Effect.gen(function* () {
       const websocket = [

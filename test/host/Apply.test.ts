@@ -416,6 +416,35 @@ describe("PluginHost.apply", () => {
     ],
     ["a key that nobody knows", { admin: true }, "admin"]
   ]
+  it.effect("denies an entry that can't be looked at, while the others apply", () => {
+    const [a, b] = [living("a"), living("b")]
+    const boobyTraps = [
+      Object.defineProperty({ ...enable(b.pkg) }, "config", {
+        enumerable: true,
+        get: () => {
+          throw new Error("x")
+        }
+      }),
+      new Proxy(
+        {},
+        {
+          ownKeys: () => {
+            throw new Error("x")
+          }
+        }
+      )
+    ] as unknown as ReadonlyArray<Enablement.Enablement>
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      yield* fake.remote(a.url)
+      assert.strictEqual((yield* host.status).host.config.state, "partly")
+      assert.strictEqual((yield* rowOf(b.ref)).lifecycle, "failed")
+      yield* apply([...boobyTraps, enable(a.pkg)])
+      assert.strictEqual((yield* rowOf(a.ref)).lifecycle, "running")
+    }).pipe(Effect.provide(onFake({ plugins: [a.pkg, b.pkg], enabled: [...boobyTraps, enable(a.pkg)] })))
+  })
+
   for (const [what, change, path] of unusable) {
     it.effect(`denies an entry with ${what}, at the start and later, while the others apply`, () => {
       const [a, b] = [living("a"), living("b")]

@@ -48,7 +48,13 @@ const nameplate = (given: unknown): Enablement.Enablement | undefined => {
   return Result.getOrUndefined(Result.isSuccess(pinned) ? pinned : named())
 }
 
+/** These of its own fields, as far as they can be looked at. */
 const only = (given: unknown, ...keys: ReadonlyArray<string>): object => {
-  const own = typeof given === "object" && given !== null ? new Map<string, unknown>(Object.entries(given)) : new Map()
-  return Object.fromEntries(keys.filter((key) => own.has(key)).map((key) => [key, own.get(key)]))
+  if (typeof given !== "object" || given === null) return {}
+  try {
+    const own = keys.filter((key) => Object.hasOwn(given, key))
+    return Object.fromEntries(own.map((key): readonly [string, unknown] => [key, Reflect.get(given, key)]))
+  } catch {
+    return {}
+  }
 }
