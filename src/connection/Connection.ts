@@ -3,7 +3,7 @@
  *
  *     authorize → resolve → dial → open → read until it ends → decide → release
  *
- * What follows from what is `internal/lifecycle`'s to say: whatever happens (a
+ * What follows from what is `internal/transition`'s to say: whatever happens (a
  * socket speaks, a grant changes, a plugin closes, a time is over) is an input
  * of it, and what it says is done here, in the same turn. Every open is an
  * epoch with a number of its own. A fiber lives while it dials, waits for a

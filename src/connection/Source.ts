@@ -55,6 +55,8 @@ export const idOf = (ingress: string, url: string): string =>
  * @since 0.2.0
  */
 export const isNamed = (name: string): ((source: Source) => boolean) => {
+  // An application need not be written in TypeScript.
+  if (typeof name !== "string") return () => false
   const canonical = Result.getOrUndefined(SocketUrl.parse(SocketUrl.withoutPrefix(name)))?.canonical
   return (source) => source.id === name || source.canonical === canonical
 }

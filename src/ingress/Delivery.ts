@@ -28,13 +28,15 @@ export interface Delivery {
 }
 
 /**
- * A delivery that may be enqueued: its payload as JSON, and the bytes of that
+ * A delivery that may be enqueued: where it goes, its payload as JSON, and the bytes of that
  * in UTF-8.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Checked {
+  readonly ingressName: string
+  readonly kind: string
   readonly json: string
   readonly bytes: number
 }
@@ -50,11 +52,15 @@ const invalid = (field: EventInvalid["field"], problem: string) => Result.fail(n
  * @since 0.1.0
  */
 export const check = (
-  { ingressName, kind, payload }: Delivery,
+  delivery: Delivery,
   manifest: Manifest,
   authority: Authority,
   limits: Pick<Values, "maxMessageBytes">
 ): Result.Result<Checked, EventInvalid | GrantError> => {
+  const given = looked(delivery)
+  if (given === undefined) return invalid("ingress", "the delivery can't be looked at")
+  const { ingressName, kind, payload } = given
+  if (typeof kind !== "string") return invalid("kind", "it is no text")
   const ingress = manifest.ingresses.find(({ name }) => name === ingressName)
   if (ingress === undefined) return invalid("ingress", "the plugin declares no ingress of this name")
   const granted = authority.ingress(ingressName)
@@ -67,5 +73,15 @@ export const check = (
   const bytes = utf8.encode(json).length
   const { maxMessageBytes } = limits
   if (bytes > maxMessageBytes) return invalid("payload", `it has ${bytes} bytes, ${maxMessageBytes} are allowed`)
-  return Result.succeed({ json, bytes })
+  return Result.succeed({ ingressName, kind, json, bytes })
+}
+
+/** What there is of a delivery, looked at once: an application need not be written in TypeScript. */
+const looked = (delivery: Delivery): Delivery | undefined => {
+  try {
+    const { ingressName, kind, payload } = delivery
+    return { ingressName, kind, payload }
+  } catch {
+    return undefined
+  }
 }

@@ -173,8 +173,8 @@ export class PluginInstance {
     const reason = unavailable(this.lifecycle, this.record.lastError?.tag ?? null)
     if (reason !== undefined) return Result.fail(reason)
     const { authority, manifest } = setup
-    return Result.map(checkDelivery(delivery, manifest, authority, this.#options.limits), ({ bytes, json }) => {
-      const { ingressName, kind } = delivery
+    return Result.map(checkDelivery(delivery, manifest, authority, this.#options.limits), (checked) => {
+      const { bytes, ingressName, json, kind } = checked
       return this.record.hostQueue.deliver(ingressName, kind, json, bytes).correlationId
     })
   }

@@ -245,6 +245,31 @@ describe("PluginHost.deliver", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
+  it.effect("answers what is no delivery, no reference and no source with an error, not a defect", () =>
+    Effect.gen(function* () {
+      const { host } = yield* start
+      const trap = new Proxy(
+        {},
+        {
+          get: () => {
+            throw new Error("x")
+          }
+        }
+      )
+      for (const odd of [null, 5, trap, { ingressName: 5, kind: {}, payload: 1 }, { ingressName: "desk", kind: {} }]) {
+        const failure = yield* Effect.flip(host.deliver(REF, odd as never))
+        assert.strictEqual(failure._tag, "EventInvalid", String(typeof odd))
+      }
+      for (const odd of [null, 5, {}, Object.create(null)]) {
+        assert.strictEqual((yield* Effect.flip(host.reconnect(REF, odd as never)))._tag, "SourceUnknown")
+        for (const act of [host.start, host.stop, host.restart, host.plugin, host.awaitRunning, host.stopped]) {
+          const asked: Effect.Effect<unknown, { readonly _tag: string }> = act(odd as never)
+          assert.strictEqual((yield* Effect.flip(asked))._tag, "PluginUnknown")
+        }
+      }
+    }).pipe(Effect.provide(onFake({ plugins: [desk()] })))
+  )
+
   it.effect("says why the service takes no events", () =>
     Effect.gen(function* () {
       const { host } = yield* start

@@ -36,11 +36,12 @@ const refusal = (...args: Parameters<typeof checked>) => {
 
 describe("a delivery", () => {
   it("is taken as JSON, with its bytes in UTF-8", () => {
+    const place = { ingressName: "desk", kind: "order" }
     assert.deepStrictEqual(
       checked("desk", "order", { a: "\u{e9}" }),
-      Result.succeed({ json: '{"a":"\u{e9}"}', bytes: 10 })
+      Result.succeed({ ...place, json: '{"a":"\u{e9}"}', bytes: 10 })
     )
-    assert.deepStrictEqual(checked("desk", "order", null), Result.succeed({ json: "null", bytes: 4 }))
+    assert.deepStrictEqual(checked("desk", "order", null), Result.succeed({ ...place, json: "null", bytes: 4 }))
   })
 
   it.each(["order", "timer2", "hosted", "websocket"])("may be of the kind %s, which the ingress lists", (kind) =>

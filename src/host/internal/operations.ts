@@ -47,7 +47,9 @@ export const make = ({ clock, limits }: Shared, roster: Roster, signals: Stream.
 }
 
 const known = (pluginRef: string, row: Row | undefined): Result.Result<Row, PluginUnknown> =>
-  row === undefined ? Result.fail(new PluginUnknown({ pluginRef })) : Result.succeed(row)
+  row === undefined
+    ? Result.fail(new PluginUnknown({ pluginRef: typeof pluginRef === "string" ? pluginRef : "" }))
+    : Result.succeed(row)
 
 const reconnect = ({ record }: PluginInstance, named: string, pluginRef: string) => {
   const isMeant = Source.isNamed(named)

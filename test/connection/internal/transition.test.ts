@@ -476,12 +476,12 @@ const ROWS: ReadonlyArray<Row> = [
 ]
 
 describe("what follows from", () => {
-  it.each(ROWS.map((row) => [`${phaseText(row[0])} (${row[4] ?? "runs"}) and ${row[1].kind}`, row] as const))(
-    "%s",
-    (_, [from, input, expected, known, service]) => {
-      assert.strictEqual(told(step(stateOf(from, service), input, facts(known))), expected)
-    }
+  const titled = ROWS.map(
+    (row, index) => [`${index + 1}: ${phaseText(row[0])} (${row[4] ?? "runs"}) and ${row[1].kind}`, row] as const
   )
+  it.each(titled)("%s", (_, [from, input, expected, known, service]) => {
+    assert.strictEqual(told(step(stateOf(from, service), input, facts(known))), expected)
+  })
 })
 
 /** Feeds inputs to a connection and answers what it wants to know, with a server that ends what is closed if told so. */
