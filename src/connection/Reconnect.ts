@@ -65,10 +65,14 @@ export interface Situation {
   readonly dialsInWindow: number
   /** Ends in a row, each before the connection was stable. */
   readonly failures: number
+  /** Dials in a row before this one whose name had a denied address. */
+  readonly denials: number
   readonly now: number
   /** Uniform in [0, 1). */
   readonly random: number
 }
+
+const FIRST_DENIAL_MS = 60_000
 
 /**
  * Decides.
@@ -84,7 +88,11 @@ export const decide = (end: End, situation: Situation): Decision => {
     return { state: "stopped", reason: "close_code", at: later }
   }
   if (end.kind === "dial") {
-    if (end.error._tag === "AddressDenied") return { state: "stopped", reason: "address", at: null }
+    // A wrong answer may be gone soon: what a network says before somebody has logged in to it, for example.
+    if (end.error._tag === "AddressDenied") {
+      const soon = now + Math.min(situation.stoppedRetryMs, FIRST_DENIAL_MS * 2 ** Math.min(situation.denials, 52))
+      return { state: "stopped", reason: "address", at: later === null ? null : soon }
+    }
     if (end.error._tag === "ConnectionLimit") return { state: "stopped", reason: "limit", at: null }
     if (end.error._tag === "HandshakeRejected" && (end.error.status === 401 || end.error.status === 403)) {
       return { state: "stopped", reason: "http", at: later }

@@ -22,6 +22,7 @@ const situation = (change: Partial<Reconnect.Situation> = {}): Reconnect.Situati
   stoppedRetryMs: 900_000,
   dialsInWindow: 1,
   failures: 0,
+  denials: 0,
   now: NOW,
   random: 0.5,
   ...change
@@ -57,6 +58,12 @@ const End: Arbitrary.Arbitrary<Reconnect.End> = either<Reconnect.End>(
 
 const Random = Arbitrary.map(int(0, 999_999), (n) => n / 1_000_000)
 
+/** How long a name with a denied address waits. */
+const afterDenials = (denials: number, stoppedRetryMs = 900_000) => {
+  const decision = Reconnect.decide(DENIED, situation({ denials, stoppedRetryMs }))
+  return decision.at === null ? null : decision.at - NOW
+}
+
 describe("Reconnect", () => {
   it.effect.prop(
     "rule 3: waits between 0 and min(max, initial · 2ⁿ), never less than the server asked for, unless it stops for a reason",
@@ -86,8 +93,10 @@ describe("Reconnect", () => {
         const after = end.kind === "dial" && end.error._tag === "HandshakeRejected" ? (end.error.retryAfterMs ?? 0) : 0
         if (end.kind === "epoch" && stopCodes.some((code) => code === end.code)) {
           assert.deepStrictEqual(decision, stopped("close_code", later))
-        } else if (tag === "AddressDenied") assert.deepStrictEqual(decision, stopped("address", null))
-        else if (tag === "ConnectionLimit") assert.deepStrictEqual(decision, stopped("limit", null))
+        } else if (tag === "AddressDenied") {
+          const soon = later === null ? null : NOW + Math.min(60_000, stoppedRetryMs)
+          assert.deepStrictEqual(decision, stopped("address", soon))
+        } else if (tag === "ConnectionLimit") assert.deepStrictEqual(decision, stopped("limit", null))
         else if (status === 401 || status === 403) assert.deepStrictEqual(decision, stopped("http", later))
         else if (policy === "never") assert.deepStrictEqual(decision, stopped("never", null))
         else if (maxAttempts > 0 && dialsInWindow >= maxAttempts) {
@@ -144,8 +153,16 @@ describe("Reconnect", () => {
     assert.strictEqual(Reconnect.decide(epoch(4003), situation({ stopCodes: [4004] })).state, "waiting")
   })
 
+  it("tries a name again a minute after a denied address of it, then after twice as long each time", () => {
+    assert.deepStrictEqual(
+      [0, 1, 2, 3, 4, 99].map((denials) => afterDenials(denials)),
+      [60_000, 120_000, 240_000, 480_000, 900_000, 900_000]
+    )
+    assert.strictEqual(afterDenials(0, 1000), 1000)
+    assert.isNull(afterDenials(0, 0))
+  })
+
   it("never tries again by itself what the operator decides", () => {
-    assert.deepStrictEqual(Reconnect.decide(DENIED, situation()), stopped("address", null))
     assert.deepStrictEqual(Reconnect.decide(LIMIT, situation()), stopped("limit", null))
     const settings = { ...reconnectDefaults, policy: "never" as const }
     for (const end of [CONNREFUSED, LATE, rejected(503, 10), epoch(1000), epoch(1006)]) {

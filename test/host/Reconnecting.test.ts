@@ -232,16 +232,16 @@ describe("websocket_reconnect", () => {
       const pkg = driven()
       return Effect.gen(function* () {
         const { fake, host, remote } = yield* start
-        remote.sendText(say(OutputCommand.setTimer("lift", { afterMs: 60_000 })))
+        remote.sendText(say(OutputCommand.setTimer("lift", { afterMs: 40_000 })))
         yield* host.idle
         const error = new ConnectionError.AddressDenied({ url: GATEWAY, address: "10.0.0.1" })
         yield* fake.answer(GATEWAY, status === 0 ? { kind: "fail", error } : { kind: "refuse", status })
         remote.breakOff()
         yield* host.idle
-        yield* TestClock.adjust(30_000)
+        yield* TestClock.adjust(20_000)
         yield* host.idle
         assert.deepInclude(yield* connection, { state: "stopped", stopReason: reason })
-        yield* TestClock.adjust(30_000)
+        yield* TestClock.adjust(20_000)
         yield* host.idle
         const row = yield* rowOf(REF)
         assert.strictEqual(row.outputCommandResults.at(-1)?.error?.tag, "ReconnectDenied")
@@ -356,7 +356,8 @@ describe("websocket_reconnect", () => {
     [
       "a denied address",
       { kind: "fail", error: new ConnectionError.AddressDenied({ url: GATEWAY, address: "10.0.0.1" }) },
-      2
+      // At once, after a minute, after two more: by its own schedule.
+      4
     ],
     ["a budget that is used up", { kind: "refuse", status: 500 }, 3]
   ] as const) {

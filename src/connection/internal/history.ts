@@ -10,10 +10,12 @@ import type { Source } from "../Source.ts"
 export interface History {
   /** Ends in a row, each before the connection was stable. */
   readonly failures: number
+  /** Dials in a row whose name had a denied address. */
+  readonly denials: number
   readonly dials: ReadonlyArray<number>
 }
 
-export const initial: History = { failures: 0, dials: [] }
+export const initial: History = { failures: 0, denials: 0, dials: [] }
 
 /** A dial begins. */
 export const began = (history: History, now: number, { maxAttempts, windowMs }: ReconnectSettings): History =>
@@ -43,6 +45,11 @@ export const decide = (
   const { reconnect: settings, stopCodes } = source
   const failures = Reconnect.isStable(end, settings) ? 0 : history.failures
   const dialsInWindow = inWindow(history, now, settings)
-  const decision = Reconnect.decide(end, { settings, stopCodes, stoppedRetryMs, dialsInWindow, failures, now, random })
-  return [decision, { ...history, failures: failures + 1 }]
+  const isDenied = end.kind === "dial" && end.error._tag === "AddressDenied"
+  const denials = isDenied ? history.denials : 0
+  const situation = { settings, stopCodes, stoppedRetryMs, dialsInWindow, failures, denials, now, random }
+  return [
+    Reconnect.decide(end, situation),
+    { ...history, failures: failures + 1, denials: isDenied ? denials + 1 : denials }
+  ]
 }

@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import { AddressDenied } from "../../../src/connection/ConnectionError.ts"
 import * as History from "../../../src/connection/internal/history.ts"
 import * as Phases from "../../../src/connection/internal/phases.ts"
+import type { Source } from "../../../src/connection/Source.ts"
 import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
 
 const settings = { ...reconnectDefaults, maxAttempts: 2, windowMs: 1000 }
@@ -21,7 +23,7 @@ describe("the history of a source", () => {
     const unlimited = { ...settings, maxAttempts: 0 }
     const history = History.began(History.initial, 0, unlimited)
     assert.deepStrictEqual(history, History.initial)
-    assert.isFalse(History.isExhausted({ failures: 0, dials: [0, 0, 0] }, 0, unlimited))
+    assert.isFalse(History.isExhausted({ ...History.initial, dials: [0, 0, 0] }, 0, unlimited))
   })
 })
 
@@ -30,6 +32,19 @@ const over = (reason: "address" | "http" | null, dueAt: number | null = null): P
   reason: "plugin",
   dueAt: null,
   beneath: { reason, dueAt, revision: 1 }
+})
+
+describe("names with a denied address", () => {
+  it("are counted in a row, until a dial ends in another way", () => {
+    const denied = { kind: "dial", error: new AddressDenied({ url: "ws://h/", address: "10.0.0.1" }) } as const
+    const source = { reconnect: reconnectDefaults, stopCodes: [] } as unknown as Source
+    const facts = { now: 0, random: 0, source, stoppedRetryMs: 900_000 }
+    const [first, once] = History.decide(History.initial, denied, facts)
+    const [second, twice] = History.decide(once, denied, facts)
+    assert.deepStrictEqual([first.at, second.at, twice.denials], [60_000, 120_000, 2])
+    const [, other] = History.decide(twice, { kind: "epoch", code: 1006, openForMs: 0 }, facts)
+    assert.strictEqual(other.denials, 0)
+  })
 })
 
 describe("what a connection is stopped for", () => {
