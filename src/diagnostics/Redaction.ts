@@ -26,8 +26,23 @@ import { MASK, masker } from "./internal/masking.ts"
 export const MAX_FOREIGN_TEXT = 512
 
 const MAX_OWN_TEXT = 2048
-/** How much of a text is looked at. */
+
+/**
+ * How much of a text is looked at, in UTF-16 code units. Whoever bounds a text
+ * before it is shown leaves at least one more (`READ_TEXT`), so that the text is
+ * known to be cut: what it ends with may be the beginning of what is masked.
+ */
 const MAX_READ = 4096
+
+/**
+ * How much of a foreign text is handed over to be shown: all that is looked at,
+ * and one more.
+ *
+ * @category constants
+ * @since 0.2.0
+ */
+export const READ_TEXT = MAX_READ + 1
+
 const MAX_DEPTH = 8
 const MAX_ENTRIES = 64
 /** How much of a JSON value is shown: the characters of its strings and keys, and one for each value. */

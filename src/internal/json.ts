@@ -2,7 +2,7 @@
  * Values of somebody else's as JSON texts: looked at once, bounded in depth,
  * and from then on nobody's to change.
  */
-import { abandon } from "./promises.ts"
+import { abandon, abandonOne } from "./promises.ts"
 
 /** How deep a value may be nested, so that whoever decodes or shows it later has stack enough. */
 export const MOST_DEPTH = 100
@@ -15,7 +15,9 @@ const CLOSING: ReadonlySet<number> = new Set([0x5d, 0x7d])
 /** A value as JSON text; undefined where it isn't a JSON value, or is nested too deeply. */
 export const textOf = (value: unknown): string | undefined => {
   try {
-    const text: string | undefined = JSON.stringify(value)
+    const shown = shownBy(value)
+    if (abandonOne(shown)) return undefined
+    const text: string | undefined = JSON.stringify(shown)
     if (text === undefined || isTooDeep(text)) return undefined
     // JSON writes a promise as an object without fields.
     return text.includes("{}") && abandon(value) ? undefined : text
@@ -23,6 +25,15 @@ export const textOf = (value: unknown): string | undefined => {
     // A cycle, a bigint, a getter that throws, or more levels than there is stack.
     return undefined
   }
+}
+
+/** What it says itself that it is as JSON, which nobody could take care of any more once it was written. */
+const shownBy = (value: unknown): unknown => {
+  if (typeof value !== "object" || value === null || !("toJSON" in value)) return value
+  const { toJSON } = value
+  if (typeof toJSON !== "function") return value
+  const shown: unknown = Reflect.apply(toJSON, value, [""])
+  return shown
 }
 
 const isTooDeep = (text: string): boolean => {

@@ -8,15 +8,19 @@
  * called.
  */
 
-/** How many values are looked at in one that may hold promises. */
-const MOST_VALUES = 256
+/** How many objects are looked into, and how many of what is in them is looked at. */
+const MOST_OBJECTS = 4096
+const MOST_VALUES = 1 << 20
 
 const ignored = (): void => {}
 
+const tagOf = (value: object): string => Object.prototype.toString.call(value)
+
 /** Takes care of one promise; false where the value is none. */
-const abandonOne = (value: unknown): boolean => {
+export const abandonOne = (value: unknown): boolean => {
+  if (typeof value !== "object" || value === null) return false
   // One of another realm is no instance of ours, and has the same tag.
-  if (Object.prototype.toString.call(value) !== "[object Promise]" && !(value instanceof Promise)) return false
+  if (tagOf(value) !== "[object Promise]" && !(value instanceof Promise)) return false
   Reflect.apply(Promise.prototype.then, value, [ignored, ignored])
   return true
 }
@@ -24,16 +28,49 @@ const abandonOne = (value: unknown): boolean => {
 /** Takes care of every promise in a value that isn't used; whether there is one. */
 export const abandon = (value: unknown): boolean => {
   let hasPromise = false
-  const waiting = [value]
-  for (let looked = 0; looked < MOST_VALUES && looked < waiting.length; looked++) {
-    const next = waiting[looked]
-    if (typeof next !== "object" || next === null) continue
+  let left = MOST_VALUES
+  const objects = new Set<object>()
+  const look = (inner: unknown): void => {
+    left--
+    if (typeof inner !== "object" || inner === null) return
+    if (abandonOneOf(inner)) hasPromise = true
+    else if (objects.size < MOST_OBJECTS) objects.add(inner)
+  }
+  look(value)
+  // What is added on the way is looked into, too.
+  for (const object of objects) {
     try {
-      if (abandonOne(next)) hasPromise = true
-      else waiting.push(...Object.values(next).slice(0, MOST_VALUES), next instanceof Error ? next.cause : undefined)
+      for (const inner of insideOf(object)) {
+        if (left <= 0) return hasPromise
+        look(inner)
+      }
     } catch {
       // It can't be looked at.
     }
   }
   return hasPromise
+}
+
+const abandonOneOf = (value: object): boolean => {
+  try {
+    return abandonOne(value)
+  } catch {
+    return false
+  }
+}
+
+function* insideOf(object: object): Generator {
+  if (Array.isArray(object)) {
+    for (let index = 0; index < object.length; index++) yield object[index]
+    return
+  }
+  if (ArrayBuffer.isView(object)) return
+  const tag = tagOf(object)
+  if (tag === "[object Map]") for (const pair of Reflect.apply(Map.prototype.entries, object, [])) yield* pair
+  if (tag === "[object Set]") yield* Reflect.apply(Set.prototype.values, object, [])
+  if (tag === "[object Error]" || object instanceof Error) {
+    yield Reflect.get(object, "cause")
+    yield Reflect.get(object, "errors")
+  }
+  for (const key in object) if (Object.hasOwn(object, key)) yield Reflect.get(object, key)
 }

@@ -6,6 +6,7 @@ import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
 import { OutputCommand, PluginHost, SourceUrl, type WebSocketTarget } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
+import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import * as Reason from "../../src/connection/internal/reason.ts"
 import { idOf } from "../../src/connection/Source.ts"
 import { onFake, rowOf } from "../support/host.ts"
@@ -283,7 +284,7 @@ describe("SourceUrl", () => {
         ],
         [{ name: 5, message: {} }, "an object"],
         ["\u{1b}[31mred\u{202e}", "\u{fffd}[31mred\u{fffd}"],
-        ["x".repeat(100_000), "x".repeat(512)]
+        ["x".repeat(100_000), `${"x".repeat(511)}\u{2026}`]
       ]
       let asked = 0
       const resolve: Resolve = () => Effect.suspend(() => Effect.fail(failures[asked++]?.[0]))
@@ -346,5 +347,27 @@ describe("SourceUrl", () => {
       ["http://[::1]:80/secret", "http://[::1]:80"]
     ]
     for (const [text, expected] of cases) assert.strictEqual(Reason.of(text), expected, text)
+  })
+
+  it("rule 11: is shown so that no piece of what is masked is, wherever it is cut", () => {
+    const value = `tok_${"A1b2C3d4E5".repeat(8)}`
+    const { foreign } = Redaction.make({ secrets: [], config: { value } })
+    for (const url of ["", `https://u:p@h/${"q".repeat(1000)} `.repeat(3), ` wss://h/?${"q".repeat(3900)} `]) {
+      for (const most of [512, 4096]) {
+        for (let offset = most - url.length - value.length - 20; offset < most - url.length + 20; offset++) {
+          if (offset < 0) continue
+          const shown = foreign(Reason.of(new Error(`${url}${"-".repeat(offset)}${value}${"-".repeat(5000)}`)))
+          assert.notMatch(shown, /tok|[A-E][1-5]/i, `at ${offset}`)
+          assert.notMatch(shown, /qq|u:p/, `at ${offset}`)
+          assert.isAtMost(shown.length, 512)
+        }
+      }
+    }
+  })
+
+  it("rule 3: is read no further than it is shown", () => {
+    for (const text of ["a.", "://", "://@", "://a@", "a://"]) {
+      assert.isAtMost(Reason.of(text.repeat(4_000_000)).length, Redaction.READ_TEXT)
+    }
   })
 })

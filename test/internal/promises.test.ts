@@ -27,6 +27,21 @@ describe("promises that nobody waits for", () => {
     ["one in an error", () => Object.assign(new Error("x"), { work: boom() })],
     ["one that caused an error", () => new Error("x", { cause: boom() })],
     ["one beside a cycle", () => [cyclic, boom()]],
+    ["each of a long list", () => ({ commands: Array.from({ length: 10_000 }, boom) })],
+    ["each of many objects", () => ({ commands: Array.from({ length: 2000 }, () => ({ payload: boom() })) })],
+    [
+      "the last of a list that is as long as is looked at",
+      () => [...Array.from({ length: 1_000_000 }, () => 1), boom()]
+    ],
+    ["one behind many levels", () => Array.from({ length: 4000 }).reduce<unknown>((inner) => [inner], boom())],
+    ["keys and values of a map", () => ({ status: new Map([[boom(), [boom()]]]) })],
+    ["one in a set", () => [new Set([1, boom()])]],
+    ["one in a map of another realm", () => Vm.runInNewContext("new Map([[1, Promise.reject(1)]])") as unknown],
+    ["those of an error for several", () => new AggregateError([boom(), { a: boom() }])],
+    [
+      "one that caused an error of another realm",
+      () => Vm.runInNewContext("new Error('x', { cause: Promise.reject(1) })") as unknown
+    ],
     ["one in an exit", () => ({ exit: Exit.succeed(boom()) })]
   ])("are found and taken care of: %s", ([, value]) =>
     Effect.gen(function* () {
@@ -43,10 +58,11 @@ describe("promises that nobody waits for", () => {
     ["a thenable, which is never asked", Object.fromEntries([["then", nobody]])],
     ["a cycle", cyclic],
     ["what can't be looked at", revoked.proxy],
-    ["one behind more values than are looked at", [...Array.from({ length: 300 }, () => 1), Promise.resolve()]],
+    ["the bytes of a view, which hold none", new Uint8Array(100_000_000)],
+    ["a list that is longer than is looked at", Object.assign([], { length: 4_294_967_295 })],
     [
       "one behind more levels than are looked at",
-      Array.from({ length: 300 }).reduce<unknown>((inner) => [inner], Promise.resolve())
+      Array.from({ length: 5000 }).reduce<unknown>((inner) => [inner], Promise.resolve())
     ]
   ])("are none in %s", (_, value) => {
     assert.isFalse(abandon(value))

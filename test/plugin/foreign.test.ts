@@ -8,6 +8,7 @@ import * as Vm from "node:vm"
 import { HostError, PluginError } from "mooring"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { describe as describeCause } from "../../src/plugin/internal/foreign.ts"
+import { unhandled } from "../support/rejections.ts"
 import { onFake, opened, rowOf, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin } from "../support/plugins.ts"
 
@@ -23,6 +24,7 @@ class Busy extends Schema.TaggedError<Busy>("test/Busy")("Busy", { room: Schema.
 const thrower = (): never => {
   throw new Error("looked at")
 }
+const boom = (): Promise<never> => Promise.reject(new Error("boom"))
 const revoked = Proxy.revocable({}, {})
 revoked.revoke()
 
@@ -125,10 +127,32 @@ describe("what a plugin failed with", () => {
     assert.strictEqual(JSON.stringify(describeCause(list)), '[[[[["\u2026"]]]]]')
     assert.strictEqual(describeCause(itself), "\u2026")
     assert.strictEqual(Object.keys(describeCause(wide) as object).length, 32)
-    assert.strictEqual((describeCause(new Error("y".repeat(1e6))) as { message: string }).message.length, 4096)
-    assert.strictEqual((describeCause("z".repeat(1e6)) as string).length, 4096)
-    assert.strictEqual((describeCause(Symbol("z".repeat(1e6))) as string).length, 4096)
+    assert.strictEqual((describeCause(new Error("y".repeat(1e6))) as { message: string }).message.length, 4097)
+    assert.strictEqual((describeCause("z".repeat(1e6)) as string).length, 4097)
+    assert.strictEqual((describeCause(Symbol("z".repeat(1e6))) as string).length, 4097)
   })
+
+  it("rule 11: is cut so that no piece of what is masked is shown, wherever it is cut", () => {
+    const value = "A1b2C3d4E5".repeat(9)
+    const { json } = Redaction.make({ secrets: [], config: { value } })
+    for (let before = 0; before < value.length; before++) {
+      const text = " ".repeat(before) + value.repeat(50)
+      for (const cause of [text, new Error(text), { _tag: "X", field: text }, Symbol(text)]) {
+        assert.notMatch(JSON.stringify(json(describeCause(cause))), /[A-E][1-5]/i, `at ${before}`)
+      }
+    }
+  })
+
+  it.effect("leaves no promise behind", () =>
+    Effect.gen(function* () {
+      const shown = Effect.sync(() => {
+        assert.strictEqual(describeCause(boom()), "a promise")
+        assert.strictEqual(describeCause({ toJSON: boom }), "a promise")
+        assert.deepStrictEqual(describeCause({ a: [{ toJSON: boom }] }), { a: ["a promise"] })
+      })
+      assert.deepStrictEqual(yield* unhandled(shown), [])
+    })
+  )
 
   it("rule 10: whatever it is, its error is a diagnostic", () => {
     const encode = HostError.encode(Redaction.make({ secrets: [], config: {} }))
@@ -194,6 +218,10 @@ describe("the frames of what a plugin failed with", () => {
   it("are found behind a long message, and not for ever", () => {
     assert.deepStrictEqual(behind(10_000), ["f (a.ts:1:1)"])
     assert.isUndefined(behind(20_000))
+  })
+
+  it("are none of lines that no frame is as long as", () => {
+    assert.isUndefined(stack(`f (/${"a".repeat(2000)}.ts:1:1)`))
   })
 
   it("are none where there is no stack", () => {

@@ -4,6 +4,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Limits, OutputCommand } from "mooring"
 import { check, json } from "../../src/plugin/internal/output.ts"
+import { unhandled } from "../support/rejections.ts"
 
 const EVENT = { url: "ws://h/", ingressName: "gateway" }
 const send = (text: string) => ({ kind: "websocket_send", payload: { url: "ws://h/", text } })
@@ -24,6 +25,21 @@ const usable = (output: unknown, change: Partial<Limits.Values> = {}) =>
 class Answer {
   readonly status = 1
   method(): void {}
+}
+
+const repeatedly = (command: unknown): ReadonlyArray<unknown> => Array.from({ length: 100_000 }, () => command)
+
+const revoked = Proxy.revocable([], {})
+revoked.revoke()
+
+/** A list that answers otherwise than lists do. */
+const proxied = (answers: { readonly [key: PropertyKey]: unknown }): ReadonlyArray<unknown> =>
+  new Proxy<Array<unknown>>([], {
+    get: (list, key): unknown => (Object.hasOwn(answers, key) ? answers[key] : Reflect.get(list, key))
+  })
+const boom = (): Promise<never> => Promise.reject(new Error("boom"))
+const endless = function* () {
+  for (;;) yield null
 }
 
 describe("an output", () => {
@@ -177,6 +193,53 @@ describe("an output", () => {
       assert.strictEqual(verdict({ state: value }, { stateBytes: bytes, reportedStatusBytes: 0 }), "well")
       assert.strictEqual(verdict({ state: value }, { stateBytes: bytes - 1 }), "OutputInvalid state")
     }
+  )
+
+  it.each<readonly [what: string, output: object, expected: string]>([
+    ["a list of nothing", { commands: Array.from({ length: 3 }) }, "well"],
+    ["a list of holes", { commands: Object.assign([], { length: 4_294_967_295 }) }, "OutputTooLarge"],
+    [
+      "a list in the place of a command",
+      { commands: [Object.assign([], { length: 4_294_967_295 })] },
+      "OutputTooLarge"
+    ],
+    ["a status of holes", { status: Object.assign([], { length: 4_294_967_295 }) }, "OutputInvalid status"],
+    ["a state of holes", { state: Object.assign([], { length: 4_294_967_295 }) }, "OutputInvalid state"],
+    ["the same command again and again", { commands: repeatedly(send("x".repeat(1e6))) }, "OutputTooLarge"],
+    [
+      "the same made command again and again",
+      { commands: repeatedly(OutputCommand.send(EVENT, "x".repeat(1e6))) },
+      "OutputTooLarge"
+    ],
+    ["a status that can't be looked at", { status: revoked.proxy }, "OutputInvalid status"],
+    ["a command that can't be looked at", { commands: [revoked.proxy] }, "OutputInvalid commands"],
+    ["a length that is none", { commands: proxied({ length: Number.NaN }) }, "OutputInvalid commands"],
+    ["a length without end", { commands: proxied({ length: Number.POSITIVE_INFINITY }) }, "OutputInvalid commands"],
+    ["a length that is a text", { commands: proxied({ length: "9" }) }, "OutputInvalid commands"],
+    ["a negative length", { commands: proxied({ length: -1 }) }, "OutputInvalid commands"],
+    ["a giant length", { commands: proxied({ length: 2 ** 32 - 1 }) }, "OutputTooLarge"],
+    ["a length that no list has", { commands: proxied({ length: 2 ** 32 }) }, "OutputInvalid commands"],
+    [
+      "such a list in the place of a command",
+      { commands: [proxied({ length: Number.POSITIVE_INFINITY })] },
+      "OutputTooLarge"
+    ],
+    ["such a list as a status", { status: proxied({ length: Number.NaN }) }, "OutputInvalid status"],
+    ["an iterator without end", { commands: proxied({ length: 1, [Symbol.iterator]: endless }) }, "well"]
+  ])("rule 3: is looked at no further than it may be large: %s", (_, output, expected) => {
+    assert.strictEqual(verdict(output), expected)
+  })
+
+  it.effect("rule 6: leaves no promise behind that it shows itself as", () =>
+    Effect.gen(function* () {
+      const asked = Effect.sync(() => {
+        assert.strictEqual(verdict({ status: { toJSON: boom } }), "OutputInvalid status")
+        assert.strictEqual(verdict({ state: { toJSON: boom } }), "OutputInvalid state")
+        assert.strictEqual(verdict({ commands: [{ toJSON: boom }] }), "OutputInvalid commands")
+        assert.strictEqual(verdict({ status: new Date(0) }), "well")
+      })
+      assert.deepStrictEqual(yield* unhandled(asked), [])
+    })
   )
 
   it("says what a limit is, and no piece of the value", () => {

@@ -5,10 +5,14 @@
  * made without trusting anything in it; masked by whoever shows it.
  */
 import type * as Schema from "effect/Schema"
+import { READ_TEXT } from "../../diagnostics/Redaction.ts"
+import { abandonOne } from "../../internal/promises.ts"
 
 const MOST_DEPTH = 5
 const MOST_FIELDS = 32
-const MOST_CHARACTERS = 4096
+/** How much of a stack is searched, and how long a line of it may be. */
+const MOST_STACK = 16_384
+const MOST_LINE = 1024
 const MOST_FRAMES = 3
 
 /** Describes a value that somebody failed with or threw. */
@@ -17,7 +21,7 @@ export const describe = (cause: unknown): Schema.Json => valueOf(cause, 0)
 const valueOf = (value: unknown, depth: number): Schema.Json => {
   switch (typeof value) {
     case "string":
-      return value.slice(0, MOST_CHARACTERS)
+      return value.slice(0, READ_TEXT)
     case "boolean":
       return value
     case "number":
@@ -28,12 +32,13 @@ const valueOf = (value: unknown, depth: number): Schema.Json => {
     case "function":
       return typeof value
     default:
-      return String(value).slice(0, MOST_CHARACTERS)
+      return String(value).slice(0, READ_TEXT)
   }
 }
 
 const objectOf = (value: object, depth: number): Schema.Json => {
   if (depth >= MOST_DEPTH) return "\u{2026}"
+  if (abandonOne(value)) return "a promise"
   if (isError(value)) return errorOf(value, depth)
   if (Array.isArray(value)) return value.slice(0, MOST_FIELDS).map((item: unknown) => valueOf(item, depth + 1))
   // What knows how it is to be shown, as a secret that is never to be.
@@ -77,7 +82,7 @@ const attempt = <A>(look: () => A): A | undefined => {
 
 const textOf = (look: () => unknown): string => {
   const text = attempt(look)
-  return typeof text === "string" ? text.slice(0, MOST_CHARACTERS) : ""
+  return typeof text === "string" ? text.slice(0, READ_TEXT) : ""
 }
 
 const FRAME = /^\s+at (?:async )?(?:(.*?) \()?(?:file:\/\/)?(\/.+|[A-Za-z]:[\\/].+?):(\d+:\d+)\)?$/
@@ -86,7 +91,8 @@ const FRAME = /^\s+at (?:async )?(?:(.*?) \()?(?:file:\/\/)?(\/.+|[A-Za-z]:[\\/]
 const framesOf = (stack: unknown): ReadonlyArray<string> => {
   if (typeof stack !== "string") return []
   const frames: Array<string> = []
-  for (const line of stack.slice(0, MOST_CHARACTERS * 4).split("\n")) {
+  for (const line of stack.slice(0, MOST_STACK).split("\n")) {
+    if (line.length > MOST_LINE) continue
     const [, name, file = "", position = ""] = FRAME.exec(line) ?? []
     if (file === "" || isOfOthers(file)) continue
     const place = `${file.replace(/^.*[\\/]/, "")}:${position}`
