@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as AddressPolicy from "../grants/AddressPolicy.ts"
 import type { AuthorizedTarget } from "../grants/Grants.ts"
+import * as Ports from "../internal/ports.ts"
 import { AddressDenied, DialFailed } from "./ConnectionError.ts"
 import { ResolveAddresses, type Resolve } from "./ResolveAddresses.ts"
 
@@ -30,14 +31,19 @@ export const stream = (
 ): Stream.Stream<ReadonlyArray<string>, AddressDenied | DialFailed> => {
   const { display: url } = target
   if (target.url.literal) return Stream.succeed([target.url.host])
-  return resolve(target.url.host).pipe(
+  return Ports.streamFrom(() => resolve(target.url.host)).pipe(
     Stream.mapError(({ code }) => new DialFailed({ url, phase: "dns", code })),
     Stream.mapEffect((addresses) => {
+      if (!areTexts(addresses)) return Effect.die(new TypeError("what was resolved is no list of texts"))
       const address = AddressPolicy.denied(target, addresses)
       return address === undefined ? Effect.succeed(addresses) : Effect.fail(new AddressDenied({ url, address }))
     })
   )
 }
+
+/** A resolver need not be written in TypeScript. */
+const areTexts = (addresses: unknown): boolean =>
+  Array.isArray(addresses) && addresses.every((address) => typeof address === "string")
 
 /**
  * All checked addresses of a target, once all are known.

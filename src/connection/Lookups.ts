@@ -19,6 +19,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Monotonic from "../internal/monotonic.ts"
+import * as Ports from "../internal/ports.ts"
 import { LookupFailed, type LookupSlots, type Resolve } from "./ResolveAddresses.ts"
 
 const GIVEN_UP_AFTER_MS = 30_000
@@ -52,8 +53,9 @@ class Lookup {
     for (const follower of this.#followers) Queue.offerUnsafe(follower, addresses)
   }
 
-  /** What was found stands, whatever came after it. */
+  /** Its first end counts. What was found stands, whatever came after it. */
   end(cause: Cause.Cause<LookupFailed>, at: number): void {
+    if (this.endedAt !== null) return
     if (!this.isUnheard) this.#served()
     this.endedAt = at
     if (this.#found.length === 0) this.#end = cause
@@ -118,7 +120,10 @@ export const make = (resolve: Resolve): Effect.Effect<Lookups, never, Scope.Scop
 
     const run = (name: string, lookup: Lookup) =>
       Effect.gen(function* () {
-        const finds = Stream.runForEach(resolve(name), (addresses) => Effect.sync(() => lookup.add(addresses)))
+        const finds = Stream.runForEach(
+          Ports.streamFrom(() => resolve(name)),
+          (addresses) => Effect.sync(() => lookup.add(addresses))
+        )
         const resolving = yield* Effect.forkChild(Effect.andThen(finds, Effect.fail(nothing)))
         const exit = yield* Effect.timeoutOption(Fiber.await(resolving), GIVEN_UP_AFTER_MS)
         const cause = Option.isSome(exit) && Exit.isFailure(exit.value) ? exit.value.cause : Cause.fail(silent)
@@ -135,9 +140,8 @@ export const make = (resolve: Resolve): Effect.Effect<Lookups, never, Scope.Scop
           if (underway !== undefined) return yield* Effect.as(place(Effect.void), underway)
           const lookup = new Lookup(() => lookups.delete(name))
           lookups.set(name, lookup)
-          const runs = Effect.onInterrupt(Effect.interruptible(run(name, lookup)), () =>
-            end(lookup, Cause.fail(silent))
-          )
+          // One that never ended would stand in the way of every later one.
+          const runs = Effect.ensuring(Effect.interruptible(run(name, lookup)), end(lookup, Cause.fail(silent)))
           yield* Effect.forkIn(place(runs), scope, { uninterruptible: true })
           return lookup
         })

@@ -95,6 +95,16 @@ export interface ConnectOptions {
  * its scope terminates a socket that hasn't ended. It must refuse what
  * `AuthorizedTarget.is` refuses, and it doesn't have a deadline of its own.
  *
+ * **Gotchas**
+ *
+ * `connect` must be interruptible: a dial that is given up, at its deadline or
+ * for the host's close, waits until it has ended. So does a connection that has
+ * ended for the finalizers of its scope: one that never ends holds its source
+ * and the host's close.
+ *
+ * A socket that throws ends its connection as a `DialFailed` with the code
+ * `EDEFECT`; a second `open` in one dial is terminated.
+ *
  * @category services
  * @since 0.1.0
  */

@@ -7,6 +7,7 @@
  * begin its work: the queries of many database libraries run when `then` is
  * called.
  */
+import * as Exit from "effect/Exit"
 
 /** How many objects are looked into, and how many of what is in them is looked at. */
 const MOST_OBJECTS = 4096
@@ -73,4 +74,16 @@ function* insideOf(object: object): Generator {
     yield Reflect.get(object, "errors")
   }
   for (const key in object) if (Object.hasOwn(object, key)) yield Reflect.get(object, key)
+}
+
+/** Takes care of every promise in an outcome that isn't used. */
+export const abandonExit = (exit: Exit.Exit<unknown, unknown>): void => {
+  if (Exit.isSuccess(exit)) {
+    abandon(exit.value)
+    return
+  }
+  for (const reason of exit.cause.reasons) {
+    if (reason._tag === "Fail") abandon(reason.error)
+    else if (reason._tag === "Die") abandon(reason.defect)
+  }
 }

@@ -1,9 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
 import { CheckedAddresses, type Grants, ResolveAddresses } from "mooring"
 import { authorityOf, subject } from "../support/grants.ts"
+import { unhandled } from "../support/rejections.ts"
 
 const target = (host: string, privateAddresses: boolean) =>
   Effect.gen(function* () {
@@ -49,6 +51,21 @@ describe("CheckedAddresses", () => {
       })
     )
   }
+
+  it.effect.each<readonly [what: string, resolve: () => unknown]>([
+    ["a promise", () => Promise.reject(new Error("gone"))],
+    ["promises", () => Stream.make(Promise.reject(new Error("gone")))],
+    ["lists of promises", () => Stream.make([Promise.reject(new Error("gone"))])],
+    ["a text", () => Stream.make("93.184.215.14")],
+    ["what is no text", () => Stream.make([{}])]
+  ])("rule 1: are none, where a resolver answers %s", ([, resolve]) =>
+    Effect.gen(function* () {
+      const to = yield* target("gateway.example", true)
+      const said = CheckedAddresses.stream(to, resolve as ResolveAddresses.Resolve)
+      const run = Effect.map(Effect.exit(Stream.runCollect(said)), (exit) => assert.isTrue(Exit.hasDies(exit)))
+      assert.deepStrictEqual(yield* unhandled(run), [])
+    })
+  )
 
   it.effect("rule 1: are judged as they come, each answer whole", () =>
     Effect.gen(function* () {

@@ -8,6 +8,7 @@ import { ConnectionError, GrantStore, type IngressEvent, OutputCommand, PluginHo
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled, type Setup } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
+import { unhandled } from "../support/rejections.ts"
 
 /** A plugin that notes its events and answers texts that begin with `close` by closing. */
 const noting = (events: Array<IngressEvent.IngressEvent>) => {
@@ -53,6 +54,52 @@ const kinds = (events: ReadonlyArray<IngressEvent.IngressEvent>) => events.map((
 const last = (events: ReadonlyArray<IngressEvent.IngressEvent>) => events.at(-1)
 
 const quick = { reconnect: { initial_ms: 1000, max_ms: 8000, stable_ms: 30_000 } }
+
+const gone = (): Promise<never> => Promise.reject(new Error("gone"))
+
+/** A host whose one source is dialled by this client. */
+const dialledBy = (connect: unknown) => {
+  const pkg = plugin({
+    handlers: { gateway: { websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, "a")] }) } }
+  })
+  const enabled = [enable(pkg)]
+  const client = Layer.succeed(WebSocketClient.WebSocketClient, {
+    connect
+  } as WebSocketClient.WebSocketClient["Service"])
+  return PluginHost.layer({ plugins: [pkg], enabled }).pipe(
+    Layer.provideMerge(GrantStore.layerMutable(enabled)),
+    Layer.provide(client),
+    Layer.provide(Logger.layer([]))
+  )
+}
+
+/** Sockets that say when they are ended, whose every call throws that is named. */
+const throwing = (members: ReadonlyArray<string>) => (_: unknown, __: unknown, events: WebSocketClient.SocketEvents) =>
+  Effect.sync(() => {
+    const end = () => events.closed(1000, "", true)
+    const socket = {
+      bufferedAmount: () => 0,
+      send() {},
+      ping() {},
+      pong() {},
+      read() {},
+      close: end,
+      terminate: end
+    }
+    const broken = members.map((member) => [member, () => assert.fail("boom")])
+    events.open({ subprotocol: null, remoteAddress: null, ...socket, ...Object.fromEntries(broken) })
+    events.text("a", 1)
+    events.ping(new Uint8Array(1))
+  })
+
+const failingToRelease = () =>
+  Effect.andThen(
+    Effect.addFinalizer(() => Effect.die("boom")),
+    Effect.fail(new ConnectionError.DialFailed({ url: GATEWAY, phase: "tcp", code: "ECONNREFUSED" }))
+  )
+
+const openingTwice = (target: unknown, options: unknown, events: WebSocketClient.SocketEvents) =>
+  Effect.andThen(throwing([])(target, options, events), throwing([])(target, options, events))
 
 describe("Connection", () => {
   it.effect("dials again after an end, counts the epoch, and says so in the close event", () =>
@@ -522,6 +569,70 @@ describe("Connection", () => {
       assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["DialFailed"], 1)
     }).pipe(Effect.provide(host), Effect.provide(Logger.layer([])))
   })
+
+  it.effect.each<readonly [what: string, connect: () => unknown]>([
+    ["returns a promise", gone],
+    ["returns nothing", () => undefined],
+    ["fails with a promise", () => Effect.fail(gone())],
+    ["fails with nothing", () => Effect.fail(undefined)],
+    ["fails with what is no DialError", () => Effect.fail({ _tag: "DialFailed" })],
+    ["dies of a promise", () => Effect.die(gone())]
+  ])("takes a client for one that died, and ends no process: one that %s", ([, connect]) => {
+    const run = Effect.gen(function* () {
+      yield* settled
+      const { lastError, state } = yield* connection
+      assert.deepInclude(lastError, {
+        tag: "DialFailed",
+        message: `${GATEWAY} can't be reached: client failed with EDEFECT`
+      })
+      assert.strictEqual(state, "waiting")
+    }).pipe(Effect.provide(dialledBy(connect)))
+    return Effect.map(unhandled(run), (seen) => assert.deepStrictEqual(seen, []))
+  })
+
+  it.effect("goes on though the client dies while it releases what a failed dial acquired", () => {
+    return Effect.gen(function* () {
+      yield* settled
+      assert.strictEqual((yield* connection).state, "waiting")
+    }).pipe(Effect.provide(dialledBy(failingToRelease)))
+  })
+
+  for (const members of [
+    ["close"],
+    ["read", "close"],
+    ["send"],
+    ["pong"],
+    ["bufferedAmount"],
+    ["close", "terminate"],
+    ["bufferedAmount", "send", "ping", "pong", "read", "close", "terminate"]
+  ]) {
+    it.effect(`rule 9: the host closes, and an operator is heard, over sockets whose ${members.join(", ")} throw`, () =>
+      Effect.gen(function* () {
+        yield* Effect.gen(function* () {
+          const host = yield* PluginHost.PluginHost
+          yield* settled
+          for (let times = 0; times < 2; times++) {
+            yield* Effect.exit(host.reconnect(REF, GATEWAY))
+            yield* TestClock.adjust("1 minute")
+            yield* settled
+          }
+          const row = yield* connection
+          assert.isAbove(row.epoch, 2)
+          assert.include(["open", "waiting"], row.state)
+          assert.isAbove((yield* rowOf(REF)).diagnosticCounts["DialFailed"] ?? 0, 0)
+        }).pipe(Effect.provide(dialledBy(throwing(members))))
+      })
+    )
+  }
+
+  it.effect("rule 9: the host closes though a dial opened twice", () =>
+    Effect.gen(function* () {
+      yield* Effect.gen(function* () {
+        yield* settled
+        assert.deepInclude(yield* connection, { state: "open", epoch: 1 })
+      }).pipe(Effect.provide(dialledBy(openingTwice)))
+    })
+  )
 
   it.effect("stays closed for the plugin through a crash, until the operator starts it again", () => {
     const other = "ws://127.0.0.1:7700/other"

@@ -13,6 +13,7 @@ import { TestClock } from "effect/testing"
 import * as DialLimiter from "../../src/connection/DialLimiter.ts"
 import * as Lookups from "../../src/connection/Lookups.ts"
 import { LookupFailed, type LookupSlots } from "../../src/connection/ResolveAddresses.ts"
+import { unhandled } from "../support/rejections.ts"
 
 const settle = Effect.gen(function* () {
   for (let turn = 0; turn < 50; turn++) yield* Effect.yieldNow
@@ -87,6 +88,8 @@ const of = (asked: ReadonlyArray<Asked>, index: number): Asked => {
   if (question === undefined) throw new Error(`nothing was asked ${index + 1} times`)
   return question
 }
+
+const rejected = (): Promise<never> => Promise.reject(new Error("gone"))
 
 describe("Lookups", () => {
   it.effect("are one a name, whoever asks, and tell each of all that was found", () =>
@@ -252,6 +255,31 @@ describe("Lookups", () => {
       const lookups = yield* Lookups.make(() => Stream.die("broken"))
       const exit = yield* Effect.exit(Stream.runCollect(lookups.resolve("a", free)))
       assert.isTrue(Exit.hasDies(exit))
+    })
+  )
+
+  it.effect.each<readonly [what: string, broken: () => unknown]>([
+    [
+      "throws",
+      () => {
+        throw new Error("gone")
+      }
+    ],
+    ["returns a promise", rejected],
+    ["returns nothing", () => undefined],
+    ["answers a promise", () => Stream.make(rejected())],
+    ["fails with a promise", () => Stream.fail(rejected())],
+    ["is interrupted", () => Stream.fromEffect(Effect.interrupt)]
+  ])("ask anew after a resolver that %s", ([, broken]) =>
+    Effect.gen(function* () {
+      let asked = 0
+      const lookups = yield* Lookups.make(() =>
+        ++asked === 1 ? (broken() as Stream.Stream<ReadonlyArray<string>>) : Stream.make(["10.0.0.1"])
+      )
+      const lookup = Effect.exit(Stream.runCollect(lookups.resolve("a", free)))
+      assert.deepStrictEqual(yield* unhandled(lookup), [])
+      assert.deepStrictEqual(yield* lookup, Exit.succeed([["10.0.0.1"]]))
+      assert.strictEqual(asked, 2)
     })
   )
 

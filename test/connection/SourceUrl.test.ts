@@ -11,6 +11,7 @@ import * as Reason from "../../src/connection/internal/reason.ts"
 import { idOf } from "../../src/connection/Source.ts"
 import { onFake, rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin } from "../support/plugins.ts"
+import { unhandled } from "../support/rejections.ts"
 
 const REF = "project:test.plugin"
 const URL = `${GATEWAY}?room=1`
@@ -56,6 +57,12 @@ const patient = { gateway: { reconnect: { initial_ms: 86_400_000, max_ms: 86_400
 /** Has it asked again, late enough for what comes of it to be no repeat. */
 const again = (host: PluginHost.PluginHost["Service"]) =>
   Effect.andThen(TestClock.adjust(2000), host.reconnect(REF, URL))
+
+const thrown = (value: unknown): never => {
+  throw value
+}
+
+const gone = (): Promise<never> => Promise.reject(new Error("the ticket server is down"))
 
 describe("SourceUrl", () => {
   it.effect("is asked with the source and the enablement, whose config it may do with what it likes", () => {
@@ -335,6 +342,30 @@ describe("SourceUrl", () => {
       }
       assert.deepStrictEqual(yield* fake.dials, [])
     }).pipe(asking(resolve, { change: { sources: patient } }))
+  })
+
+  it.effect.each<readonly [what: string, resolve: () => unknown]>([
+    ["an async function that throws", gone],
+    ["an async function", () => Promise.resolve(URL)],
+    ["no effect", () => URL],
+    ["an effect of a promise", () => Effect.succeed(gone())],
+    ["a URL that is a promise", () => Effect.succeed({ kind: "dial", url: gone(), headers: {} })],
+    ["a failure that is a promise", () => Effect.fail(gone())],
+    ["a thrown promise", () => Effect.suspend(() => thrown(gone()))],
+    ["a promise thrown at once", () => thrown(gone())]
+  ])("takes a promise for a failure of the application's, and ends no process: %s", ([, resolve]) => {
+    const dialled = Effect.gen(function* () {
+      const { host } = yield* both
+      yield* host.idle
+      const { lastError, state } = yield* connection
+      assert.deepInclude(lastError, {
+        tag: "DialFailed",
+        message: `${GATEWAY} can't be reached: url failed with EUNRESOLVED`
+      })
+      assert.strictEqual(state, "waiting")
+    })
+    const run = Effect.map(unhandled(dialled), (seen) => assert.deepStrictEqual(seen, []))
+    return run.pipe(asking(resolve as Resolve), Effect.provide(Logger.layer([])))
   })
 
   it("the reason of a failure shows of a URL no more than where it leads", () => {

@@ -12,6 +12,7 @@ import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Enablement, type GrantError, Grants, GrantStore, type ManifestError, type WebSocketTarget } from "mooring"
 import { authorityOver, grant, PERMISSIONS, REF, subject } from "../support/grants.ts"
+import { unhandled } from "../support/rejections.ts"
 
 const WS: WebSocketTarget.GrantedTarget = { scheme: "ws", host: "h", port: "*", pathPrefixes: ["/"] }
 const ASKING = subject({ websocket: [WS] })
@@ -106,6 +107,8 @@ describe("a store of the application's own", () => {
     ],
     ["is a promise", () => Promise.resolve(Option.some(GOOD)) as never, /no Effect/],
     ["is a promise that is rejected", () => Promise.reject(new Error("the database is gone")) as never, /no Effect/],
+    ["fails with a promise", () => Effect.fail(Promise.reject(new Error("gone"))), /./],
+    ["dies of a promise", () => Effect.die(Promise.reject(new Error("gone"))), /./],
     ["is nothing", () => undefined as never, /no Effect/],
     ["answers a promise", () => Effect.succeed(Promise.reject(new Error("gone")) as never), /no Option/],
     [
@@ -317,6 +320,26 @@ describe("a store of the application's own", () => {
       }).pipe(Effect.provide(Logger.layer([logger])))
     })
   }
+
+  it.effect.each<readonly [what: string, changes: () => unknown]>([
+    ["are a promise", () => Promise.reject(new Error("gone"))],
+    ["are a stream of promises", () => Stream.make(Promise.reject(new Error("gone")))],
+    ["fail with a promise", () => Stream.fail(Promise.reject(new Error("gone")))]
+  ])("a store whose changes %s ends no process, and is followed anew", ([, changes]) => {
+    let followed = 0
+    const store = GrantStore.GrantStore.of({
+      lookup: () => Effect.succeedNone,
+      get changes() {
+        followed++
+        return changes() as Stream.Stream<unknown>
+      }
+    })
+    return Effect.gen(function* () {
+      const grants = Layer.build(Layer.provide(Grants.layer, Layer.succeed(GrantStore.GrantStore, store)))
+      assert.deepStrictEqual(yield* unhandled(Effect.andThen(grants, TestClock.adjust(1000))), [])
+      assert.strictEqual(followed, 2)
+    }).pipe(Effect.provide(Logger.layer([])))
+  })
 
   it.effect("ignores that there is no answer to a question that isn't the last one", () =>
     Effect.gen(function* () {

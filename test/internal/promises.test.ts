@@ -2,8 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Vm from "node:vm"
-import { abandon } from "../../src/internal/promises.ts"
-import { abandonExit } from "../../src/plugin/internal/effects.ts"
+import { abandon, abandonExit } from "../../src/internal/promises.ts"
 import { unhandled } from "../support/rejections.ts"
 
 const boom = (): Promise<never> => Promise.reject(new Error("boom"))

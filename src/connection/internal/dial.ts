@@ -7,11 +7,13 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
+import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
 import type { GrantError } from "../../grants/GrantError.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
+import * as Ports from "../../internal/ports.ts"
 import type { Values } from "../../limits/Limits.ts"
-import { DialFailed, HandshakeRejected, OpenTimeout, type DialError, type DialPhase } from "../ConnectionError.ts"
+import { DialError, DialFailed, HandshakeRejected, OpenTimeout, type DialPhase } from "../ConnectionError.ts"
 import type { PluginSlots } from "../DialLimiter.ts"
 import type { Source } from "../Source.ts"
 import type { SocketEvents, WebSocketClient } from "../WebSocketClient.ts"
@@ -36,6 +38,8 @@ interface Options {
   readonly mayOpen: () => boolean
 }
 
+const isDialError = Schema.is(DialError)
+
 /** Succeeds when the socket is open. What it acquires is the scope's. */
 export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Scope> =>
   Effect.suspend(() => {
@@ -57,7 +61,9 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
       return wanted(() => {
         entered("dns")
         const bounds = { maxMessageBytes, maxMessageFragments, closeGraceMs }
-        return client.connect(target, { headers, ...bounds, lookups, entered }, session)
+        return Ports.effectFrom(() => client.connect(target, { headers, ...bounds, lookups, entered }, session)).pipe(
+          Effect.catch((error) => (isDialError(error) ? Effect.fail(error) : Effect.die(error)))
+        )
       })
     }
     const opens = wanted(() => route.resolve(declared)).pipe(

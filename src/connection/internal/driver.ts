@@ -311,7 +311,8 @@ export class Driver {
     return Effect.suspend(() => {
       const resources = this.#resources
       this.#resources = undefined
-      return resources === undefined ? Effect.void : Scope.close(resources, Exit.void)
+      // A finalizer of the client's that dies has ended as well.
+      return resources === undefined ? Effect.void : Effect.asVoid(Effect.exit(Scope.close(resources, Exit.void)))
     })
   }
 

@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import type { GrantError } from "../../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
+import * as Ports from "../../internal/ports.ts"
 import * as Wire from "../../internal/wire.ts"
 import { DialFailed } from "../ConnectionError.ts"
 import type { Source } from "../Source.ts"
@@ -105,7 +106,7 @@ export class Route {
     const { enablement, pluginRef, source, sourceUrl } = this.#options
     const { display, id: sourceId, ingress: ingressName, url } = source
     const request = { pluginRef, ingressName, sourceId, url, dialUrl: this.#dialUrl }
-    return Effect.suspend(() =>
+    return Ports.effectFrom(() =>
       sourceUrl.resolve({ ...request, enablement: { ...enablement, config: structuredClone(enablement.config) } })
     ).pipe(
       Effect.flatMap((answer) =>

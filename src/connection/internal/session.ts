@@ -4,10 +4,18 @@
  * nothing that an old socket still says can reach a new epoch.
  */
 import type { Values } from "../../limits/Limits.ts"
-import { BinaryUnsupported, ControlFlood, type AddressDenied, type ConnectionError } from "../ConnectionError.ts"
+import {
+  BinaryUnsupported,
+  ControlFlood,
+  DialFailed,
+  type AddressDenied,
+  type ConnectionError
+} from "../ConnectionError.ts"
 import type { ConnectionSink } from "../ConnectionSink.ts"
 import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
 import { ControlBucket } from "./controlBucket.ts"
+import { GuardedSocket } from "./guardedSocket.ts"
+import * as Reason from "./reason.ts"
 
 /** What counts for as long as the source exists. */
 export interface Totals {
@@ -50,7 +58,7 @@ export class Session implements SocketEvents {
   clean = false
   /** How many of the frames that were sent in it no pong had confirmed at its end. */
   unconfirmed = 0
-  error: ConnectionError | AddressDenied | null = null
+  error: ConnectionError | AddressDenied | DialFailed | null = null
   /** By the clock that is never set. */
   openedAt = 0
   readonly #owner: Owner
@@ -101,17 +109,14 @@ export class Session implements SocketEvents {
   }
 
   readonly open = (socket: Socket): void => {
-    if (this.hasEnded || !this.#owner.mayOpen()) {
-      this.hasEnded = true
-      socket.terminate()
-      return
-    }
+    if (this.wasOpen || this.hasEnded || !this.#owner.mayOpen()) return this.#refuse(socket)
+    const guarded = new GuardedSocket(socket, this.#broke)
     this.wasOpen = true
-    this.#socket = socket
+    this.#socket = guarded
     this.#delivering = true
     this.openedAt = this.#owner.monotonic()
     this.#control = new ControlBucket(this.#owner.limits.controlFramesPerSecond, this.openedAt)
-    this.#owner.opened(socket, this.#read)
+    this.#owner.opened(guarded, this.#read)
   }
 
   readonly text = (text: string, bytes: number): void => {
@@ -145,7 +150,7 @@ export class Session implements SocketEvents {
     if (this.#socket !== null) this.#owner.closing()
   }
 
-  readonly failed = (error: ConnectionError | AddressDenied): void => {
+  readonly failed = (error: ConnectionError | AddressDenied | DialFailed): void => {
     this.error ??= error
   }
 
@@ -163,6 +168,24 @@ export class Session implements SocketEvents {
 
   readonly #read = (mode: ReadMode): void => {
     if (this.#delivering) this.#socket?.read(mode)
+  }
+
+  /** A socket that throws is of no use any more. */
+  readonly #broke = (thrown: unknown): void => {
+    if (this.#socket === null) return
+    const reason = Reason.of(thrown)
+    this.failed(new DialFailed({ url: this.#owner.display, phase: "client", code: "EDEFECT", reason }))
+    this.abandon()
+  }
+
+  /** Breaks off a socket that opens too late, or beside another one. */
+  #refuse(socket: Socket): void {
+    if (!this.wasOpen) this.hasEnded = true
+    const live = this.#socket
+    // What it says of its end is not about the one that lives.
+    this.#socket = null
+    new GuardedSocket(socket, () => {}).terminate()
+    this.#socket = live
   }
 
   #finish(): void {

@@ -16,7 +16,7 @@ import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Log from "../../internal/log.ts"
-import * as Promises from "../../internal/promises.ts"
+import * as Ports from "../../internal/ports.ts"
 import type { Answer } from "../Evaluation.ts"
 import { check, type GrantStore } from "../GrantStore.ts"
 
@@ -26,33 +26,19 @@ const FOLLOW_AGAIN_MS = 1000
 
 const denied = (cause: unknown): Answer => ({ grant: undefined, cause: cause ?? "no reason was given" })
 
-/** Denies for what was answered, which isn't used. */
-const refused = (found: unknown, cause: unknown): Answer => {
-  Promises.abandon(found)
-  return denied(cause)
-}
-
 /** The answer for one plugin, whatever the store does. */
 const lookup = (store: GrantStore["Service"], pluginRef: string): Effect.Effect<Answer> =>
-  Effect.suspend(() => effectOf(store.lookup(pluginRef))).pipe(
+  Ports.effectFrom<unknown, unknown, never>(() => store.lookup(pluginRef)).pipe(
     Effect.map((found): Answer => {
-      if (!Option.isOption(found)) return refused(found, "the answer is no Option")
+      if (!Option.isOption(found)) return denied("the answer is no Option")
       if (Option.isNone(found)) return { grant: undefined }
-      const { value } = found
-      return Result.match(check(value), {
-        onFailure: (invalid) => refused(value, invalid),
+      return Result.match(check(found.value), {
+        onFailure: denied,
         onSuccess: (grant): Answer => ({ grant })
       })
     }),
     Effect.catchCause((cause) => Effect.succeed(denied(Cause.squash(cause))))
   )
-
-/** The application need not be written in TypeScript: a promise is no effect, and its rejection would be nobody's. */
-const effectOf = (value: unknown): Effect.Effect<unknown, unknown> => {
-  if (Effect.isEffect(value)) return value as Effect.Effect<unknown, unknown>
-  Promises.abandon(value)
-  return Effect.fail("the lookup is no Effect")
-}
 
 /** Who asks for one plugin. */
 export interface Asker {
@@ -113,7 +99,10 @@ export const follow = (store: GrantStore["Service"], changed: Effect.Effect<void
     isWell = true
     return changed
   })
-  return Effect.suspend(() => Stream.runForEach(store.changes, () => heard)).pipe(
+  return Stream.runForEach(
+    Ports.streamFrom(() => store.changes),
+    () => heard
+  ).pipe(
     // What a failure says is foreign text, which no log has.
     Effect.matchCauseEffect({ onSuccess: () => tell("ended"), onFailure: () => tell("failed") }),
     Effect.andThen(Effect.sleep(FOLLOW_AGAIN_MS)),

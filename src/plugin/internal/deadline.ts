@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import type { Parking } from "../../internal/parking.ts"
-import { abandonExit } from "./effects.ts"
+import { abandonExit } from "../../internal/promises.ts"
 
 // A thread that was blocked, or a process that was stopped, for longer than this has used up no more of a fiber's time.
 const SLICE_MS = 500

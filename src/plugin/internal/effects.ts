@@ -16,15 +16,3 @@ export const effectOf = <A, E, R>(value: Effect.Effect<A, E, R>): Effect.Effect<
   abandon(value)
   return Exit.fail(new OutputInvalid({ problems: [{ path: "", message: EXPECTED_EFFECT }] }))
 }
-
-/** Takes care of every promise in an outcome that isn't used. */
-export const abandonExit = (exit: Exit.Exit<unknown, unknown>): void => {
-  if (Exit.isSuccess(exit)) {
-    abandon(exit.value)
-    return
-  }
-  for (const reason of exit.cause.reasons) {
-    if (reason._tag === "Fail") abandon(reason.error)
-    else if (reason._tag === "Die") abandon(reason.defect)
-  }
-}

@@ -1,8 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import { Limits } from "mooring"
 import { BinaryUnsupported, ConnectionClosed, ControlFlood } from "../../../src/connection/ConnectionError.ts"
 import { type Owner, Session } from "../../../src/connection/internal/session.ts"
 import type { ReadMode, Socket } from "../../../src/connection/WebSocketClient.ts"
+import { unhandled } from "../../support/rejections.ts"
 
 const URL = "ws://127.0.0.1:7700/"
 const URL_ERROR = new ConnectionClosed({ url: URL, code: 1006, reason: "", clean: false })
@@ -78,6 +80,10 @@ const opened = (limits?: Partial<Limits.Values>) => {
   played.session.open(played.socket)
   played.calls()
   return played
+}
+
+const thrown = (value: unknown): never => {
+  throw value
 }
 
 const DATA = new Uint8Array([1, 2, 3])
@@ -264,4 +270,62 @@ describe("a session", () => {
       assert.deepStrictEqual(calls(), ["rejected"])
     })
   }
+
+  for (const [member, act] of [
+    ["bufferedAmount", ({ session }: ReturnType<typeof opened>) => void session.bufferedAmount],
+    ["send", ({ session }: ReturnType<typeof opened>) => session.send("a")],
+    ["pong", ({ session }: ReturnType<typeof opened>) => session.ping(DATA)],
+    ["read", ({ read }: ReturnType<typeof opened>) => read("off")],
+    ["close", ({ session }: ReturnType<typeof opened>) => session.close(1000, "")],
+    ["terminate", ({ session }: ReturnType<typeof opened>) => session.terminate()]
+  ] as const) {
+    it.effect.each([
+      ["throws", () => assert.fail("boom") as never],
+      ["throws a promise", () => thrown(Promise.reject(new Error("boom")))]
+    ] as const)(`ends where its socket's ${member} %s`, ([, fail]) =>
+      Effect.gen(function* () {
+        const played = play()
+        played.session.open({ ...played.socket, [member]: fail })
+        played.calls()
+        assert.deepStrictEqual(yield* unhandled(Effect.sync(() => act(played))), [])
+        assert.deepStrictEqual(
+          played.calls().filter((call) => call !== "read full"),
+          member === "terminate" ? ["ended"] : ["ended", "terminate"]
+        )
+        const { error } = played.session
+        assert.deepInclude(error, { _tag: "DialFailed", phase: "client", code: "EDEFECT" })
+        assert.deepInclude(played.session, { hasEnded: true, code: 1006, clean: false })
+        assert.strictEqual(played.owner.totals.sendFailures, member === "send" ? 1 : 0)
+      })
+    )
+
+    it.effect(`takes care of a promise that its socket's ${member} returns`, () =>
+      Effect.gen(function* () {
+        const played = play()
+        played.session.open({ ...played.socket, [member]: () => Promise.reject(new Error("boom")) })
+        assert.deepStrictEqual(yield* unhandled(Effect.sync(() => act(played))), [])
+        // What is buffered can't be known of it.
+        assert.strictEqual(played.session.hasEnded, member === "bufferedAmount")
+      })
+    )
+  }
+
+  it("breaks off a second socket, and stays with the first, whatever the other one says of its end", () => {
+    const { calls, session, socket } = opened()
+    let terminated = 0
+    session.open({
+      ...socket,
+      terminate: () => {
+        terminated++
+        session.closed(1006, "", false)
+        throw new Error("boom")
+      }
+    })
+    assert.strictEqual(terminated, 1)
+    session.send("a")
+    assert.deepStrictEqual(calls(), ["send a"])
+    assert.deepInclude(session, { hasEnded: false, error: null })
+    session.abandon()
+    assert.deepStrictEqual(calls(), ["ended", "terminate"])
+  })
 })

@@ -1,0 +1,91 @@
+/**
+ * A socket of a client that need not keep its word: what it throws in place of
+ * what it should do is told, and goes no further. A promise that it returns is
+ * nobody's, so its rejection is taken care of.
+ */
+import { abandon } from "../../internal/promises.ts"
+import type { ReadMode, Socket } from "../WebSocketClient.ts"
+
+export class GuardedSocket implements Socket {
+  readonly subprotocol: string | null
+  readonly remoteAddress: string | null
+  readonly #socket: Socket
+  readonly #broke: (thrown: unknown) => void
+
+  constructor(socket: Socket, broke: (thrown: unknown) => void) {
+    this.subprotocol = socket.subprotocol
+    this.remoteAddress = socket.remoteAddress
+    this.#socket = socket
+    this.#broke = broke
+  }
+
+  /** One that can't say takes nothing more. */
+  bufferedAmount(): number {
+    try {
+      const amount = this.#socket.bufferedAmount()
+      if (Number.isSafeInteger(amount)) return amount
+      this.#thrown(amount)
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
+    return Number.MAX_SAFE_INTEGER
+  }
+
+  send(text: string, failed: () => void): void {
+    try {
+      ignored(this.#socket.send(text, failed))
+    } catch (thrown) {
+      failed()
+      this.#thrown(thrown)
+    }
+  }
+
+  ping(): void {
+    try {
+      ignored(this.#socket.ping())
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
+  }
+
+  pong(data: Uint8Array): void {
+    try {
+      ignored(this.#socket.pong(data))
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
+  }
+
+  read(mode: ReadMode): void {
+    try {
+      ignored(this.#socket.read(mode))
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
+  }
+
+  close(code: number, reason: string): void {
+    try {
+      ignored(this.#socket.close(code, reason))
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
+  }
+
+  terminate(): void {
+    try {
+      ignored(this.#socket.terminate())
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
+  }
+
+  #thrown(thrown: unknown): void {
+    abandon(thrown)
+    this.#broke(thrown)
+  }
+}
+
+const ignored = (answer: unknown): void => {
+  if (answer !== undefined) abandon(answer)
+}
