@@ -9,6 +9,7 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import { READ_TEXT } from "../diagnostics/Redaction.ts"
 import * as Refusal from "./internal/refusal.ts"
 
 /**
@@ -112,7 +113,8 @@ export const withoutPrefix = (source: string): string => source.replace(/^websoc
 
 /**
  * What may be shown of any URL: as it was written, without its query. Of one
- * that is refused no more than 256 characters, and nothing where user info may
+ * that is refused no more than is looked at to mask it, in ASCII with the rest
+ * as percent-escapes, in which masking finds it, and nothing where user info may
  * be in it.
  *
  * @category formatting
@@ -124,6 +126,8 @@ export const display = (raw: string): string => {
   if (raw.includes("@")) return "a URL with user info"
   return raw
     .replace(/[?#][\s\S]*$/, "")
-    .slice(0, 256)
-    .replace(/[^\x20-\x7e]/g, "\u{fffd}")
+    .slice(0, READ_TEXT)
+    .toWellFormed()
+    .replace(/[^\x20-\x7e]+/g, encodeURIComponent)
+    .slice(0, READ_TEXT)
 }

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import { SocketUrl } from "mooring"
 import { isIP } from "node:net"
+import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { list, oneOf } from "../support/arbitraries.ts"
 
 const ok = (raw: string): SocketUrl.SocketUrl => {
@@ -509,7 +510,7 @@ describe("SocketUrl", () => {
       ["http://h/a?b", "http://h/a"],
       ["http://h/a#b?c\nd", "http://h/a"],
       ["ws://h/a/..?b", "ws://h/a/.."],
-      ["ws://h/é?b", "ws://h/\ufffd"],
+      ["ws://h/é\ud800?b", "ws://h/%C3%A9%EF%BF%BD"],
       ["a@b", "a URL with user info"],
       ["", ""]
     ] as const) {
@@ -527,7 +528,20 @@ describe("SocketUrl", () => {
 
   it("bounds what it shows of a URL that nothing can parse", () => {
     const shown = SocketUrl.display(`http://h/\u0007\u202e\u001b[31m${"a".repeat(10_000)}`)
-    assert.isAtMost(shown.length, 256)
-    assert.match(shown, /^[\x20-\x7e\ufffd]*$/)
+    assert.isAtMost(shown.length, Redaction.READ_TEXT)
+    assert.match(shown, /^[\x20-\x7e]*$/)
+  })
+
+  it("rule 11: shows no piece of a secret in a URL that nothing can parse, wherever it is cut", () => {
+    for (const value of ["A1b2C3d4E5".repeat(9), "A1é2C3ü4E5".repeat(9)]) {
+      const { foreign, own } = Redaction.make({ secrets: [value], config: null })
+      for (const most of [256, 512, 2048, 4096]) {
+        for (let offset = most - 100 - value.length; offset < most; offset++) {
+          if (offset < 0) continue
+          const shown = SocketUrl.display(`http://h/${"-".repeat(offset)}${value}${"-".repeat(5000)}`)
+          for (const text of [foreign(shown), own(shown)]) assert.notMatch(text, /A1|E5|[A-E][1-5]/, `at ${offset}`)
+        }
+      }
+    }
   })
 })
