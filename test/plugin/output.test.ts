@@ -230,7 +230,7 @@ describe("an output", () => {
     assert.strictEqual(verdict(output), expected)
   })
 
-  it.effect("rule 6: leaves no promise behind that it shows itself as", () =>
+  it.effect("leaves no promise behind that it shows itself as", () =>
     Effect.gen(function* () {
       const asked = Effect.sync(() => {
         assert.strictEqual(verdict({ status: { toJSON: boom } }), "OutputInvalid status")
