@@ -539,6 +539,15 @@ describe("what follows", () => {
     assert.deepStrictEqual(askedLate.phase, { name: "waiting", dueAt: 10_500 })
   })
 
+  it("an asked-for dial begins its backoff anew after an epoch that was stable, and only then", () => {
+    const failed: Phases.State = {
+      ...stateOf(closing({ next: REDIAL })),
+      history: { ...Phases.initial.history, failures: 5 }
+    }
+    assert.strictEqual(step(failed, endedWith(1000, 30_000), facts())[0].history.failures, 1)
+    assert.strictEqual(step(failed, endedWith(1000, 29_999), facts())[0].history.failures, 6)
+  })
+
   it("a withdrawal shortens a close that is under way, whoever began it", () => {
     const known = facts()
     const begun: ReadonlyArray<Phases.Input> = [
