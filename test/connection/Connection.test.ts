@@ -590,6 +590,26 @@ describe("Connection", () => {
     return Effect.map(unhandled(run), (seen) => assert.deepStrictEqual(seen, []))
   })
 
+  it.effect("takes a client that interrupts itself for one that failed, and waits for its backoff", () => {
+    let dials = 0
+    const interrupting = () => {
+      dials++
+      return Effect.interrupt
+    }
+    return Effect.gen(function* () {
+      yield* settled
+      assert.deepInclude(yield* connection, { state: "waiting" })
+      assert.strictEqual(
+        (yield* connection).lastError?.message,
+        `${GATEWAY} can't be reached: client failed with EINTERRUPTED`
+      )
+      assert.strictEqual(dials, 1)
+      yield* TestClock.adjust("10 minutes")
+      yield* settled
+      assert.isBelow(dials, 100)
+    }).pipe(Effect.provide(dialledBy(interrupting)))
+  })
+
   it.effect("goes on though the client dies while it releases what a failed dial acquired", () => {
     return Effect.gen(function* () {
       yield* settled

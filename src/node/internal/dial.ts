@@ -103,6 +103,7 @@ const arrive = (
       hangUp(Option.getOrUndefined(Cause.findErrorOption(exit.cause)))
       return Deferred.failCause(refused, exit.cause)
     }),
+    // It was handed on to who waits for the dial.
     Effect.ignoreCause
   )
 }
