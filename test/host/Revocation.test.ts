@@ -15,6 +15,11 @@ import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 const REF = "project:test.plugin"
 
 const counting = plugin({ handlers: { gateway: { websocket_text: () => Exit.void } } })
+const closing = plugin({
+  handlers: {
+    gateway: { websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.close(event)] }) }
+  }
+})
 const granted = GrantStore.grantOf(enable(counting))
 
 const connection = Effect.map(rowOf(REF), (row) => row.websocketConnections[0])
@@ -44,6 +49,25 @@ describe("a grant that is withdrawn", () => {
       assert.deepInclude(yield* connection, { state: "open", rejectedText: 0, enqueuedText: 1 })
       assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["PermissionMissing"], 1)
     }).pipe(Effect.provide(onFake({ plugins: [counting] })))
+  )
+
+  it.effect("rule 1: shortens a close of its plugin's that a deaf server holds up", () =>
+    Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const remote = yield* fake.remote(GATEWAY)
+      remote.ignoreClose()
+      remote.sendText("close")
+      yield* settled
+      assert.isNotNull(remote.closeFrame)
+      yield* TestClock.adjust(1000)
+      assert.isTrue(remote.isOpen)
+      yield* (yield* GrantStore.GrantEditor).revoke(REF)
+      yield* TestClock.adjust(499)
+      assert.isTrue(remote.isOpen)
+      yield* TestClock.adjust(1)
+      yield* settled
+      assert.isFalse(remote.isOpen)
+    }).pipe(Effect.provide(onFake({ plugins: [closing] })))
   )
 
   it.effect(
