@@ -330,6 +330,26 @@ describe("websocket_reconnect", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
+  it.effect("isn't lost to a stop code that comes before the server has answered the close", () => {
+    const pkg = plugin({
+      ingress: { stopCodes: [4004] },
+      handlers: { gateway: { websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.reconnect(event)] }) } }
+    })
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* start
+      remote.ignoreClose()
+      remote.sendText("again")
+      yield* settled
+      assert.isNotNull(remote.closeFrame)
+      remote.close(4004)
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(REF)).outputCommandResults.at(-1)?.status, "executed")
+      assert.deepInclude(yield* connection, { state: "waiting" })
+      yield* TestClock.adjust("1 second")
+      yield* fake.remote(GATEWAY, 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
   it.effect.each(["both", "twice"])("shortens no Retry-After by closing first: %s", (wish) =>
     Effect.gen(function* () {
       const { fake, host, remote } = yield* start
