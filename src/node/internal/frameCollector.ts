@@ -9,8 +9,10 @@
  * Control frames pass between the fragments of a message.
  *
  * It is no parser: what it finds odd in a header, or over a limit, it passes on
- * with all that it holds, at once, for the receiver to judge.
+ * with all that it holds, at once, for the receiver to judge. Of a text that
+ * can't become UTF-8 any more it passes on the shortest one that isn't.
  */
+import { Utf8Prefix } from "./utf8Prefix.ts"
 
 /** What bounds a message. */
 export interface MessageLimits {
@@ -28,6 +30,7 @@ const OPCODE = 0x0f
 const MASKED = 0x80
 const LENGTH = 0x7f
 const CONTINUATION = 0
+const TEXT = 1
 const BINARY = 2
 const CLOSE = 8
 const PONG = 10
@@ -41,6 +44,7 @@ const ODD = -1
 // The most that one read of a socket brings.
 const ONE_READ = 65_536
 const NOTHING = Buffer.alloc(0)
+const INVALID_TEXT = Buffer.from([FIN | TEXT, 1, 0xff])
 
 /** How many bytes the header takes whose second byte this is. */
 const headerBytes = (second: number): number => {
@@ -63,6 +67,9 @@ export class FrameCollector {
   /** Fragments of the message so far, and what they carry. */
   #fragments = 0
   #messageBytes = 0
+  /** What the text that isn't whole carries, up to where it was looked at. */
+  readonly #text = new Utf8Prefix()
+  #lookedAt = 0
 
   constructor(limits: MessageLimits, receive: Receive) {
     this.#limits = limits
@@ -150,7 +157,25 @@ export class FrameCollector {
     const needs = this.#needs(this.#held, this.#frameAt, this.#length)
     if (needs === ODD) return this.#pass()
     this.#needed = this.#frameAt + needs
+    if (!this.#canBeText()) {
+      this.#mode = "over"
+      this.#held = INVALID_TEXT
+      this.#length = INVALID_TEXT.length
+      return this.#release()
+    }
     return this.#length < this.#needed || this.#whole()
+  }
+
+  /** Looks at what came of a text. */
+  #canBeText(): boolean {
+    const opcode = (this.#held[this.#frameAt] ?? 0) & OPCODE
+    if (this.#held[0] !== TEXT && this.#held[0] !== (FIN | TEXT)) return true
+    if (opcode >= CLOSE) return true
+    const payloadAt = this.#frameAt + headerBytes(this.#held[this.#frameAt + 1] ?? 0)
+    const from = Math.max(payloadAt, this.#lookedAt)
+    if (this.#length <= from) return true
+    this.#lookedAt = this.#length
+    return this.#text.take(this.#held.subarray(from, this.#length))
   }
 
   /** A frame is whole. */
@@ -186,6 +211,8 @@ export class FrameCollector {
     this.#frameAt = 0
     this.#fragments = 0
     this.#messageBytes = 0
+    this.#lookedAt = 0
+    this.#text.reset()
     return this.#receive(bytes)
   }
 

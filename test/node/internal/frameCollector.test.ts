@@ -231,6 +231,62 @@ describe("a frame collector", () => {
     }
   })
 
+  it("ends a text with the byte that makes it invalid, wherever that is, and not with its last one", async () => {
+    const begun = Buffer.from("\u00e9".repeat(500))
+    const bad = Buffer.from([0xed, 0xa0])
+    const rest = Buffer.alloc(1000, "x")
+    const long = Servers.frame(TEXT, Buffer.concat([begun, bad, rest]))
+    const first = Servers.frame(TEXT, begun, NOT_LAST)
+    for (const [name, stream, untilBad] of [
+      ["in one frame", long, 4 + begun.length + 2],
+      ["in its first fragment", Servers.frame(TEXT, Buffer.concat([begun, bad]), NOT_LAST), 4 + begun.length + 2],
+      [
+        "in a later fragment",
+        Buffer.concat([first, Servers.frame(CONTINUATION, Buffer.concat([bad, rest]), NOT_LAST)]),
+        first.length + 4 + 2
+      ],
+      [
+        "across two fragments with a ping between them",
+        Buffer.concat([
+          Servers.frame(TEXT, Buffer.concat([begun, bad.subarray(0, 1)]), NOT_LAST),
+          Servers.frame(PING, Buffer.from([0xff])),
+          Servers.frame(CONTINUATION, bad.subarray(1), NOT_LAST)
+        ]),
+        first.length + 1 + 3 + 3
+      ]
+    ] as const) {
+      for (const size of [1, 7, 10_000]) {
+        const reads = cut(stream.subarray(0, untilBad), [size])
+        const { events } = await collected(reads)
+        assert.strictEqual(events.at(-1), "error WS_ERR_INVALID_UTF8", `${name}, reads of ${size}`)
+        const early = await collected(cut(stream.subarray(0, untilBad - 1), [size]))
+        assert.notMatch(early.events.join(), /error/, `${name}, a byte less`)
+        // Nothing of it is looked at any more.
+        const late = await collected([...reads, Servers.text("late"), Servers.closeFrame(1000)])
+        assert.deepStrictEqual(late.events, events)
+      }
+    }
+  })
+
+  it("takes a text that is valid for one, and what isn't UTF-8 where it need not be", async () => {
+    const bytes = Buffer.from([0xff, 0xfe])
+    for (const size of [1, 3]) {
+      const stream = Buffer.concat([
+        Servers.frame(TEXT, Buffer.from("\u{1f30a}").subarray(0, 2), NOT_LAST),
+        Servers.frame(PING, bytes),
+        Servers.frame(CONTINUATION, Buffer.from("\u{1f30a}").subarray(2)),
+        Servers.frame(BINARY, bytes, NOT_LAST),
+        Servers.frame(CONTINUATION, bytes),
+        Servers.frame(TEXT, "after")
+      ])
+      const { events } = await collected(cut(stream, [size]))
+      assert.deepStrictEqual(
+        events.map((event) => event.split(" ")[0]),
+        ["ping", "text", "binary", "text"]
+      )
+    }
+  })
+
   it("drops what comes after a close frame", async () => {
     const stream = Buffer.concat([
       Servers.text("a"),
