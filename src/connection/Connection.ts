@@ -228,6 +228,11 @@ export class Connection {
     return this.#driver.remoteAddress
   }
 
+  /** When the certificate expires that the server showed last, in Unix milliseconds. */
+  get peerCertificateExpiresAt(): number | null {
+    return this.#driver.peerCertificateExpiresAt
+  }
+
   get totals(): Totals {
     return this.#driver.totals
   }

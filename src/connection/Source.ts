@@ -11,6 +11,7 @@ import type { Problem } from "../internal/wire.ts"
 import { reconnectDefaults, type Enablement, type ReconnectSettings } from "../manifest/Enablement.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
+import type { TlsSettings } from "./WebSocketClient.ts"
 
 /**
  * @category models
@@ -27,6 +28,9 @@ export interface Source {
   /** What commands compare, query included; null where the URL is refused. */
   readonly canonical: string | null
   readonly headers: { readonly [name: string]: string }
+  readonly tls: TlsSettings | undefined
+  /** Whether permessage-deflate is offered. */
+  readonly compression: boolean
   readonly reconnect: ReconnectSettings
   readonly stopCodes: ReadonlyArray<number>
   readonly closeCode: number
@@ -82,6 +86,8 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">)
         display: SocketUrl.display(url),
         canonical: Result.isSuccess(parsed) ? parsed.success.canonical : null,
         headers: settings?.headers ?? {},
+        tls: undefined,
+        compression: false,
         reconnect,
         stopCodes: reconnect.stopCodes ?? ingress.stopCodes ?? [],
         closeCode: reconnect.closeCode ?? ingress.closeCode ?? GOING_AWAY

@@ -11,6 +11,7 @@
  */
 import * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import type { AuthorizedTarget } from "../grants/Grants.ts"
 import type { AddressDenied, ConnectionError, DialError, DialPhase } from "./ConnectionError.ts"
@@ -37,6 +38,8 @@ export interface Socket {
   readonly subprotocol: string | null
   /** The address that was dialled, where the implementation knows it. */
   readonly remoteAddress: string | null
+  /** When the certificate expires that the server has shown, in Unix milliseconds; null where it has shown none. */
+  readonly peerCertificateExpiresAt: number | null
   /** Bytes that were sent and that the system hasn't taken yet. */
   readonly bufferedAmount: () => number
   /** Sends one text frame. `failed` is called if it can't be written later. */
@@ -73,6 +76,22 @@ export interface SocketEvents {
 }
 
 /**
+ * What TLS needs to know of a source, as the contents of PEM files:
+ * authorities in place of those that the client has, and the certificate with
+ * its key that is shown to a server which asks for one. `serverName` is the name
+ * that the server is asked for and must prove, in place of the URL's host.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface TlsSettings {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: Redacted.Redacted<string>
+  readonly serverName?: string
+}
+
+/**
  * What a dial needs beside its target.
  *
  * @category models
@@ -80,6 +99,9 @@ export interface SocketEvents {
  */
 export interface ConnectOptions {
   readonly headers: { readonly [name: string]: string }
+  readonly tls: TlsSettings | undefined
+  /** Whether to offer permessage-deflate (RFC 7692). */
+  readonly compression: boolean
   readonly maxMessageBytes: number
   readonly maxMessageFragments: number
   /** How long a peer that has sent or was sent a close frame may take to hang up, in milliseconds. */
@@ -111,6 +133,8 @@ export interface ConnectOptions {
 export class WebSocketClient extends Context.Service<
   WebSocketClient,
   {
+    /** Whether every dial goes through a proxy. */
+    readonly proxied: boolean
     readonly connect: (
       target: AuthorizedTarget,
       options: ConnectOptions,

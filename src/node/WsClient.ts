@@ -52,6 +52,7 @@ export const layerOptions = ({ resolve, ...tls }: Options = {}): Layer.Layer<Web
       // Made once: it takes as long as many a handshake, the more so the more authorities there are.
       const shared = { lookups, tls: createSecureContext(tls), turn: new Turn() }
       return WebSocketClient.of({
+        proxied: false,
         connect: (target, options, events) =>
           AuthorizedTarget.is(target)
             ? dial(target, options, events, shared)

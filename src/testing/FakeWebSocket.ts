@@ -154,6 +154,7 @@ export const layer: Layer.Layer<FakeWebSocket | WebSocketClient> = Layer.effectC
     }
     return Context.make(FakeWebSocket, fake).pipe(
       Context.add(WebSocketClient, {
+        proxied: false,
         connect: (target, options, events) => Effect.suspend(() => network.connect(target, options, events))
       })
     )

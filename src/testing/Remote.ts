@@ -124,6 +124,7 @@ export class Remote {
     return {
       subprotocol,
       remoteAddress: target.url.literal ? target.url.host : null,
+      peerCertificateExpiresAt: null,
       bufferedAmount: () => this.#buffered,
       send: (text, failed) => this.#accept(text, failed),
       ping: () => {

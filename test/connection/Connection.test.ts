@@ -552,6 +552,7 @@ describe("Connection", () => {
     const pkg = plugin({})
     const enabled = [enable(pkg)]
     const broken = Layer.succeed(WebSocketClient.WebSocketClient, {
+      proxied: false,
       connect: () =>
         Effect.suspend(() => {
           dials++

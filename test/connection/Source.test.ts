@@ -47,6 +47,8 @@ describe("Source", () => {
       display: "ws://h/1",
       canonical: "ws://h:80/1?token=SECRET123",
       headers: {},
+      tls: undefined,
+      compression: false,
       reconnect: Enablement.reconnectDefaults,
       stopCodes: [4004],
       closeCode: 3001

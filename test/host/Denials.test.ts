@@ -439,6 +439,8 @@ describe("the client of a host", () => {
             forged as Grants.AuthorizedTarget,
             {
               headers: {},
+              tls: undefined,
+              compression: false,
               maxMessageBytes: 1024,
               maxMessageFragments: 1024,
               closeGraceMs: 1000,

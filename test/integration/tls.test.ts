@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
+import { X509Certificate } from "node:crypto"
 import * as Net from "node:net"
 import type { TLSSocket } from "node:tls"
 import * as Servers from "../support/servers.ts"
@@ -19,6 +20,8 @@ const opens = (setup: Setup) =>
     const seen = yield* until(({ events }) => events.length === 2)
     assertSeen(seen, { state: "open", epoch: 1, events: ["open 1", "text 1.1 hi"], diagnostics: [] })
     assert.strictEqual(seen.connection.remoteAddress, "127.0.0.1")
+    const { validToDate } = new X509Certificate(Servers.tlsFiles.server.cert)
+    assert.strictEqual(seen.connection.peerCertificateExpiresAt, validToDate.toISOString())
   })
 
 const fails = (setup: Setup, tag: string, fields: object) =>

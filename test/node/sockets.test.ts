@@ -17,6 +17,8 @@ const nothing = new Proxy({} as WebSocketClient.SocketEvents, {
 })
 const options: WebSocketClient.ConnectOptions = {
   headers: {},
+  tls: undefined,
+  compression: false,
   maxMessageBytes: 1024,
   maxMessageFragments: 16,
   closeGraceMs: 1000,

@@ -56,12 +56,13 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
     const dial = (resolved: Resolved): Effect.Effect<void, DialError | Postponed, Scope.Scope> => {
       if (resolved.kind === "never") return Effect.fail(new Postponed({ until: null }))
       if (resolved.kind === "not_before") return Effect.fail(new Postponed({ until: resolved.at }))
-      const { headers, target } = resolved
+      const { headers, target, tls } = resolved
       route.target = target
       return wanted(() => {
         entered("dns")
         const bounds = { maxMessageBytes, maxMessageFragments, closeGraceMs }
-        return Ports.effectFrom(() => client.connect(target, { headers, ...bounds, lookups, entered }, session)).pipe(
+        const connecting = { headers, tls, compression: source.compression, ...bounds, lookups, entered }
+        return Ports.effectFrom(() => client.connect(target, connecting, session)).pipe(
           Effect.catch((error) => (isDialError(error) ? Effect.fail(error) : Effect.die(error)))
         )
       })

@@ -73,6 +73,7 @@ export class Driver {
     null
   subprotocol: string | null = null
   remoteAddress: string | null = null
+  peerCertificateExpiresAt: number | null = null
   readonly totals: Totals = {
     lastFrameAt: null,
     lastPongAt: null,
@@ -343,6 +344,7 @@ export class Driver {
     const { attempts } = this.state
     this.subprotocol = socket.subprotocol
     this.remoteAddress = socket.remoteAddress
+    this.peerCertificateExpiresAt = socket.peerCertificateExpiresAt
     this.tell({ kind: "opened" })
     this.options.sink.opened(this.state.epoch, attempts, socket.subprotocol, read)
   }

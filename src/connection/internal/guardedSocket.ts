@@ -9,12 +9,15 @@ import type { ReadMode, Socket } from "../WebSocketClient.ts"
 export class GuardedSocket implements Socket {
   readonly subprotocol: string | null
   readonly remoteAddress: string | null
+  readonly peerCertificateExpiresAt: number | null
   readonly #socket: Socket
   readonly #broke: (thrown: unknown) => void
 
   constructor(socket: Socket, broke: (thrown: unknown) => void) {
     this.subprotocol = socket.subprotocol
     this.remoteAddress = socket.remoteAddress
+    const expiresAt = socket.peerCertificateExpiresAt
+    this.peerCertificateExpiresAt = Number.isSafeInteger(expiresAt) ? expiresAt : null
     this.#socket = socket
     this.#broke = broke
   }

@@ -13,6 +13,7 @@ import * as Wire from "../../internal/wire.ts"
 import { DialFailed } from "../ConnectionError.ts"
 import type { Source } from "../Source.ts"
 import * as SourceUrl from "../SourceUrl.ts"
+import type { TlsSettings } from "../WebSocketClient.ts"
 import * as Reason from "./reason.ts"
 
 export interface Options {
@@ -27,7 +28,12 @@ type Headers = Source["headers"]
 
 /** What is dialled now, with which headers, or why nothing is. */
 export type Resolved =
-  | { readonly kind: "dial"; readonly target: AuthorizedTarget; readonly headers: Headers }
+  | {
+      readonly kind: "dial"
+      readonly target: AuthorizedTarget
+      readonly headers: Headers
+      readonly tls: TlsSettings | undefined
+    }
   | typeof SourceUrl.NotBefore.Type
   | typeof SourceUrl.Never.Type
 
@@ -122,11 +128,23 @@ export class Route {
   #dial(declared: AuthorizedTarget, url: string, headers: Headers): Effect.Effect<Resolved, GrantError> {
     const { authority, source } = this.#options
     const found = { kind: "dial" as const, headers: merged(source.headers, headers) }
-    if (url === source.url) return Effect.succeed({ ...found, target: declared })
+    if (url === source.url) return Effect.succeed({ ...found, target: declared, tls: source.tls })
     const authorized = authority.authorize(source.ingress, url, source.display)
     if (Result.isFailure(authorized)) this.#deniedAt = authority.revision()
-    return Effect.fromResult(Result.map(authorized, (target) => ({ ...found, target })))
+    return Effect.fromResult(
+      Result.map(authorized, (target) => ({ ...found, target, tls: tlsFor(target, declared, source.tls) }))
+    )
   }
+}
+
+/** A client certificate, and the name that a server must prove, are for the server of the source's own URL only. */
+const tlsFor = (
+  { url }: AuthorizedTarget,
+  { url: own }: AuthorizedTarget,
+  tls: TlsSettings | undefined
+): TlsSettings | undefined => {
+  if (url.scheme === own.scheme && url.host === own.host && url.port === own.port) return tls
+  return tls?.ca === undefined ? undefined : { ca: tls.ca }
 }
 
 const decoded = Wire.decoder(SourceUrl.Answer)

@@ -12,7 +12,10 @@ import type { Roster } from "./roster.ts"
 import type { Shared } from "./shared.ts"
 
 /** The document of a host that starts now. */
-export const make = ({ clock, dials, limits }: Shared, roster: Roster): Effect.Effect<Effect.Effect<HostStatus>> =>
+export const make = (
+  { client, clock, dials, limits }: Shared,
+  roster: Roster
+): Effect.Effect<Effect.Effect<HostStatus>> =>
   Effect.gen(function* () {
     const lag = yield* lagProbe(clock)
     const rssBytes = residentSize()
@@ -31,7 +34,8 @@ export const make = ({ clock, dials, limits }: Shared, roster: Roster): Effect.E
           eventLoopLagMs: lag(),
           rssBytes: rssBytes(),
           dialsWaiting: dials.waiting(),
-          proxy: false,
+          // A client need not be written in TypeScript.
+          proxy: client.proxied === true,
           config: configOf(roster),
           diagnostics: []
         },

@@ -88,9 +88,9 @@ const connection = (
   since: time(live.since),
   lastFrameAt: timeOrNull(live.totals.lastFrameAt),
   lastPongAt: timeOrNull(live.totals.lastPongAt),
-  // The host sends no pings yet, and the client doesn't tell of certificates.
+  // The host sends no pings yet.
   roundTripMs: null,
-  peerCertificateExpiresAt: null,
+  peerCertificateExpiresAt: timeOrNull(live.peerCertificateExpiresAt),
   lastError: lastError(live.lastError, redaction),
   lastClose:
     live.lastClose === null

@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
+import { TLSSocket } from "node:tls"
 import { WebSocket } from "ws"
 import type { DialError } from "../../connection/ConnectionError.ts"
 import type { ConnectOptions, SocketEvents } from "../../connection/WebSocketClient.ts"
@@ -24,6 +25,10 @@ export interface Upgrading {
   /** Called in the turn of the open, before anything is told. */
   readonly opened: () => void
 }
+
+/** When the certificate of the peer expires. */
+const expiryOf = (socket: Socket): number | null =>
+  socket instanceof TLSSocket ? (socket.getPeerX509Certificate()?.validToDate.getTime() ?? null) : null
 
 export const upgrade = (
   connected: Socket,
@@ -70,7 +75,8 @@ export const upgrade = (
       ws.terminate()
     })
     ws.on("open", () => {
-      socket = new WsSocket(ws, subprotocol, connected.remoteAddress ?? null, turn)
+      const remoteAddress = connected.remoteAddress ?? null
+      socket = new WsSocket(ws, { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(connected) }, turn)
       collectFrames(ws, limits, socket.received)
       opened()
       events.open(socket)

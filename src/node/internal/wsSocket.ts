@@ -25,9 +25,13 @@ export class Turn {
   }
 }
 
+/** What is known of a socket when it opens, and stays so. */
+type Agreed = Pick<Socket, "subprotocol" | "remoteAddress" | "peerCertificateExpiresAt">
+
 export class WsSocket implements Socket {
   readonly subprotocol: string | null
   readonly remoteAddress: string | null
+  readonly peerCertificateExpiresAt: number | null
   readonly #ws: WebSocket
   readonly #turn: Turn
   #mode: ReadMode = "full"
@@ -40,11 +44,12 @@ export class WsSocket implements Socket {
     if (error !== undefined && error !== null) this.#failed()
   }
 
-  constructor(ws: WebSocket, subprotocol: string | null, remoteAddress: string | null, turn: Turn) {
+  constructor(ws: WebSocket, agreed: Agreed, turn: Turn) {
     this.#ws = ws
     this.#turn = turn
-    this.subprotocol = subprotocol
-    this.remoteAddress = remoteAddress
+    this.subprotocol = agreed.subprotocol
+    this.remoteAddress = agreed.remoteAddress
+    this.peerCertificateExpiresAt = agreed.peerCertificateExpiresAt
   }
 
   readonly bufferedAmount = (): number => this.#ws.bufferedAmount

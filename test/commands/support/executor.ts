@@ -37,6 +37,8 @@ export class FakeConnection implements Addressee {
       display: SocketUrl.display(url),
       canonical: Result.isSuccess(parsed) ? parsed.success.canonical : null,
       headers: {},
+      tls: undefined,
+      compression: false,
       reconnect: reconnectDefaults,
       stopCodes: [],
       closeCode: 1001

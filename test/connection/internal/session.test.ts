@@ -52,6 +52,7 @@ const play = (limits: Partial<Limits.Values> = {}) => {
   const socket: Socket = {
     subprotocol: null,
     remoteAddress: null,
+    peerCertificateExpiresAt: null,
     bufferedAmount: () => world.buffered,
     send: (text, failed) => {
       call("send", text)

@@ -17,6 +17,8 @@ const source: Source = {
   display: URL,
   canonical: URL,
   headers: {},
+  tls: undefined,
+  compression: false,
   reconnect: reconnectDefaults,
   stopCodes: [4004],
   closeCode: 1001

@@ -5,6 +5,8 @@ import { Turn, WsSocket } from "../../../src/node/internal/wsSocket.ts"
 const LARGE = 65_536
 const HALF = 32_768
 
+const agreed = { subprotocol: "v1", remoteAddress: "127.0.0.1", peerCertificateExpiresAt: 7 }
+
 /** A `ws` that writes down what it is told, as far as this needs one. */
 const play = (turn = new Turn()) => {
   const calls: Array<string> = []
@@ -22,7 +24,7 @@ const play = (turn = new Turn()) => {
       written = done
     }
   }
-  const socket = new WsSocket(ws as unknown as WebSocket, "v1", "127.0.0.1", turn)
+  const socket = new WsSocket(ws as unknown as WebSocket, agreed, turn)
   return { socket, calls: () => calls.splice(0), written: (error?: Error | null) => written?.(error) }
 }
 
@@ -40,7 +42,7 @@ describe("an open socket", () => {
     socket.close(4000, "bye")
     socket.terminate()
     assert.deepStrictEqual(calls(), ["ping", "pong 3", "close 4000 bye", "terminate"])
-    assert.deepInclude(socket, { subprotocol: "v1", remoteAddress: "127.0.0.1" })
+    assert.deepInclude(socket, agreed)
     assert.strictEqual(socket.bufferedAmount(), 7)
   })
 
