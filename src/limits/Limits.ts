@@ -56,7 +56,7 @@ const fields = {
   lookupsAtOnce: range(1, 100_000, 16),
   lookupsAtOncePerPlugin: range(1, 100_000, 2),
   commandsPerOutput: range(1, 10_000, 16),
-  commandPayloadBytes: range(KIB, 16 * MIB, 72 * KIB),
+  commandPayloadBytes: range(KIB, 32 * MIB, 72 * KIB),
   sendTextBytes: range(1, 16 * MIB, 64 * KIB),
   outputBytes: range(KIB, 64 * MIB, 256 * KIB),
   stateBytes: range(0, 16 * MIB, 16 * KIB),
