@@ -9,35 +9,27 @@
  * that it is about.
  */
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import { GrantError, GrantRevoked } from "../../grants/GrantError.ts"
-import { ReconnectExhausted, type DialError } from "../ConnectionError.ts"
-import type * as Reconnect from "../Reconnect.ts"
+import { close, reconnect, redial } from "./commands.ts"
+import { ended, gone, postponed } from "./ending.ts"
 import * as History from "./history.ts"
 import {
   initial,
   isAtRest,
   mayOpen,
   type Action,
-  type Beneath,
-  type Ended,
   type Facts,
   type Input,
-  type Next,
   type Phase,
   type Prospects,
   type Rest,
   type State,
   type Step
 } from "./phases.ts"
+import { closing, considering, DECIDE, drop, followed, stopped } from "./steps.ts"
 
 const REVOKED_GRACE_MS = 500
 // How long a socket that was broken off may take to say with which code.
 const TERMINATED_WITHIN_MS = 1000
-
-const CONSIDER: Action = { kind: "consider" }
-const DECIDE: Next = { kind: "decide" }
-const isGrantError = Schema.is(GrantError)
 
 export const step = (state: State, input: Input, facts: Facts): Step => {
   switch (input.kind) {
@@ -79,29 +71,6 @@ export const step = (state: State, input: Input, facts: Facts): Step => {
 }
 
 const resting = (service: State["service"]): State["service"] => (service === "rests" ? "pauses" : service)
-
-const stopped = (reason: Reconnect.StopReason, at: number | null = null, beneath: Beneath | null = null): Phase => ({
-  name: "stopped",
-  reason,
-  dueAt: at,
-  beneath
-})
-
-const closing = (next: Next, until: number | null, isRevoked = false): Phase => ({
-  name: "closing",
-  next,
-  until,
-  isRevoked,
-  isTerminated: false
-})
-
-/** A look at what may be dialled, where something may. */
-const considering = (state: State): Step => [state, state.service === "runs" && isAtRest(state.phase) ? [CONSIDER] : []]
-
-const followed = (state: State, actions: ReadonlyArray<Action>): Step => {
-  const [next, more] = considering(state)
-  return [next, [...actions, ...more]]
-}
 
 const started = (state: State): Step => {
   const { phase } = state
@@ -200,77 +169,6 @@ const considered = (state: State, prospects: Prospects, { now, revision, source 
 const opened = (state: State): Step =>
   mayOpen(state) ? [{ ...state, phase: { name: "open" }, epoch: state.epoch + 1, attempts: 0 }, []] : [state, []]
 
-const unserved = ({ service }: State): Phase =>
-  service === "rests" ? stopped("service") : { name: "closed", dueAt: null }
-
-/** The decision what follows an end, and what there is to report of it. */
-const decide = (state: State, next: Next, isRevoked: boolean, end: Reconnect.End, facts: Facts): Step => {
-  const { covered, now, source } = facts
-  // Its plugin's close outlasts the service.
-  if (next.kind === "plugin") return [{ ...state, phase: stopped("plugin") }, []]
-  if (state.service !== "runs") return [{ ...state, phase: unserved(state) }, []]
-  if (!covered || isRevoked) return [{ ...state, phase: stopped("grant") }, []]
-  if (next.kind === "redial" && next.atOnce) return [{ ...state, phase: { name: "waiting", dueAt: now } }, []]
-  const openForMs = end.kind === "epoch" ? end.openForMs : null
-  const asked: Reconnect.End = next.kind === "redial" ? { kind: "requested", openForMs } : end
-  const [decision, history] = History.decide(state.history, asked, facts)
-  if (decision.state === "waiting") return [{ ...state, history, phase: { name: "waiting", dueAt: decision.at } }, []]
-  const { maxAttempts: attempts, windowMs } = source.reconnect
-  const exhausted = new ReconnectExhausted({ url: source.display, attempts, windowMs })
-  return [
-    { ...state, history, phase: stopped(decision.reason, decision.at) },
-    decision.reason === "exhausted" ? [{ kind: "report", error: exhausted }] : []
-  ]
-}
-
-const ended = (state: State, { cause, end, told }: Ended, facts: Facts): Step => {
-  const { phase } = state
-  if (phase.name !== "open" && phase.name !== "closing") return [state, []]
-  const { isRevoked, next } = phase.name === "open" ? { isRevoked: false, next: DECIDE } : phase
-  const [after, reports] = decide(state, next, isRevoked, end, facts)
-  const isDenied = after.phase.name === "stopped" && after.phase.reason === "grant"
-  const withdrawn: Action = { kind: "report", error: new GrantRevoked({ url: facts.source.display }) }
-  const deliver = state.service === "runs" && facts.covered && !isRevoked
-  return followed(after, [
-    ...reports,
-    { kind: "report", error: cause },
-    ...(isDenied ? [withdrawn] : []),
-    { kind: "tellEnded", told, willReconnect: after.phase.name === "waiting", deliver }
-  ])
-}
-
-const gone = (state: State, failure: DialError | GrantError | null, facts: Facts): Step => {
-  const { phase } = state
-  if (phase.name !== "dialling") return [state, []]
-  const { isRevoked, next } = phase
-  if (failure === null || isGrantError(failure)) {
-    const reports: ReadonlyArray<Action> = failure === null ? [] : [{ kind: "report", error: failure }]
-    // What is dialled was denied, or the dial was dropped for a grant that may be back by now.
-    const after: Step =
-      next.kind === "decide" && state.service === "runs"
-        ? [{ ...state, phase: failure === null ? { name: "closed", dueAt: null } : stopped("grant") }, []]
-        : decide(state, next, false, { kind: "requested", openForMs: null }, facts)
-    return followed(after[0], [...reports, ...after[1]])
-  }
-  const [after, reports] = decide(state, next, isRevoked, { kind: "dial", error: failure }, facts)
-  const deliver = state.service === "runs" && facts.covered && !isRevoked
-  return followed(after, [
-    ...reports,
-    { kind: "report", error: failure },
-    { kind: "tellFailed", error: failure, willReconnect: after.phase.name === "waiting", deliver }
-  ])
-}
-
-/** No dial, so it doesn't count as one. */
-const postponed = (state: State, waitMs: number | null, facts: Facts): Step => {
-  const { phase } = state
-  if (phase.name !== "dialling") return [state, []]
-  const uncounted: State = { ...state, attempts: state.attempts - 1, history: History.undone(state.history) }
-  if (!mayOpen(state)) return gone(uncounted, null, facts)
-  const waits: Phase = waitMs === null ? stopped("never") : { name: "waiting", dueAt: facts.now + waitMs }
-  return followed({ ...uncounted, phase: waits }, [])
-}
-
 const graceOver = (state: State, { now }: Facts): Step => {
   const { phase } = state
   if (phase.name !== "closing") return [state, []]
@@ -279,103 +177,4 @@ const graceOver = (state: State, { now }: Facts): Step => {
     { ...state, phase: { ...phase, isTerminated: true, until: now + TERMINATED_WITHIN_MS } },
     [{ kind: "terminate" }]
   ]
-}
-
-/** Gives up the dial under way. */
-const drop = (state: State, next: Next): Step => {
-  const { phase } = state
-  if (phase.name !== "dialling") return [state, []]
-  return [{ ...state, phase: { ...phase, isDropped: true, next } }, phase.isDropped ? [] : [{ kind: "drop" }]]
-}
-
-const close = (
-  state: State,
-  { code, reason }: { readonly code: number; readonly reason: string },
-  { closeGraceMs, now, revision }: Facts
-): Step => {
-  const { phase } = state
-  if (state.service !== "runs") return [state, []]
-  switch (phase.name) {
-    case "open":
-      return [{ ...state, phase: closing({ kind: "plugin" }, now + closeGraceMs) }, [{ kind: "close", code, reason }]]
-    case "closing":
-      return [{ ...state, phase: { ...phase, next: { kind: "plugin" } } }, []]
-    case "dialling":
-      return drop(state, { kind: "plugin" })
-    default: {
-      // A second close lies upon what the first one lies upon.
-      const first = phase.name === "stopped" && phase.reason === "plugin" ? phase.beneath : null
-      const reasonBeneath = phase.name === "stopped" ? phase.reason : null
-      const beneath = first ?? {
-        reason: reasonBeneath === "plugin" ? null : reasonBeneath,
-        dueAt: phase.dueAt,
-        revision
-      }
-      return [{ ...state, phase: stopped("plugin", null, beneath) }, []]
-    }
-  }
-}
-
-const reconnect = (
-  state: State,
-  { code, isOther }: { readonly code: number; readonly isOther: boolean },
-  facts: Facts
-): Step => {
-  const { phase } = state
-  const next: Next = { kind: "redial", atOnce: false }
-  if (state.service !== "runs") return [state, []]
-  switch (phase.name) {
-    case "closed":
-    case "waiting":
-      return [state, []]
-    case "open":
-      return [{ ...state, phase: closing(next, facts.now + facts.closeGraceMs) }, [{ kind: "close", code, reason: "" }]]
-    case "closing":
-      return isAtOnce(phase.next) ? [state, []] : [{ ...state, phase: { ...phase, next } }, []]
-    case "dialling": {
-      if (phase.isDropped) return isAtOnce(phase.next) ? [state, []] : drop(state, next)
-      return isOther ? drop(state, next) : [state, []]
-    }
-    case "stopped":
-      return lifted(state, phase.beneath, facts)
-  }
-}
-
-const isAtOnce = (next: Next): boolean => next.kind === "redial" && next.atOnce
-
-/** Dialled anew after the source's schedule. What waited before its plugin closed it goes on waiting. */
-const lifted = (state: State, beneath: Beneath | null, facts: Facts): Step => {
-  const restart: Action = { kind: "restartRoute" }
-  // Whether it is granted is asked anew, and said.
-  if (!facts.covered) return followed({ ...state, phase: { name: "closed", dueAt: null } }, [restart])
-  const end: Reconnect.End = { kind: "requested", openForMs: null }
-  const [after, reports] = decide(state, { kind: "redial", atOnce: false }, false, end, facts)
-  const waitsUntil = beneath !== null && beneath.reason === null ? (beneath.dueAt ?? 0) : 0
-  const { phase } = after
-  const waits: Phase =
-    phase.name === "waiting" ? { name: "waiting", dueAt: Math.max(phase.dueAt ?? 0, waitsUntil) } : phase
-  return followed({ ...after, phase: waits }, [restart, ...reports])
-}
-
-const redial = (state: State, { closeGraceMs, now, source }: Facts): Step => {
-  const { phase } = state
-  const next: Next = { kind: "redial", atOnce: true }
-  if (state.service !== "runs") {
-    // It is dialled as soon as the service runs again.
-    if (!isAtRest(phase) || (phase.name === "stopped" && phase.reason === "service")) return [state, []]
-    return [{ ...state, phase: unserved(state) }, [{ kind: "restartRoute" }]]
-  }
-  switch (phase.name) {
-    case "open":
-      return [
-        { ...state, phase: closing(next, now + closeGraceMs) },
-        [{ kind: "close", code: source.closeCode, reason: "" }]
-      ]
-    case "closing":
-      return [{ ...state, phase: { ...phase, next } }, []]
-    case "dialling":
-      return drop(state, next)
-    default:
-      return followed({ ...state, phase: { name: "waiting", dueAt: now } }, [{ kind: "restartRoute" }])
-  }
 }
