@@ -10,26 +10,42 @@ const MINUTE_MS = 60_000
 
 /** Counts in 60,000ths of a text or byte and in whole milliseconds, so that nothing is lost by rounding. */
 class Bucket {
-  readonly limit: number
+  #limit: number
   #credit: number
   #at: number
 
   constructor(limit: number, now: number) {
-    this.limit = limit
+    this.#limit = limit
     this.#credit = limit * MINUTE_MS
     this.#at = Math.floor(now)
   }
 
+  get limit(): number {
+    return this.#limit
+  }
+
+  /** Another limit from now on: what was taken of the one before is taken of it. */
+  resize(limit: number, now: number): void {
+    this.#refill(now)
+    const taken = this.#limit * MINUTE_MS - this.#credit
+    this.#limit = limit
+    this.#credit = Math.max(0, limit * MINUTE_MS - taken)
+  }
+
   has(amount: number, now: number): boolean {
-    const at = Math.floor(now)
-    this.#credit = Math.min(this.limit * MINUTE_MS, this.#credit + (at - this.#at) * this.limit)
-    this.#at = at
+    this.#refill(now)
     return this.#credit >= amount * MINUTE_MS
+  }
+
+  #refill(now: number): void {
+    const at = Math.floor(now)
+    this.#credit = Math.min(this.#limit * MINUTE_MS, this.#credit + (at - this.#at) * this.#limit)
+    this.#at = at
   }
 
   /** Milliseconds until there is so much, or as much as there can be. */
   untilHas(amount: number): number {
-    return Math.max(1, Math.ceil((Math.min(amount, this.limit) * MINUTE_MS - this.#credit) / this.limit))
+    return Math.max(1, Math.ceil((Math.min(amount, this.#limit) * MINUTE_MS - this.#credit) / this.#limit))
   }
 
   take(amount: number): void {
@@ -38,11 +54,16 @@ class Bucket {
 }
 
 interface Buckets {
-  readonly sends: Bucket | undefined
-  readonly bytes: Bucket | undefined
+  sends: Bucket | undefined
+  bytes: Bucket | undefined
 }
 
-const bucketOf = (limit: number | undefined, now: number) => (limit === undefined ? undefined : new Bucket(limit, now))
+/** The bucket of a limit, after the one that there was. */
+const bucketOf = (limit: number | undefined, former: Bucket | undefined, now: number): Bucket | undefined => {
+  if (limit === undefined || limit === former?.limit) return limit === undefined ? undefined : former
+  former?.resize(limit, now)
+  return former ?? new Bucket(limit, now)
+}
 
 /**
  * What there is too little of, and how long until there is enough of it.
@@ -70,8 +91,8 @@ const overOf = (per: Over["per"], bucket: Bucket, amount: number): Over => ({
  * @since 0.1.0
  */
 export class SendRates {
-  // A rate is the same object for as long as its target is granted as it is.
-  readonly #buckets = new WeakMap<Rate, Buckets>()
+  // Weak: nothing is kept of what isn't granted any more.
+  readonly #buckets = new WeakMap<Rate["account"], Buckets>()
 
   /** What there is too little of for one more text of so many bytes, if anything. */
   over(rate: Rate, bytes: number, now: number): Over | undefined {
@@ -88,11 +109,12 @@ export class SendRates {
     ofBytes?.take(bytes)
   }
 
-  #of(rate: Rate, now: number): Buckets {
-    const known = this.#buckets.get(rate)
-    if (known !== undefined) return known
-    const made = { sends: bucketOf(rate.sendsPerMinute, now), bytes: bucketOf(rate.sendBytesPerMinute, now) }
-    this.#buckets.set(rate, made)
-    return made
+  #of({ account, sendBytesPerMinute, sendsPerMinute }: Rate, now: number): Buckets {
+    const known = this.#buckets.get(account)
+    const buckets = known ?? { sends: undefined, bytes: undefined }
+    buckets.sends = bucketOf(sendsPerMinute, buckets.sends, now)
+    buckets.bytes = bucketOf(sendBytesPerMinute, buckets.bytes, now)
+    if (known === undefined) this.#buckets.set(account, buckets)
+    return buckets
   }
 }

@@ -18,6 +18,9 @@ import {
   type GrantError
 } from "./GrantError.ts"
 import type { Grant } from "./GrantStore.ts"
+import * as Rates from "./internal/rates.ts"
+
+export type { Rate } from "./internal/rates.ts"
 
 /**
  * Who asks: an exact package, as the operator enabled it.
@@ -36,19 +39,6 @@ export interface Subject {
 }
 
 /**
- * How much may be sent to what one granted target covers, in a minute;
- * `undefined`: any amount. The same object for as long as the target is
- * granted as it is, so that what counts by it goes on through other changes.
- *
- * @category models
- * @since 0.2.0
- */
-export interface Rate {
-  readonly sendsPerMinute: number | undefined
-  readonly sendBytesPerMinute: number | undefined
-}
-
-/**
  * What was authorized.
  *
  * @category models
@@ -63,7 +53,7 @@ export interface Authorization {
   /** Whether the name may resolve to a loopback, private or unique-local address. */
   readonly privateAddresses: boolean
   /** What bounds how much may be sent, if anything does. */
-  readonly rate: Rate | undefined
+  readonly rate: Rates.Rate | undefined
 }
 
 /**
@@ -113,10 +103,10 @@ const all = (...checks: ReadonlyArray<() => Checked>): Checked => {
  */
 export const evaluator = (subject: Subject): ((answer: Answer) => Evaluation) => {
   const asking = askingOf(subject)
-  let rates: Rates = new Map()
+  let rates: Rates.Rates = Rates.none
   return ({ cause, grant }) => {
     // Kept through a failure of the store, which is no reason for another full minute's worth.
-    if (grant !== undefined) rates = new Map(grant.websocket.map((target) => rateOf(target, rates)))
+    if (grant !== undefined) rates = Rates.next(rates, grant.websocket)
     return evaluate(asking, {
       grant,
       cause,
@@ -150,15 +140,11 @@ const textsOf = (permissions: ReadonlyArray<Permission.Permission>): ReadonlySet
 
 interface Granted extends Answer {
   readonly permissions: ReadonlySet<string>
-  readonly targets: ReadonlyArray<Target & { readonly rate: Rate | undefined }>
+  readonly targets: ReadonlyArray<Target & { readonly rate: Rates.Rate | undefined }>
 }
 
-const grantedOf = (grant: Grant | undefined, rates: Rates): Granted["targets"] =>
-  (grant?.websocket ?? []).map((target) => {
-    const [, rate] = rateOf(target, rates)
-    const isBounded = rate.sendsPerMinute !== undefined || rate.sendBytesPerMinute !== undefined
-    return { ...targetOf(target), rate: isBounded ? rate : undefined }
-  })
+const grantedOf = (grant: Grant | undefined, rates: Rates.Rates): Granted["targets"] =>
+  (grant?.websocket ?? []).map((target) => ({ ...targetOf(target), rate: Rates.boundOf(rates, target) }))
 
 const evaluate = (asking: Asking, granted: Granted): Evaluation => {
   const service = all(
@@ -223,19 +209,6 @@ const targetOf = (target: WebSocketTarget.GrantedTarget): Target => ({
   subprotocols: target.subprotocols ?? [],
   privateAddresses: target.privateAddresses === true
 })
-
-type Rates = ReadonlyMap<string, Rate>
-
-/** The rate of a target under what the target is: the one that was there before, if there was one. */
-const rateOf = (target: WebSocketTarget.GrantedTarget, former: Rates): readonly [key: string, rate: Rate] => {
-  const key = JSON.stringify(target)
-  const { sendBytesPerMinute, sendsPerMinute } = target
-  const rate = {
-    sendsPerMinute: sendsPerMinute === 0 ? undefined : sendsPerMinute,
-    sendBytesPerMinute: sendBytesPerMinute === 0 ? undefined : sendBytesPerMinute
-  }
-  return [key, former.get(key) ?? rate]
-}
 
 const authorizeUrl = (
   declaredTargets: ReadonlyArray<Target>,

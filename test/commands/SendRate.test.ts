@@ -6,6 +6,7 @@ import type { Rate } from "../../src/grants/Evaluation.ts"
 import { either, int, list, maybe, oneOf } from "../support/arbitraries.ts"
 
 const target = (change: Partial<Rate>): Rate => ({
+  account: {},
   sendsPerMinute: undefined,
   sendBytesPerMinute: undefined,
   ...change
@@ -127,5 +128,22 @@ describe("SendRates", () => {
     assert.isUndefined(taken(rates, one, 1, 0))
     assert.isUndefined(taken(rates, other, 1, 0))
     assert.isDefined(taken(rates, one, 1, 0))
+  })
+
+  it("charges an edited rate with what was sent before, and gives no full bucket for the edit", () => {
+    const rates = new SendRates()
+    const before = target({ sendsPerMinute: 10 })
+    const edited = (sendsPerMinute: number | undefined) => ({ ...before, sendsPerMinute })
+    const through = (rate: Rate, now: number) => {
+      let count = 0
+      while (count < 100 && taken(rates, rate, 0, now) === undefined) count++
+      return count
+    }
+    for (let sent = 0; sent < 8; sent++) assert.isUndefined(taken(rates, before, 0, 0))
+    assert.strictEqual(through(edited(20), 0), 12)
+    assert.strictEqual(through(edited(5), 0), 0)
+    assert.strictEqual(through(edited(5), MINUTE / 5), 1)
+    assert.strictEqual(through(edited(undefined), MINUTE / 5), 100)
+    assert.strictEqual(through(edited(3), MINUTE / 5), 3)
   })
 })

@@ -576,6 +576,8 @@ describe("a store that changes", () => {
       yield* set({ ...a, sendsPerMinute: 60 })
       assert.strictEqual(authority.rateOf("gateway", first)?.sendsPerMinute, 60)
       assert.strictEqual(rate?.sendsPerMinute, 6)
+      // What was sent counts on under what was edited.
+      assert.strictEqual(authority.rateOf("gateway", first)?.account, rate?.account)
       // Another target now comes first.
       yield* set(WS, a)
       assert.isUndefined(authority.rateOf("gateway", first))

@@ -112,7 +112,7 @@ export const executing = ({ destinations = [], ingresses, limits, rate, timers =
   const set: Array<readonly [TimerSpec, TimerOwner<FakeDestination>]> = []
   const cleared: Array<string> = []
   const clock = { now: NOW }
-  const granted = { sendsPerMinute: undefined, sendBytesPerMinute: undefined, ...rate }
+  const granted = { account: {}, sendsPerMinute: undefined, sendBytesPerMinute: undefined, ...rate }
   const executor = new CommandExecutor<FakeDestination>({
     destinations,
     authority: {
