@@ -15,6 +15,7 @@ import * as Schema from "effect/Schema"
 import * as Str from "effect/String"
 import * as Struct from "effect/Struct"
 import * as Wire from "../internal/wire.ts"
+import { unfit } from "./internal/pairs.ts"
 
 const range = (minimum: number, maximum: number, initial: number) =>
   Wire.wholeNumber(minimum, maximum).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
@@ -92,6 +93,70 @@ export const LimitsSchema = Wire.struct(fields).annotate({ identifier: "Limits" 
  */
 export type Values = typeof LimitsSchema.Type
 
+const ownOf = <const Keys extends ReadonlyArray<keyof typeof fields>>(keys: Keys) =>
+  Struct.map(Struct.map(Struct.pick(fields, keys), Schema.toType), Schema.optionalKey)
+
+/**
+ * The limits that an enabled plugin may have of its own, in place of the
+ * host's.
+ *
+ * @category schemas
+ * @since 0.3.0
+ */
+export const PluginLimits = Wire.struct(
+  ownOf([
+    "dispatchDeadlineMs",
+    "startDeadlineMs",
+    "requestsAtOncePerPlugin",
+    "requestsWaitingPerPlugin",
+    "sandboxMemoryBytes",
+    "sandboxStackBytes",
+    "connectionsPerPlugin",
+    "dialsAtOncePerPlugin",
+    "lookupsAtOncePerPlugin",
+    "commandPayloadBytes",
+    "outputBytes",
+    "stateBytes",
+    "reportedStatusBytes",
+    "timersPerPlugin"
+  ])
+).annotate({ identifier: "PluginLimits" })
+
+/**
+ * @category models
+ * @since 0.3.0
+ */
+export type PluginLimits = typeof PluginLimits.Type
+
+/**
+ * The limits that a source may have of its own, in place of the host's.
+ *
+ * @category schemas
+ * @since 0.3.0
+ */
+export const SourceLimits = Wire.struct(
+  ownOf([
+    "ingressQueueCapacity",
+    "ingressQueueBytes",
+    "burstPatienceMs",
+    "maxMessageBytes",
+    "maxMessageFragments",
+    "openDeadlineMs",
+    "closeGraceMs",
+    "pingIntervalMs",
+    "pongDeadlineMs",
+    "sendBufferBytes",
+    "sendStallMs",
+    "sendTextBytes"
+  ])
+).annotate({ identifier: "SourceLimits" })
+
+/**
+ * @category models
+ * @since 0.3.0
+ */
+export type SourceLimits = typeof SourceLimits.Type
+
 /**
  * The default limits.
  *
@@ -115,43 +180,18 @@ export class LimitsInvalid extends Schema.TaggedError<LimitsInvalid>("mooring/li
   }
 }
 
-// What a command's payload holds beside its text: a URL of at most 8,192 characters.
-const BESIDE_TEXT_BYTES = 8192
-
 type Key = keyof Values
 type NameOf = (key: Key) => string
-
-/** Pairs of which one has to have room for the other, and what is expected where it hasn't. */
-const pairs: ReadonlyArray<{
-  readonly key: Key
-  readonly within: Key
-  readonly needs: (value: number) => number
-  readonly expected: (within: string) => string
-}> = [
-  ...(["ingressQueueBytes", "hostQueueBytes"] as const).map((within) => ({
-    key: "maxMessageBytes" as const,
-    within,
-    needs: (bytes: number) => 2 * bytes,
-    expected: (name: string) => `at most half of ${name}`
-  })),
-  {
-    key: "sendTextBytes",
-    within: "commandPayloadBytes",
-    needs: (bytes) => bytes + BESIDE_TEXT_BYTES,
-    expected: (name) => `at most ${name} less ${BESIDE_TEXT_BYTES}`
-  },
-  { key: "sendTextBytes", within: "sendBufferBytes", needs: (bytes) => bytes, expected: (name) => `at most ${name}` },
-  { key: "commandPayloadBytes", within: "outputBytes", needs: (bytes) => bytes, expected: (name) => `at most ${name}` }
-]
 
 // Texts that wait are not all that the heap holds, and others wait in it, too.
 const MOST_OF_HEAP = 1 / 2
 const DEFAULT_OF_HEAP = 1 / 4
 
 const fitting = (values: Values, nameOf: NameOf, heapBytes: number | null): Result.Result<Values, LimitsInvalid> => {
-  const problems = pairs
-    .filter(({ key, needs, within }) => needs(values[key]) > values[within])
-    .map(({ expected, key, within }) => ({ path: nameOf(key), message: `Expected ${expected(nameOf(within))}` }))
+  const problems = unfit(values).map(({ expected, key, within }) => ({
+    path: nameOf(key),
+    message: `Expected ${expected(nameOf(within))}`
+  }))
   if (heapBytes !== null && values.hostQueueBytes > heapBytes * MOST_OF_HEAP) {
     const message = `Expected at most half of the heap's limit, which is ${heapBytes} bytes`
     problems.push({ path: nameOf("hostQueueBytes"), message })
@@ -224,3 +264,28 @@ export const make: Decode<Partial<Values>> = decoding(Camel, (key) => key)
  * @since 0.2.0
  */
 export const config: Config.Config<Partial<Values>> = Config.schema(Given).pipe(Config.withDefault({}))
+
+/** Limits of an entry of a host file, and where they stand in it. */
+interface Own {
+  readonly path: string
+  readonly limits: Partial<Values>
+}
+
+/**
+ * What can't work together of limits that an entry sets for itself: those of
+ * its plugin, and, where they are given, of one of its sources. By the names of
+ * a host file.
+ *
+ * @category checks
+ * @since 0.3.0
+ */
+export const problemsOf = (host: Values, plugin: Own, source?: Own): ReadonlyArray<Wire.Problem> => {
+  const owners = source === undefined ? [plugin] : [source, plugin]
+  const ownerOf = (key: Key) => owners.find(({ limits }) => Object.hasOwn(limits, key))
+  return unfit({ ...host, ...plugin.limits, ...source?.limits }).flatMap(({ expected, key, room, within }) => {
+    const [name, roomName] = [Str.camelToSnake(key), Str.camelToSnake(within)]
+    const [needs, has] = [ownerOf(key), ownerOf(within)]
+    if (needs !== undefined) return [{ path: `${needs.path}.${name}`, message: `Expected ${expected(roomName)}` }]
+    return has === undefined ? [] : [{ path: `${has.path}.${roomName}`, message: `Expected ${room(name)}` }]
+  })
+}

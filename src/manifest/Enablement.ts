@@ -9,97 +9,18 @@ import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
+import * as FromOutside from "./internal/fromOutside.ts"
 import * as Repeats from "./internal/repeats.ts"
-import { HostCloseCode, PeerCloseCode, type Manifest } from "./Manifest.ts"
+import { PluginLimits } from "../limits/Limits.ts"
+import type { Manifest } from "./Manifest.ts"
 import { ManifestInvalid } from "./ManifestError.ts"
+import { Outside, OutsideOrValue } from "./Outside.ts"
 import { Name, Permission } from "./Permission.ts"
 import * as PluginRef from "./PluginRef.ts"
+import * as SourceSettings from "./SourceSettings.ts"
 import { GrantedTarget } from "./WebSocketTarget.ts"
 
-const millis = (minimum: number, maximum: number, initial: number) =>
-  Wire.wholeNumber(minimum, maximum).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
-
-const DAY = 86_400_000
-
-/**
- * When and how often a source is dialled again. Times in milliseconds;
- * `maxAttempts` counts dials per `windowMs`, 0 is unlimited. Given
- * `stopCodes` and `closeCode` replace those of the manifest.
- *
- * @category schemas
- * @since 0.1.0
- */
-export const ReconnectSettings = Wire.struct({
-  policy: Schema.Literals(["backoff", "never"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("backoff"))),
-  initialMs: millis(1, DAY, 1000),
-  maxMs: millis(1, DAY, 60_000),
-  stableMs: millis(0, DAY, 30_000),
-  maxAttempts: millis(0, 1_000_000, 0),
-  windowMs: millis(1000, DAY, 600_000),
-  stopCodes: Schema.optionalKey(Schema.Array(PeerCloseCode)),
-  closeCode: Schema.optionalKey(HostCloseCode)
-}).annotate({ identifier: "ReconnectSettings" })
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type ReconnectSettings = typeof ReconnectSettings.Type
-
-/**
- * The settings of a source that the operator says nothing about.
- *
- * @category defaults
- * @since 0.1.0
- */
-export const reconnectDefaults: ReconnectSettings = Schema.decodeUnknownSync(ReconnectSettings)({})
-
-const FromOutside = Schema.Union([Schema.Struct({ env: Schema.String }), Schema.Struct({ file: Schema.String })])
-
-// What the upgrade itself consists of (RFC 6455, section 4.1, and RFC 9110, section 7.6.1) is not the operator's to set.
-const RESERVED_HEADERS =
-  "(?:host|connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|te|trailer|keep-alive|proxy-.*)$"
-
-/** JSON Schema has no flag for this. */
-const inAnyCase = (pattern: string) => pattern.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
-
-const HeaderName = Schema.String.check(
-  Schema.isPattern(new RegExp(`^(?!${inAnyCase(RESERVED_HEADERS)})[!#$%&'*+.^_\`|~0-9A-Za-z-]+$`, "u"), {
-    expected: "a header name that is not part of the upgrade itself"
-  })
-)
-
-/**
- * Headers for the upgrade, but for those that it consists of itself.
- *
- * @category schemas
- * @since 0.2.0
- */
-export const Headers = Schema.Record(
-  HeaderName,
-  Schema.String.check(Schema.isPattern(/^[\t\x20-\x7e]*$/u, { expected: "a header value of printable ASCII" }))
-).annotate({ messageUnexpectedKey: "Expected a header name that is not part of the upgrade itself" })
-
-/**
- * What the operator says of one ingress: its sources instead of the
- * manifest's, headers for the upgrade, reconnecting, staleness in
- * milliseconds (0: off).
- *
- * @category schemas
- * @since 0.1.0
- */
-export const SourceSettings = Wire.struct({
-  urls: Schema.optionalKey(Schema.Array(Schema.String)),
-  headers: Schema.optionalKey(Headers),
-  reconnect: Schema.optionalKey(ReconnectSettings),
-  staleAfterMs: millis(0, DAY, 0)
-}).annotate({ identifier: "SourceSettings" })
-
-/**
- * @category models
- * @since 0.1.0
- */
-export type SourceSettings = typeof SourceSettings.Type
+export { Headers, ReconnectSettings, reconnectDefaults, SourceSettings } from "./SourceSettings.ts"
 
 /**
  * What the operator allows. Where `id`, `version` or `digest` are repeated
@@ -122,6 +43,23 @@ export const Grants = Schema.Struct({
  */
 export type Grants = typeof Grants.Type
 
+const fields = {
+  package: Schema.optionalKey(Schema.String),
+  id: PluginRef.QualifiedId,
+  instance: Schema.optionalKey(PluginRef.InstanceName),
+  version: PluginRef.Version,
+  digest: PluginRef.Digest,
+  surfaces: Schema.optionalKey(Schema.Array(Name)),
+  limits: Schema.optionalKey(PluginLimits),
+  config: Schema.Json.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  grants: Grants.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+}
+
+const secretsOf = <Text extends Schema.Constraint>(text: Text) =>
+  Schema.Record(Name, text).annotate({
+    messageUnexpectedKey: "Expected the name of a secret, of letters, digits, '.', '_' and '-'"
+  })
+
 /**
  * The schema of one `[[plugins.enabled]]` entry.
  *
@@ -129,23 +67,30 @@ export type Grants = typeof Grants.Type
  * @since 0.1.0
  */
 export const Enablement = Schema.Struct({
-  package: Schema.optionalKey(Schema.String),
-  id: PluginRef.QualifiedId,
-  instance: Schema.optionalKey(PluginRef.InstanceName),
-  version: PluginRef.Version,
-  digest: PluginRef.Digest,
-  surfaces: Schema.optionalKey(Schema.Array(Name)),
-  config: Schema.Json.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-  secrets: Schema.Record(Schema.String, FromOutside).pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-  grants: Grants.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-  sources: Schema.Record(Schema.String, SourceSettings).pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+  ...fields,
+  secrets: secretsOf(Outside).pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
+  sources: Schema.Record(Schema.String, SourceSettings.SourceSettings).pipe(
+    Schema.withDecodingDefaultKey(Effect.succeed({}))
+  )
 }).annotate({ identifier: "Enablement" })
 
+/** What a program makes may hold values where a written one says where they are. */
+const Made = Schema.toType(
+  Schema.Struct({
+    ...fields,
+    secrets: secretsOf(OutsideOrValue),
+    sources: Schema.Record(Schema.String, SourceSettings.SourceSettingsMade)
+  })
+)
+
 /**
+ * An enablement: one that was decoded, or one that a program made, which may
+ * hold secrets themselves.
+ *
  * @category models
  * @since 0.1.0
  */
-export type Enablement = typeof Enablement.Type
+export type Enablement = typeof Made.Type
 
 /**
  * An enablement as it is written.
@@ -164,7 +109,19 @@ export type Encoded = typeof Enablement.Encoded
 export const refOf = (enablement: { readonly id: string; readonly instance?: string | undefined }): string =>
   PluginRef.make(enablement.id, enablement.instance)
 
-/** What occurs twice though it is a name: the same source, a header that differs by case only. */
+/**
+ * What no schema says: what occurs twice though it is a name (the same source, a header that differs by case only), and
+ * what stands for a text from outside and doesn't say which.
+ */
+const beside = (input: unknown): ReadonlyArray<Wire.Problem> => [...repeated(input), ...unnamed(input)]
+
+const unnamed = (input: unknown): ReadonlyArray<Wire.Problem> =>
+  FromOutside.placesIn(Repeats.ownOf(input, "config"), ["config"]).flatMap(({ path, source }) =>
+    isOutside(source) ? [] : [{ path: Wire.formatPath(path), message: "Expected the name of a variable or file" }]
+  )
+
+const isOutside = Schema.is(Outside)
+
 const repeated = (input: unknown): ReadonlyArray<Wire.Problem> =>
   Repeats.tableOf(input, "sources").flatMap(([ingress, settings]) => [
     ...Repeats.sources(["sources", ingress, "urls"], Repeats.listOf(settings, "urls")),
@@ -177,7 +134,7 @@ const repeated = (input: unknown): ReadonlyArray<Wire.Problem> =>
 
 const invalid = (problems: ReadonlyArray<Wire.Problem>) => new ManifestInvalid({ subject: "enablement", problems })
 
-const decodeWire = Wire.decoder(Enablement, { problems: repeated })
+const decodeWire = Wire.decoder(Enablement, { problems: beside })
 
 /**
  * Decodes an enablement as it is written, for example an entry of a host file,
@@ -186,7 +143,7 @@ const decodeWire = Wire.decoder(Enablement, { problems: repeated })
  * @category decoding
  * @since 0.1.0
  */
-export const decode = (input: unknown): Result.Result<Enablement, ManifestInvalid> =>
+export const decode = (input: unknown): Result.Result<typeof Enablement.Type, ManifestInvalid> =>
   Result.mapError(decodeWire(input), invalid)
 
 /**
@@ -202,8 +159,8 @@ export interface Options extends Omit<Partial<Enablement>, "grants" | "sources">
   readonly digest: string
   readonly grants?: Partial<Grants>
   readonly sources?: {
-    readonly [ingress: string]: Omit<Partial<SourceSettings>, "reconnect"> & {
-      readonly reconnect?: Partial<ReconnectSettings>
+    readonly [ingress: string]: Omit<Partial<SourceSettings.SourceSettings>, "reconnect"> & {
+      readonly reconnect?: Partial<SourceSettings.ReconnectSettings>
     }
   }
 }
@@ -243,7 +200,7 @@ const sourceOver = (given: unknown): unknown =>
   over(
     { staleAfterMs: 0 },
     Repeats.isTable(given) && Object.hasOwn(given, "reconnect")
-      ? { ...given, reconnect: over(reconnectDefaults, Repeats.ownOf(given, "reconnect")) }
+      ? { ...given, reconnect: over(SourceSettings.reconnectDefaults, Repeats.ownOf(given, "reconnect")) }
       : given
   )
 
@@ -261,7 +218,7 @@ const complete = (options: unknown): unknown => {
   }
 }
 
-const decodeOptions = Wire.decoder(Schema.toType(Enablement), { prepare: complete, problems: repeated })
+const decodeOptions = Wire.decoder(Made, { prepare: complete, problems: beside })
 
 /**
  * Enables a package with everything granted that its manifest asks for: for

@@ -12,6 +12,7 @@ import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import { HOST, PATH } from "./internal/forms.ts"
+import { Name } from "./Permission.ts"
 import * as SocketUrl from "./SocketUrl.ts"
 
 // The constraints are what property tests draw from: hardly any text at random is a host, or a path.
@@ -70,7 +71,7 @@ const PerMinute = Wire.wholeNumber(0, Number.MAX_SAFE_INTEGER)
 /**
  * A target that an operator grants. `privateAddresses` says whether a granted
  * *name* may resolve to a loopback, private or unique-local address; a rate of
- * 0 is none.
+ * 0 is none; `secrets` are those of the entry that may go there.
  *
  * @category schemas
  * @since 0.1.0
@@ -79,7 +80,8 @@ export const GrantedTarget = Wire.struct({
   ...fields,
   privateAddresses: Schema.optionalKey(Schema.Boolean),
   sendsPerMinute: Schema.optionalKey(PerMinute),
-  sendBytesPerMinute: Schema.optionalKey(PerMinute)
+  sendBytesPerMinute: Schema.optionalKey(PerMinute),
+  secrets: Schema.optionalKey(Schema.Array(Name))
 }).annotate({ identifier: "GrantedTarget" })
 
 /**

@@ -158,7 +158,7 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
 ]
 
 /** What none can say of an entry of a host file beside that. */
-const OF_ENABLEMENTS = /^Expected a header that occurs once, in whichever case$/
+const OF_ENABLEMENTS = /^Expected (?:a header that occurs once, in whichever case|the name of a variable or file)$/
 
 const isException = ({ message }: Wire.Problem) =>
   OF_ENABLEMENTS.test(message) || EXCEPTIONS.some((exception) => exception.message.test(message))

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import { Enablement } from "mooring"
@@ -16,7 +17,8 @@ const EXAMPLE = {
   version: "0.1.0",
   digest: DIGEST,
   surfaces: ["service", "ingress"],
-  config: { greeting: "hello", room: { env: "ROOM" } },
+  limits: { dispatch_deadline_ms: 2000 },
+  config: { greeting: "hello", room: { from_env: "ROOM" } },
   secrets: { key: { env: "GATEWAY_KEY" }, other: { file: "/run/secrets/key" } },
   grants: {
     permissions: [
@@ -32,14 +34,18 @@ const EXAMPLE = {
         subprotocols: [],
         private_addresses: false,
         sends_per_minute: 6000,
-        send_bytes_per_minute: 67108864
+        send_bytes_per_minute: 67108864,
+        secrets: ["key"]
       }
     ]
   },
   sources: {
     gateway: {
       urls: ["ws://127.0.0.1:7700/gateway/CP_17?key={key}"],
-      headers: { authorization: "Basic {key}" },
+      headers: { authorization: "Bearer {key}" },
+      tls: { ca: { file: "ca.pem" }, cert: { file: "c.pem" }, key: { file: "k.pem" }, server_name: "hub" },
+      compression: false,
+      limits: { max_message_bytes: 262144 },
       reconnect: {
         policy: "backoff",
         initial_ms: 1000,
@@ -81,7 +87,10 @@ const once = <A>(items: ReadonlyArray<A>, nameOf: (item: A) => string) => [
   ...new Map(items.map((item) => [nameOf(item), item])).values()
 ]
 
-const sourceOnce = ({ headers, urls, ...rest }: Enablement.SourceSettings): Enablement.SourceSettings => ({
+/** An enablement as a host file has it, with no value in it. */
+type Written = (typeof Enablement.Enablement)["Type"]
+
+const sourceOnce = ({ headers, urls, ...rest }: Written["sources"][string]): Written["sources"][string] => ({
   ...rest,
   ...(urls === undefined ? {} : { urls: once(urls, (url) => url.replace(/^websocket:/, "")) }),
   ...(headers === undefined
@@ -89,7 +98,7 @@ const sourceOnce = ({ headers, urls, ...rest }: Enablement.SourceSettings): Enab
     : { headers: Object.fromEntries(once(Object.entries(headers), ([name]) => name.toLowerCase())) })
 })
 
-const namesOnce = (enablement: Enablement.Enablement): Enablement.Enablement => ({
+const namesOnce = (enablement: Written): Written => ({
   ...enablement,
   sources: Object.fromEntries(Object.entries(enablement.sources).map(([name, source]) => [name, sourceOnce(source)]))
 })
@@ -98,7 +107,8 @@ describe("Enablement", () => {
   it("decodes the example of the contract", () => {
     const enablement = Result.getOrThrow(Enablement.decode(EXAMPLE))
     assert.strictEqual(Enablement.refOf(enablement), "project:example.echo#cp17")
-    assert.deepStrictEqual(enablement.config, EXAMPLE.config)
+    assert.deepStrictEqual(enablement.limits, { dispatchDeadlineMs: 2000 })
+    assert.deepStrictEqual<unknown>(enablement.config, EXAMPLE.config)
     assert.deepStrictEqual(enablement.secrets, EXAMPLE.secrets)
     assert.deepStrictEqual(enablement.grants.websocket, [
       {
@@ -109,13 +119,17 @@ describe("Enablement", () => {
         subprotocols: [],
         privateAddresses: false,
         sendsPerMinute: 6000,
-        sendBytesPerMinute: 67108864
+        sendBytesPerMinute: 67108864,
+        secrets: ["key"]
       }
     ])
     assert.deepStrictEqual(enablement.sources, {
       gateway: {
         urls: EXAMPLE.sources.gateway.urls,
         headers: EXAMPLE.sources.gateway.headers,
+        tls: { ca: { file: "ca.pem" }, cert: { file: "c.pem" }, key: { file: "k.pem" }, serverName: "hub" },
+        compression: false,
+        limits: { maxMessageBytes: 262144 },
         reconnect: {
           policy: "backoff",
           initialMs: 1000,
@@ -213,6 +227,57 @@ describe("Enablement", () => {
         secret
       )
     }
+  })
+
+  it("lists what is wrong with secrets, TLS and limits, each with its key path", () => {
+    const paths = pathsOf({
+      ...MINIMAL,
+      limits: { dispatch_deadline_ms: 0, max_message_bytes: 1, timers_per_plugin: 1.5, connections_per_host: 1 },
+      config: {
+        a: { from_env: 1 },
+        b: [{ from_file: null }],
+        c: { from_env: "A", from_file: "b" },
+        d: { from_env: "" }
+      },
+      secrets: { a: { env: "" }, b: { file: "a\0b" }, c: { env: "A=B" }, "a b": { env: "A" }, "": { env: "A" } },
+      grants: { websocket: [{ scheme: "ws", host: "h", path_prefixes: [], secrets: ["a b", 1] }] },
+      sources: {
+        gateway: {
+          tls: { ca: "ca.pem", cert: { from_file: "c" }, key: { file: "" }, server_name: "", min_version: "1.3" },
+          compression: "yes",
+          limits: { dispatch_deadline_ms: 1, ping_interval_ms: -1, send_text_bytes: "1" }
+        }
+      }
+    })
+    // A text from outside is one of two forms, and says what is wrong with either.
+    assert.deepStrictEqual(
+      [...new Set(paths.map((path) => path.replace(/\.(?:env|file|from_file)$/, "")))].toSorted(),
+      [
+        "config.a",
+        "config.b[0]",
+        "config.d",
+        "grants.websocket[0].secrets[0]",
+        "grants.websocket[0].secrets[1]",
+        "limits.connections_per_host",
+        "limits.dispatch_deadline_ms",
+        "limits.max_message_bytes",
+        "limits.timers_per_plugin",
+        "secrets.",
+        "secrets.a",
+        "secrets.a b",
+        "secrets.b",
+        "secrets.c",
+        "sources.gateway.compression",
+        "sources.gateway.limits.dispatch_deadline_ms",
+        "sources.gateway.limits.ping_interval_ms",
+        "sources.gateway.limits.send_text_bytes",
+        "sources.gateway.tls.ca",
+        "sources.gateway.tls.cert",
+        "sources.gateway.tls.key",
+        "sources.gateway.tls.min_version",
+        "sources.gateway.tls.server_name"
+      ]
+    )
   })
 
   it("refuses unknown keys wherever they stand", () => {
@@ -439,6 +504,22 @@ describe("Enablement.make", () => {
     }
   })
 
+  it("takes values themselves where a host file says where they are, and doesn't show them", () => {
+    const key = Redacted.make("SECRET123")
+    const made = Result.getOrThrow(
+      madeOf({ ...MINIMAL, secrets: { key, other: { env: "A" } }, sources: { a: { tls: { key } } } })
+    )
+    const secret = made.secrets["key"]
+    assert.isTrue(Redacted.isRedacted(secret) && Redacted.value(secret) === "SECRET123")
+    assert.deepStrictEqual<unknown>(made.sources["a"]?.tls, { key })
+    assert.notInclude(JSON.stringify(made), "SECRET123")
+    assert.deepStrictEqual(
+      pathsOfMade({ ...MINIMAL, secrets: { key: Redacted.make(1), other: "plain" } }).length > 1,
+      true
+    )
+    assert.isNotEmpty(pathsOf({ ...MINIMAL, secrets: { key } }))
+  })
+
   it("gives a copy, which nobody else can change", () => {
     const config = { room: { name: "a" } }
     const permissions = [{ kind: "service" as const, name: "main" }]
@@ -452,7 +533,8 @@ describe("Enablement.make", () => {
   it.effect.prop(
     "gives back what it is given where that is whole",
     { enablement: Arbitrary.map(Arbitrary.schema(Enablement.Enablement), namesOnce) },
-    ({ enablement }) => Effect.sync(() => assert.deepStrictEqual(madeOf(enablement), Result.succeed(enablement))),
+    ({ enablement }) =>
+      Effect.sync(() => assert.deepStrictEqual<unknown>(madeOf(enablement), Result.succeed(enablement))),
     { arbitrary: { runs: 100 } }
   )
 })

@@ -45,12 +45,19 @@ export const enablement = {
   digest: DIGEST,
   surfaces: ["service", "ingress"],
   config: { greeting: "hello", room: { from_env: "ROOM" } },
-  secrets: { key: { env: "GATEWAY_KEY" } },
-  grants: { permissions, websocket: [{ ...target, private_addresses: false, sends_per_minute: 6000 }] },
+  limits: { dispatch_deadline_ms: 2000, timers_per_plugin: 0 },
+  secrets: { key: { env: "GATEWAY_KEY" }, other: { file: "/run/secrets/other" } },
+  grants: {
+    permissions,
+    websocket: [{ ...target, private_addresses: false, sends_per_minute: 6000, secrets: ["key"] }]
+  },
   sources: {
     gateway: {
       urls: ["ws://127.0.0.1:7700/gateway/CP_17?key={key}"],
-      headers: { authorization: "Bearer x" },
+      headers: { authorization: "Bearer {key}" },
+      tls: { ca: { file: "ca.pem" }, cert: { file: "c.pem" }, key: { env: "KEY" }, server_name: "hub" },
+      compression: true,
+      limits: { max_message_bytes: 262_144, ping_interval_ms: 0 },
       reconnect: { policy: "backoff", initial_ms: 1000, stop_codes: [1008], close_code: 1001 },
       stale_after_ms: 0
     }

@@ -17,6 +17,8 @@ const CANDIDATES: ReadonlyArray<Json> = [
   1,
   100,
   1000,
+  65_536,
+  16_777_216,
   "example",
   "1.2.3",
   `sha256:${"0".repeat(64)}`,

@@ -1,0 +1,126 @@
+/**
+ * What the operator says of the sources of one ingress: which they are, how
+ * they are dialled, and with what bounds.
+ *
+ * @since 0.3.0
+ */
+import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
+import * as Wire from "../internal/wire.ts"
+import { SourceLimits } from "../limits/Limits.ts"
+import { HostCloseCode, PeerCloseCode } from "./Manifest.ts"
+import { Outside, OutsideOrValue } from "./Outside.ts"
+
+const millis = (minimum: number, maximum: number, initial: number) =>
+  Wire.wholeNumber(minimum, maximum).pipe(Schema.withDecodingDefaultKey(Effect.succeed(initial)))
+
+const DAY = 86_400_000
+
+/**
+ * When and how often a source is dialled again. Times in milliseconds;
+ * `maxAttempts` counts dials per `windowMs`, 0 is unlimited. Given
+ * `stopCodes` and `closeCode` replace those of the manifest.
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const ReconnectSettings = Wire.struct({
+  policy: Schema.Literals(["backoff", "never"]).pipe(Schema.withDecodingDefaultKey(Effect.succeed("backoff"))),
+  initialMs: millis(1, DAY, 1000),
+  maxMs: millis(1, DAY, 60_000),
+  stableMs: millis(0, DAY, 30_000),
+  maxAttempts: millis(0, 1_000_000, 0),
+  windowMs: millis(1000, DAY, 600_000),
+  stopCodes: Schema.optionalKey(Schema.Array(PeerCloseCode)),
+  closeCode: Schema.optionalKey(HostCloseCode)
+}).annotate({ identifier: "ReconnectSettings" })
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type ReconnectSettings = typeof ReconnectSettings.Type
+
+/**
+ * The settings of a source that the operator says nothing about.
+ *
+ * @category defaults
+ * @since 0.1.0
+ */
+export const reconnectDefaults: ReconnectSettings = Schema.decodeUnknownSync(ReconnectSettings)({})
+
+// What the upgrade itself consists of (RFC 6455, section 4.1, and RFC 9110, section 7.6.1) is not the operator's to set.
+const RESERVED_HEADERS =
+  "(?:host|connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|te|trailer|keep-alive|proxy-.*)$"
+
+/** JSON Schema has no flag for this. */
+const inAnyCase = (pattern: string) => pattern.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
+
+const HeaderName = Schema.String.check(
+  Schema.isPattern(new RegExp(`^(?!${inAnyCase(RESERVED_HEADERS)})[!#$%&'*+.^_\`|~0-9A-Za-z-]+$`, "u"), {
+    expected: "a header name that is not part of the upgrade itself"
+  })
+)
+
+/**
+ * Headers for the upgrade, but for those that it consists of itself.
+ *
+ * @category schemas
+ * @since 0.2.0
+ */
+export const Headers = Schema.Record(
+  HeaderName,
+  Schema.String.check(Schema.isPattern(/^[\t\x20-\x7e]*$/u, { expected: "a header value of printable ASCII" }))
+).annotate({ messageUnexpectedKey: "Expected a header name that is not part of the upgrade itself" })
+
+const ServerName = Schema.String.check(
+  Schema.isPattern(/^[0-9A-Za-z._-]{1,253}$/u, { expected: "the name of a server" })
+)
+
+/**
+ * One schema for what is written and one for what a program makes: they differ
+ * in where a text may come from.
+ */
+const settingsOf = <Text extends Schema.Constraint>(text: Text) =>
+  Wire.struct({
+    urls: Schema.optionalKey(Schema.Array(Schema.String)),
+    headers: Schema.optionalKey(Headers),
+    tls: Schema.optionalKey(
+      Wire.struct({
+        ca: Schema.optionalKey(text),
+        cert: Schema.optionalKey(text),
+        key: Schema.optionalKey(text),
+        serverName: Schema.optionalKey(ServerName)
+      })
+    ),
+    compression: Schema.optionalKey(Schema.Boolean),
+    limits: Schema.optionalKey(SourceLimits),
+    reconnect: Schema.optionalKey(ReconnectSettings),
+    staleAfterMs: millis(0, DAY, 0)
+  }).annotate({ identifier: "SourceSettings" })
+
+/**
+ * What the operator says of one ingress, as it is written: its sources instead
+ * of the manifest's, headers for the upgrade, TLS (PEM texts, and the name that
+ * the server's certificate has to have), whether permessage-deflate is offered,
+ * limits of its own, reconnecting, staleness in milliseconds (0: off).
+ *
+ * @category schemas
+ * @since 0.1.0
+ */
+export const SourceSettings = settingsOf(Outside)
+
+/**
+ * The same as a program makes it, with values in place of variables and files
+ * where it has them.
+ *
+ * @category schemas
+ * @since 0.3.0
+ */
+export const SourceSettingsMade = settingsOf(OutsideOrValue)
+
+/**
+ * @category models
+ * @since 0.1.0
+ */
+export type SourceSettings = typeof SourceSettingsMade.Type
