@@ -42,10 +42,18 @@ export interface Socket {
   readonly peerCertificateExpiresAt: number | null
   /** Bytes that were sent and that the system hasn't taken yet. */
   readonly bufferedAmount: () => number
-  /** Sends one text frame. `failed` is called if it can't be written later. */
-  readonly send: (text: string, failed: () => void) => void
-  readonly ping: () => void
-  readonly pong: (data: Uint8Array) => void
+  /** All bytes that were read from the network so far, whether or not they made a frame. */
+  readonly bytesRead: () => number
+  /**
+   * Sends one text frame. `written` is called exactly once, in the order of the
+   * sends: when the system has all of its bytes, or as failed when they can't be
+   * written any more, maybe only after the end.
+   */
+  readonly send: (text: string, written: (failed: boolean) => void) => void
+  /** Sends a ping of at most 125 bytes. `written` is called when the system has it, and never if it can't be written. */
+  readonly ping: (payload: Uint8Array, written: () => void) => void
+  /** Answers a ping, and tells likewise. */
+  readonly pong: (payload: Uint8Array, written: () => void) => void
   readonly read: (mode: ReadMode) => void
   /** Starts the closing handshake. */
   readonly close: (code: number, reason: string) => void
@@ -66,7 +74,7 @@ export interface SocketEvents {
   readonly text: (text: string, bytes: number) => void
   readonly binary: (bytes: number) => void
   readonly ping: (data: Uint8Array) => void
-  readonly pong: () => void
+  readonly pong: (data: Uint8Array) => void
   /** A close frame was sent or came: nothing can be sent any more, and the end is to follow. */
   readonly closing: () => void
   /** Why the connection is about to end, where that is known. */

@@ -8,17 +8,21 @@ import type { ConnectionError } from "../connection/ConnectionError.ts"
 import type { ReadMode, Socket, SocketEvents } from "../connection/WebSocketClient.ts"
 import type { AuthorizedTarget } from "../grants/Grants.ts"
 import type { Bell } from "./internal/bell.ts"
+import { Outbox } from "./internal/outbox.ts"
 
 type Frame =
   | { readonly kind: "texts"; readonly texts: ReadonlyArray<string> }
   | { readonly kind: "binary"; readonly bytes: number }
   | { readonly kind: "ping"; readonly data: Uint8Array }
-  | { readonly kind: "pong" }
+  | { readonly kind: "pong"; readonly data: Uint8Array }
+  | { readonly kind: "bytes"; readonly bytes: number }
   | { readonly kind: "failure"; readonly cause: ConnectionError }
   | { readonly kind: "end"; readonly code: number; readonly reason: string; readonly clean: boolean }
 
 const utf8 = new TextEncoder()
 const NO_CODE = 1005
+// The head of a short frame (RFC 6455, section 5.2).
+const HEAD_BYTES = 2
 
 /** @internal The code of an end without a close frame (RFC 6455, section 7.1.5). */
 export const NO_CLOSE_FRAME = 1006
@@ -30,12 +34,12 @@ export const NO_CLOSE_FRAME = 1006
  * @since 0.1.0
  */
 export class Remote {
-  /** The texts that the host sent. */
+  /** The texts that the host handed to its socket. */
   readonly sent: Array<string> = []
-  /** The pongs that the host sent. */
+  /** The payloads of the pongs that the host handed to its socket. */
   readonly pongs: Array<Uint8Array> = []
-  /** How many pings the host sent. */
-  pings = 0
+  /** The payloads of the pings that arrived here. */
+  readonly pings: Array<Uint8Array> = []
   /** The host's close frame, once it sent one. */
   closeFrame: { readonly code: number; readonly reason: string } | null = null
   /** How the host reads. What is sent while it doesn't waits in the network. */
@@ -44,9 +48,9 @@ export class Remote {
   readonly #events: SocketEvents
   readonly #bell: Bell
   readonly #network: Array<Frame> = []
-  readonly #unwritten: Array<() => void> = []
-  #draining = true
-  #buffered = 0
+  readonly #outbox = new Outbox()
+  #bytesRead = 0
+  #answersPings = true
   #answersClose = true
 
   constructor(events: SocketEvents, bell: Bell) {
@@ -73,9 +77,24 @@ export class Remote {
     this.#transmit({ kind: "ping", data })
   }
 
-  /** Sends a pong that nobody asked for. */
-  pong(): void {
-    this.#transmit({ kind: "pong" })
+  /** Sends a pong, asked for or not. */
+  pong(data: Uint8Array = new Uint8Array()): void {
+    this.#transmit({ kind: "pong", data })
+  }
+
+  /** Sends so many bytes of a frame that isn't whole yet. */
+  sendBytes(bytes: number): void {
+    this.#transmit({ kind: "bytes", bytes })
+  }
+
+  /** Answers no ping from now on; `pong` can do so later, and with another payload. */
+  ignorePings(): void {
+    this.#answersPings = false
+  }
+
+  /** Answers pings as they arrive, which it does from the start. */
+  answerPings(): void {
+    this.#answersPings = true
   }
 
   /** Closes with a close frame; without a code it has none. */
@@ -89,16 +108,29 @@ export class Remote {
     this.#transmit({ kind: "end", code: NO_CLOSE_FRAME, reason: "", clean: false })
   }
 
-  /** Takes nothing more: what the host sends stays in its buffer. */
+  /** Takes nothing more: what the host sends stays in its buffer, a close frame behind it. */
   stopDraining(): void {
-    this.#draining = false
+    this.#outbox.stop()
+  }
+
+  /** Takes so many bytes of the payloads that wait, while it takes nothing by itself. */
+  takeBytes(bytes: number): void {
+    this.#outbox.takeBytes(bytes)
+  }
+
+  /** Takes so many of the texts that wait, and what lies between them, while it takes nothing by itself. */
+  takeTexts(texts: number): void {
+    this.#outbox.takeTexts(texts)
+  }
+
+  /** What waits in the host's buffer, and what it sends from now on, can't be written; it learns nothing else. */
+  failWrites(): void {
+    this.#outbox.fail()
   }
 
   /** Takes what the host's buffer holds, and all that comes. */
   drain(): void {
-    this.#draining = true
-    this.#buffered = 0
-    this.#unwritten.length = 0
+    this.#outbox.goOn()
   }
 
   /** Doesn't answer the host's close frame. */
@@ -125,14 +157,24 @@ export class Remote {
       subprotocol,
       remoteAddress: target.url.literal ? target.url.host : null,
       peerCertificateExpiresAt: null,
-      bufferedAmount: () => this.#buffered,
-      send: (text, failed) => this.#accept(text, failed),
-      ping: () => {
-        this.pings++
+      bufferedAmount: () => this.#outbox.bytes,
+      bytesRead: () => this.#bytesRead,
+      send: (text, written) => {
+        if (!this.isOpen) return written(true)
+        this.sent.push(text)
+        this.#outbox.add(utf8.encode(text).length, true, written)
         this.#bell.ring()
       },
-      pong: (data) => {
-        this.pongs.push(data)
+      ping: (payload, written) =>
+        this.#control(payload, () => {
+          written()
+          this.pings.push(payload)
+          this.#bell.ring()
+          if (this.#answersPings) this.pong(payload)
+        }),
+      pong: (payload, written) => {
+        if (this.isOpen) this.pongs.push(payload)
+        this.#control(payload, written)
         this.#bell.ring()
       },
       read: (mode) => {
@@ -143,7 +185,9 @@ export class Remote {
         if (!this.isOpen || this.closeFrame !== null) return
         this.closeFrame = { code, reason }
         this.#bell.ring()
-        if (this.#answersClose) this.close(code, reason)
+        this.#outbox.add(2 + utf8.encode(reason).length, false, (failed) => {
+          if (!failed && this.#answersClose) this.close(code, reason)
+        })
       },
       terminate: () => this.end(NO_CLOSE_FRAME, "", false)
     }
@@ -154,20 +198,17 @@ export class Remote {
     if (!this.isOpen) return
     this.isOpen = false
     this.#network.length = 0
-    for (const failed of this.#unwritten.splice(0)) failed()
+    this.#outbox.fail()
     this.#events.closing()
     this.#events.closed(code, reason, clean)
     this.#bell.ring()
   }
 
-  #accept(text: string, failed: () => void): void {
+  #control(payload: Uint8Array, arrived: () => void): void {
     if (!this.isOpen) return
-    this.sent.push(text)
-    if (!this.#draining) {
-      this.#buffered += utf8.encode(text).length
-      this.#unwritten.push(failed)
-    }
-    this.#bell.ring()
+    this.#outbox.add(payload.length, false, (failed) => {
+      if (!failed) arrived()
+    })
   }
 
   #transmit(frame: Frame): void {
@@ -186,15 +227,25 @@ export class Remote {
 
   #read(frame: Frame): void {
     switch (frame.kind) {
-      case "texts":
-        for (const text of frame.texts) this.#events.text(text, utf8.encode(text).length)
+      case "texts": {
+        // They are all there before the first one is told.
+        const texts = frame.texts.map((text) => ({ text, bytes: utf8.encode(text).length }))
+        this.#bytesRead += texts.reduce((sum, { bytes }) => sum + HEAD_BYTES + bytes, 0)
+        for (const { bytes, text } of texts) this.#events.text(text, bytes)
         return
+      }
       case "binary":
+        this.#bytesRead += HEAD_BYTES + frame.bytes
         return this.#events.binary(frame.bytes)
       case "ping":
+        this.#bytesRead += HEAD_BYTES + frame.data.length
         return this.#events.ping(frame.data)
       case "pong":
-        return this.#events.pong()
+        this.#bytesRead += HEAD_BYTES + frame.data.length
+        return this.#events.pong(frame.data)
+      case "bytes":
+        this.#bytesRead += frame.bytes
+        return
       case "failure":
         return this.#events.failed(frame.cause)
       case "end":

@@ -79,6 +79,7 @@ const throwing = (members: ReadonlyArray<string>) => (_: unknown, __: unknown, e
     const end = () => events.closed(1000, "", true)
     const socket = {
       bufferedAmount: () => 0,
+      bytesRead: () => 0,
       send() {},
       ping() {},
       pong() {},

@@ -1026,6 +1026,7 @@ describe("what is sent", () => {
             "executed",
             "SendBufferFull"
           ])
+          remote.drain()
         })
     )
   )
@@ -1078,6 +1079,7 @@ describe("what is sent", () => {
           const row = yield* answered(remote)
           const [first, second, , last] = tagsOf(row.outputCommandResults)
           assert.deepStrictEqual([first, second, last], ["executed", "SendBufferFull", "SendRateLimited"])
+          rated.drain()
         })
     )
   )

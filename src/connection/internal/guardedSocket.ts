@@ -34,26 +34,38 @@ export class GuardedSocket implements Socket {
     return Number.MAX_SAFE_INTEGER
   }
 
-  send(text: string, failed: () => void): void {
+  /** One that can't say has read nothing. */
+  bytesRead(): number {
     try {
-      ignored(this.#socket.send(text, failed))
+      const bytes = this.#socket.bytesRead()
+      if (Number.isSafeInteger(bytes)) return bytes
+      this.#thrown(bytes)
     } catch (thrown) {
-      failed()
+      this.#thrown(thrown)
+    }
+    return 0
+  }
+
+  send(text: string, written: (failed: boolean) => void): void {
+    try {
+      ignored(this.#socket.send(text, written))
+    } catch (thrown) {
+      written(true)
       this.#thrown(thrown)
     }
   }
 
-  ping(): void {
+  ping(payload: Uint8Array, written: () => void): void {
     try {
-      ignored(this.#socket.ping())
+      ignored(this.#socket.ping(payload, written))
     } catch (thrown) {
       this.#thrown(thrown)
     }
   }
 
-  pong(data: Uint8Array): void {
+  pong(payload: Uint8Array, written: () => void): void {
     try {
-      ignored(this.#socket.pong(data))
+      ignored(this.#socket.pong(payload, written))
     } catch (thrown) {
       this.#thrown(thrown)
     }

@@ -79,7 +79,7 @@ export class Session implements SocketEvents {
     if (this.#socket === null) return
     this.#owner.totals.sentTextFrames++
     this.#owner.totals.unconfirmedFrames++
-    this.#socket.send(text, this.#sendFailed)
+    this.#socket.send(text, this.#written)
   }
 
   /** Delivers nothing more: what still arrives is counted as rejected. */
@@ -139,7 +139,7 @@ export class Session implements SocketEvents {
     if (!this.#takesControl() || this.#socket === null || !this.#delivering) return
     // A peer that pings and never reads gets no more answers than the buffer holds.
     const buffered = this.#socket.bufferedAmount() + data.length
-    if (buffered <= this.#owner.limits.sendBufferBytes) this.#socket.pong(data)
+    if (buffered <= this.#owner.limits.sendBufferBytes) this.#socket.pong(data, () => {})
   }
 
   readonly pong = (): void => {
@@ -162,8 +162,8 @@ export class Session implements SocketEvents {
     this.#finish()
   }
 
-  readonly #sendFailed = (): void => {
-    this.#owner.totals.sendFailures++
+  readonly #written = (failed: boolean): void => {
+    if (failed) this.#owner.totals.sendFailures++
   }
 
   readonly #read = (mode: ReadMode): void => {

@@ -76,7 +76,8 @@ export const upgrade = (
     })
     ws.on("open", () => {
       const remoteAddress = connected.remoteAddress ?? null
-      socket = new WsSocket(ws, { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(connected) }, turn)
+      const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(connected) }
+      socket = new WsSocket(ws, connected, agreed, turn)
       collectFrames(ws, limits, socket.received)
       opened()
       events.open(socket)
@@ -87,7 +88,7 @@ export const upgrade = (
       else events.text(data.toString(), data.length)
     })
     ws.on("ping", (data) => events.ping(data))
-    ws.on("pong", () => events.pong())
+    ws.on("pong", (data) => events.pong(data))
     ws.on("error", (error) => {
       if (socket === undefined) resume(Effect.fail(upgradeError(display, error, upgraded)))
       else {

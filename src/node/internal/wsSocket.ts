@@ -1,6 +1,7 @@
 /**
  * An open `ws` socket as the port has it, and the pace at which it is read.
  */
+import type * as Net from "node:net"
 import type { WebSocket } from "ws"
 import type { ReadMode, Socket } from "../../connection/WebSocketClient.ts"
 
@@ -28,24 +29,32 @@ export class Turn {
 /** What is known of a socket when it opens, and stays so. */
 type Agreed = Pick<Socket, "subprotocol" | "remoteAddress" | "peerCertificateExpiresAt">
 
+type Written = (error?: Error | null) => void
+
+// What a client sends is masked (RFC 6455, section 5.3), which is the default.
+const MASKED = undefined
+
+const isFailure = (error: unknown): boolean => error !== undefined && error !== null
+
 export class WsSocket implements Socket {
   readonly subprotocol: string | null
   readonly remoteAddress: string | null
   readonly peerCertificateExpiresAt: number | null
   readonly #ws: WebSocket
+  readonly #connected: Pick<Net.Socket, "bytesRead">
   readonly #turn: Turn
   #mode: ReadMode = "full"
   #held = false
   #slow: NodeJS.Timeout | undefined = undefined
   #seen = -1
   #bytes = 0
-  #failed: () => void = () => {}
-  readonly #written = (error?: Error | null): void => {
-    if (error !== undefined && error !== null) this.#failed()
-  }
+  /** Whom the last send is to tell; kept, so that a send costs no closure where it is the same one every time. */
+  #told: (failed: boolean) => void = () => {}
+  #written: Written = () => {}
 
-  constructor(ws: WebSocket, agreed: Agreed, turn: Turn) {
+  constructor(ws: WebSocket, connected: Pick<Net.Socket, "bytesRead">, agreed: Agreed, turn: Turn) {
     this.#ws = ws
+    this.#connected = connected
     this.#turn = turn
     this.subprotocol = agreed.subprotocol
     this.remoteAddress = agreed.remoteAddress
@@ -54,14 +63,25 @@ export class WsSocket implements Socket {
 
   readonly bufferedAmount = (): number => this.#ws.bufferedAmount
 
-  readonly send = (text: string, failed: () => void): void => {
-    this.#failed = failed
+  readonly bytesRead = (): number => this.#connected.bytesRead
+
+  readonly send = (text: string, written: (failed: boolean) => void): void => {
+    if (this.#told !== written) {
+      this.#told = written
+      this.#written = (error) => written(isFailure(error))
+    }
     this.#ws.send(text, this.#written)
   }
 
-  readonly ping = (): void => this.#ws.ping()
+  readonly ping = (payload: Uint8Array, written: () => void): void =>
+    this.#ws.ping(payload, MASKED, (error: unknown) => {
+      if (!isFailure(error)) written()
+    })
 
-  readonly pong = (data: Uint8Array): void => this.#ws.pong(data)
+  readonly pong = (payload: Uint8Array, written: () => void): void =>
+    this.#ws.pong(payload, MASKED, (error: unknown) => {
+      if (!isFailure(error)) written()
+    })
 
   readonly close = (code: number, reason: string): void => this.#ws.close(code, reason)
 

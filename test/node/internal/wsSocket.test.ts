@@ -7,24 +7,34 @@ const HALF = 32_768
 
 const agreed = { subprotocol: "v1", remoteAddress: "127.0.0.1", peerCertificateExpiresAt: 7 }
 
+type Done = (error?: Error | null) => void
+
+const NOTHING = () => {}
+
 /** A `ws` that writes down what it is told, as far as this needs one. */
 const play = (turn = new Turn()) => {
   const calls: Array<string> = []
-  let written: ((error?: Error | null) => void) | undefined
+  let written: Done | undefined
   const ws = {
     bufferedAmount: 7,
     pause: () => calls.push("pause"),
     resume: () => calls.push("resume"),
-    ping: () => calls.push("ping"),
-    pong: (data: Uint8Array) => calls.push(`pong ${data.length}`),
+    ping: (data: Uint8Array, mask: undefined, done: Done) => {
+      calls.push(`ping ${data.length} ${mask}`)
+      written = done
+    },
+    pong: (data: Uint8Array, mask: undefined, done: Done) => {
+      calls.push(`pong ${data.length} ${mask}`)
+      written = done
+    },
     close: (code: number, reason: string) => calls.push(`close ${code} ${reason}`),
     terminate: () => calls.push("terminate"),
-    send: (text: string, done: (error?: Error | null) => void) => {
+    send: (text: string, done: Done) => {
       calls.push(`send ${text}`)
       written = done
     }
   }
-  const socket = new WsSocket(ws as unknown as WebSocket, agreed, turn)
+  const socket = new WsSocket(ws as unknown as WebSocket, { bytesRead: 123 }, agreed, turn)
   return { socket, calls: () => calls.splice(0), written: (error?: Error | null) => written?.(error) }
 }
 
@@ -37,26 +47,43 @@ afterEach(() => void vi.useRealTimers())
 describe("an open socket", () => {
   it("hands on what is asked of it", () => {
     const { calls, socket } = play()
-    socket.ping()
-    socket.pong(new Uint8Array(3))
+    socket.ping(new Uint8Array(2), NOTHING)
+    socket.pong(new Uint8Array(3), NOTHING)
     socket.close(4000, "bye")
     socket.terminate()
-    assert.deepStrictEqual(calls(), ["ping", "pong 3", "close 4000 bye", "terminate"])
+    assert.deepStrictEqual(calls(), ["ping 2 undefined", "pong 3 undefined", "close 4000 bye", "terminate"])
     assert.deepInclude(socket, agreed)
     assert.strictEqual(socket.bufferedAmount(), 7)
+    assert.strictEqual(socket.bytesRead(), 123)
   })
 
-  it("tells of a send that could not be written, and of no other", () => {
+  it("tells whoever sent a text what became of it", () => {
     const { calls, socket, written } = play()
-    let failed = 0
-    socket.send("a", () => failed++)
-    assert.deepStrictEqual(calls(), ["send a"])
+    const told: Array<string> = []
+    const tell = (failed: boolean) => told.push(`one ${failed}`)
+    socket.send("a", tell)
     written()
+    socket.send("b", tell)
     written(null)
-    assert.strictEqual(failed, 0)
+    socket.send("c", (failed) => told.push(`other ${failed}`))
     written(new Error("EPIPE"))
-    assert.strictEqual(failed, 1)
+    socket.send("d", tell)
+    written(new Error("EPIPE"))
+    assert.deepStrictEqual(calls(), ["send a", "send b", "send c", "send d"])
+    assert.deepStrictEqual(told, ["one false", "one false", "other true", "one true"])
   })
+
+  for (const kind of ["ping", "pong"] as const) {
+    it(`tells when a ${kind} was written, and not when it can't be`, () => {
+      const { socket, written } = play()
+      let times = 0
+      socket[kind](new Uint8Array(1), () => times++)
+      written()
+      assert.strictEqual(times, 1)
+      written(new Error("EPIPE"))
+      assert.strictEqual(times, 1)
+    })
+  }
 })
 
 describe("the pace of reading", () => {
