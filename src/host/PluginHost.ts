@@ -28,6 +28,7 @@ import { HeapLimit } from "../limits/HeapLimit.ts"
 import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
+import * as HadTime from "../time/HadTime.ts"
 import type { HostStatus, PluginStatus } from "./HostStatus.ts"
 import { ChangeLog } from "./internal/changeLog.ts"
 import * as Document from "./internal/document.ts"
@@ -196,7 +197,8 @@ const sharedOf = Effect.fnUntraced(function* (
       feeds.changed()
     },
     changeLog: new ChangeLog(yield* LogLines.make({ monotonic: monotonic(clock), activity })),
-    turnNow: yield* turnClock(clock)
+    turnNow: yield* turnClock(clock),
+    time: yield* HadTime.make
   }
 })
 

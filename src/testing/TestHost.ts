@@ -22,6 +22,7 @@ import * as PluginHost from "../host/PluginHost.ts"
 import type { LimitsInvalid } from "../limits/Limits.ts"
 import * as Enablement from "../manifest/Enablement.ts"
 import * as FakeWebSocket from "./FakeWebSocket.ts"
+import * as Standstill from "./Standstill.ts"
 
 /**
  * What a test host runs.
@@ -84,7 +85,8 @@ export const layer = ({
   return failingFast(PluginHost.layer({ ...options, enabled })).pipe(
     Layer.provideMerge(GrantStore.layerMutable(enabled)),
     Layer.provide(answering(answers)),
-    Layer.provideMerge(FakeWebSocket.layer)
+    Layer.provideMerge(FakeWebSocket.layer),
+    Layer.provideMerge(Standstill.layer)
   )
 }
 

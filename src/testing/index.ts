@@ -6,4 +6,5 @@
 export * as Arbitraries from "./Arbitraries.ts"
 export * as FakeWebSocket from "./FakeWebSocket.ts"
 export * as Remote from "./Remote.ts"
+export * as Standstill from "./Standstill.ts"
 export * as TestHost from "./TestHost.ts"

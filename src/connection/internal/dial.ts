@@ -14,6 +14,7 @@ import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import * as Ports from "../../internal/ports.ts"
 import type { Values } from "../../limits/Limits.ts"
 import { DialError, DialFailed, HandshakeRejected, OpenTimeout, type DialPhase } from "../ConnectionError.ts"
+import * as HadTime from "../../time/HadTime.ts"
 import type { PluginSlots } from "../DialLimiter.ts"
 import type { Source } from "../Source.ts"
 import type { SocketEvents, WebSocketClient } from "../WebSocketClient.ts"
@@ -36,6 +37,7 @@ interface Options {
   /** The source's own URL. */
   readonly declared: AuthorizedTarget
   readonly mayOpen: () => boolean
+  readonly time: HadTime.HadTime
 }
 
 const isDialError = Schema.is(DialError)
@@ -43,7 +45,7 @@ const isDialError = Schema.is(DialError)
 /** Succeeds when the socket is open. What it acquires is the scope's. */
 export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Scope> =>
   Effect.suspend(() => {
-    const { client, declared, dials, limits, mayOpen, route, session, source } = options
+    const { client, declared, dials, limits, mayOpen, route, session, source, time } = options
     const { lookups } = dials
     const { closeGraceMs, maxMessageBytes, maxMessageFragments, openDeadlineMs: deadlineMs, retryAfterMs } = limits
     let phase: DialPhase = "url"
@@ -69,10 +71,7 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
     }
     const opens = wanted(() => route.resolve(declared)).pipe(
       Effect.flatMap(dial),
-      Effect.timeoutOrElse({
-        duration: deadlineMs,
-        orElse: () => Effect.fail(new OpenTimeout({ url: source.display, phase, deadlineMs }))
-      })
+      HadTime.within(time, deadlineMs, () => Effect.fail(new OpenTimeout({ url: source.display, phase, deadlineMs })))
     )
     return Effect.mapError(dials.withSlot(opens), (error) => obeyed(error, retryAfterMs))
   })

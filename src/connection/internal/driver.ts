@@ -16,6 +16,7 @@ import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
 import { ConnectionClosed, type ConnectionError, type DialError } from "../ConnectionError.ts"
 import { reportedOf, type ConnectionSink, type ReportedError } from "../ConnectionSink.ts"
+import type { HadTime } from "../../time/HadTime.ts"
 import type { PluginSlots } from "../DialLimiter.ts"
 import type * as Reconnect from "../Reconnect.ts"
 import type { ReadMode, Socket, WebSocketClient } from "../WebSocketClient.ts"
@@ -40,6 +41,8 @@ export interface Options extends RouteOptions {
   readonly changed: () => void
   /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
   readonly turnNow: () => number
+  /** By which its dials and closes are judged. */
+  readonly time: HadTime
   /** Told when it has something under way and when it hasn't any more. */
   readonly activity: Activity
 }

@@ -11,6 +11,7 @@ import type { HostBytes } from "../../ingress/Accounting.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
+import type { HadTime } from "../../time/HadTime.ts"
 import type { ChangeLog } from "./changeLog.ts"
 
 export interface Shared {
@@ -31,6 +32,8 @@ export interface Shared {
   readonly recorded: (pluginRef: string, record: DiagnosticLog.Recorded<PluginDiagnostic>) => void
   readonly changeLog: ChangeLog
   readonly turnNow: () => number
+  /** By which all deadlines judge. */
+  readonly time: HadTime
 }
 
 /** What a plugin has of its own from the beginning. `key` is the head of its correlation ids. */

@@ -93,7 +93,7 @@ const connectionOptions = (
   { asking, dials, log, prepared, ref }: Slots,
   source: Source.Source,
   refused: Connection.Options["refused"],
-  { activity, changeLog, changed, client, limits, sourceUrl, turnNow }: Shared
+  { activity, changeLog, changed, client, limits, sourceUrl, time, turnNow }: Shared
 ): Omit<Connection.Options, "sink"> => {
   const tell = changeLog.connection(ref)
   return {
@@ -112,6 +112,7 @@ const connectionOptions = (
       changed()
     },
     turnNow,
+    time,
     activity
   }
 }

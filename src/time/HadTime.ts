@@ -1,0 +1,183 @@
+/**
+ * Time that was had: the one clock by which every deadline judges.
+ *
+ * A thread that is blocked, a process that is stopped and a machine that is
+ * suspended take time away from whoever is judged, and all at once every timer
+ * is late. So time is had in slices of at most 50 ms: a slice that ends later
+ * than that counts as one. What the process stood still for is nobody's fault.
+ *
+ * One loop cuts the slices, and only while somebody waits: a host with nothing
+ * to judge has no timer.
+ *
+ * @since 0.3.0
+ */
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Latch from "effect/Latch"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import * as Log from "../internal/log.ts"
+import { monotonic } from "../internal/monotonic.ts"
+import { DueHeap } from "./internal/dueHeap.ts"
+
+/**
+ * The most that a slice counts, in milliseconds.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export const SLICE_MS = 50
+
+// A slice is ended a little early, since a loop that has something to do is a little late; and the earlier, the later
+// the one before it was: so load alone takes no time away.
+const LONGEST_SLEEP_MS = 40
+const SHORTEST_SLEEP_MS = 10
+const STANDSTILL_MS = 500
+// What is due calls for the next wait: that must not be due in the same turn.
+const SHORTEST_WAIT_MS = 1
+
+/**
+ * Time that was had since some moment. It passes only while somebody waits for
+ * it or listens for standstills: a time that is measured must be waited for
+ * meanwhile.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface HadTime {
+  /** Milliseconds had so far. Never less than before, and rises by a slice at most while the thread is blocked. */
+  readonly now: () => number
+  /**
+   * Calls `due` once so many milliseconds have been had, at most a slice later, in a turn of its own; after a standstill
+   * not before everything that waited for the thread has had its turn. Returns what cancels it.
+   */
+  readonly after: (ms: number, due: () => void) => () => void
+  /** Completes once so many milliseconds have been had. */
+  readonly sleep: (ms: number) => Effect.Effect<void>
+  /** Is told after each standstill of more than half a second how long it was, before anything is due. Returns what ends it. */
+  readonly stood: (listener: (ms: number) => void) => () => void
+}
+
+class Slices implements HadTime {
+  readonly #monotonic: () => number
+  readonly #waiting = new DueHeap()
+  readonly #listeners = new Set<(ms: number) => void>()
+  readonly #somebody = Latch.makeUnsafe()
+  /** Had until the present slice began. */
+  #had = 0
+  /** When the present slice began, by the clock that is never set; null while nobody waits. */
+  #from: number | null = null
+  #sleepMs = LONGEST_SLEEP_MS
+  #hasEnded = false
+
+  constructor(clock: Clock.Clock) {
+    this.#monotonic = monotonic(clock)
+  }
+
+  readonly now = (): number => (this.#from === null ? this.#had : this.#had + counted(this.#monotonic() - this.#from))
+
+  readonly after = (ms: number, due: () => void): (() => void) => {
+    if (this.#hasEnded) return () => {}
+    const entry = this.#waiting.add(this.now() + Math.max(SHORTEST_WAIT_MS, ms), due)
+    this.#begin()
+    return () => this.#waiting.remove(entry)
+  }
+
+  readonly sleep = (ms: number): Effect.Effect<void> =>
+    Effect.callback((resume) => {
+      const cancel = this.after(ms, () => resume(Effect.void))
+      return Effect.sync(cancel)
+    })
+
+  readonly stood = (listener: (ms: number) => void): (() => void) => {
+    // An object of its own, so that one function may listen twice.
+    const own = (ms: number) => listener(ms)
+    this.#listeners.add(own)
+    this.#begin()
+    return () => this.#listeners.delete(own)
+  }
+
+  /** Cuts the slices. */
+  get run(): Effect.Effect<never> {
+    const slept = Effect.suspend(() => Effect.sleep(this.#untilLook))
+    // What somebody does when it is his turn must not end the time of all.
+    const ended = Effect.catchCause(
+      Effect.sync(() => this.#look()),
+      (cause) => Log.written(Effect.logError("what was due has failed", cause))
+    )
+    const slice = Effect.andThen(slept, ended)
+    return Effect.forever(Effect.suspend(() => (this.#from === null ? this.#somebody.await : slice)))
+  }
+
+  /** Nobody's time is had any more. */
+  end(): void {
+    this.#hasEnded = true
+  }
+
+  #begin(): void {
+    if (this.#from !== null || this.#hasEnded) return
+    this.#from = this.#monotonic()
+    this.#somebody.openUnsafe()
+  }
+
+  get #untilLook(): number {
+    const { first } = this.#waiting
+    const left = first === undefined ? this.#sleepMs : first.at - this.now()
+    return Math.max(1, Math.min(this.#sleepMs, Math.ceil(left)))
+  }
+
+  #look(): void {
+    const now = this.#monotonic()
+    const before = this.#had
+    const elapsed = now - (this.#from ?? now)
+    const late = elapsed - counted(elapsed)
+    this.#had += counted(elapsed)
+    this.#from = now
+    this.#sleepMs = Math.min(LONGEST_SLEEP_MS, Math.max(SHORTEST_SLEEP_MS, 2 * LONGEST_SLEEP_MS - elapsed))
+    if (late > STANDSTILL_MS) for (const listener of this.#listeners) listener(late)
+    // What came due in a slice that was late is judged after the next one: whoever is judged may only be waiting for the
+    // thread.
+    this.#judge(late > 0 ? before : this.#had)
+    if (this.#waiting.size > 0 || this.#listeners.size > 0) return
+    this.#from = null
+    this.#somebody.closeUnsafe()
+  }
+
+  #judge(until: number): void {
+    for (let { first } = this.#waiting; first !== undefined && first.at <= until; { first } = this.#waiting) {
+      this.#waiting.remove(first)
+      first.due()
+    }
+  }
+}
+
+const counted = (elapsed: number): number => Math.min(elapsed, SLICE_MS)
+
+/**
+ * Begins to keep time that was had, by the clock at hand, until the scope
+ * closes. Nothing is due after that.
+ *
+ * @category constructors
+ * @since 0.3.0
+ */
+export const make: Effect.Effect<HadTime, never, Scope.Scope> = Effect.gen(function* () {
+  const slices = new Slices(yield* Clock.clockWith(Effect.succeed))
+  yield* Effect.forkScoped(slices.run)
+  yield* Effect.addFinalizer(() => Effect.sync(() => slices.end()))
+  return slices
+})
+
+/**
+ * An effect, if it ends before so many milliseconds were had; else what
+ * `orElse` says.
+ *
+ * @category combinators
+ * @since 0.3.0
+ */
+export const within =
+  <B, E2, R2>(time: HadTime, ms: number, orElse: () => Effect.Effect<B, E2, R2>) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A | B, E | E2, R | R2> =>
+    Effect.flatMap(
+      Effect.raceFirst(Effect.asSome(effect), Effect.as(time.sleep(ms), Option.none<never>())),
+      (ended): Effect.Effect<A | B, E2, R2> => (Option.isSome(ended) ? Effect.succeed(ended.value) : orElse())
+    )
