@@ -1,0 +1,130 @@
+/**
+ * Two network namespaces with a line between them that a test can spoil: `host`, where the host under test runs, and
+ * `far`, where its servers are. The line is a VXLAN tunnel whose datagrams go through a relay in a third namespace.
+ *
+ * The namespaces have no names: each lives as long as the processes in it, and all of those end when nothing more
+ * can come on their stdin. So nothing is left, however the test ends.
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import { spawnSync } from "node:child_process"
+import * as Program from "./program.ts"
+import type { Conditions } from "./line.ts"
+import type { Order } from "./relayProgram.ts"
+
+/** The addresses of both ends of the line. */
+export const HOST = "10.201.0.1"
+export const FAR = "10.201.0.2"
+/** Another one, that an end may move to. */
+export const OTHER_HOST = "10.201.0.3"
+export const OTHER_FAR = "10.201.0.4"
+export const HOST6 = "fd00:201::1"
+export const FAR6 = "fd00:201::2"
+
+const PROBE = "ip link add mooring type vxlan id 1 remote 127.0.0.1 dstport 4789 && nsenter -t $$ -n true"
+
+const probed = (): string | undefined => {
+  if (process.platform !== "linux") return "needs Linux"
+  if (process.getuid?.() !== 0) return "needs root"
+  const { error, status } = spawnSync("unshare", ["-n", "sh", "-c", PROBE], { stdio: "ignore", timeout: 5000 })
+  if (error !== undefined) return "needs unshare"
+  return status === 0 ? undefined : "needs network namespaces, nsenter, ip and VXLAN"
+}
+
+/** Why there can be no such line here; undefined where there can. */
+export const missing: string | undefined = probed()
+
+/** What stands behind the name of what is skipped. */
+export const skipped = missing === undefined ? "" : ` [skipped: ${missing}]`
+
+export interface Lab {
+  readonly host: Program.Where
+  readonly far: Program.Where
+  /** Changes what happens on the way out of the host, and in. */
+  readonly spoil: (conditions: {
+    readonly out?: Partial<Conditions>
+    readonly in?: Partial<Conditions>
+  }) => Effect.Effect<void>
+  /** The same on both ways. */
+  readonly spoilBoth: (conditions: Partial<Conditions>) => Effect.Effect<void>
+  /** Whatever keeps a list of connections between host and server loses it: one way or both. */
+  readonly forget: (ways: { readonly out: boolean; readonly in: boolean }) => Effect.Effect<void>
+  /** All as it was at first. */
+  readonly heal: Effect.Effect<void>
+  /** A script of `sh` in a namespace. */
+  readonly sh: (where: Program.Where, script: string) => Effect.Effect<void>
+}
+
+const sh = (where: Program.Where, script: string): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const [file = "", ...args] = [...where, "sh", "-ec", script]
+    const { status, stderr } = spawnSync(file, args, { encoding: "utf8", timeout: 10_000 })
+    return status === 0 ? Effect.void : Effect.die(new Error(`${script}\nended with ${status}: ${stderr}`))
+  })
+
+const holder = Effect.gen(function* () {
+  const program = yield* Program.run<{ readonly held: boolean }, never>(
+    ["unshare", "-n"],
+    ["sh", "-c", `ip link set lo up; echo '{"held":true}'; exec cat`]
+  )
+  yield* program.until((line) => (line.held ? true : undefined))
+  return program.child.pid ?? 0
+})
+
+/** One end of the tunnel: the device `line`, with all addresses of the other end known, so that nobody has to ask. */
+const end = (
+  mac: string,
+  otherMac: string,
+  own: string,
+  relay: string,
+  addresses: ReadonlyArray<string>,
+  others: ReadonlyArray<string>
+) => `
+ip addr add ${own}/30 dev under
+ip link set under up
+ip link add line address ${mac} type vxlan id 1 local ${own} remote ${relay} dstport 4789
+ip link set line mtu 1400 gso_max_segs 1
+echo 0 > /proc/sys/net/ipv6/conf/line/accept_dad
+${addresses.map((address) => `ip addr add ${address}/${address.includes(":") ? 64 : 24} dev line`).join("\n")}
+ip link set line up
+${others.map((address) => `ip neigh replace ${address} lladdr ${otherMac} nud permanent dev line`).join("\n")}
+`
+
+const within = (pid: number): Program.Where => ["nsenter", "-t", String(pid), "-n"]
+
+/** One end of a cable of the relay; the other is `under` in a namespace. */
+const cable = (name: string, address: string, pid: number) => `
+ip link add name ${name} type veth peer name under netns ${pid}
+ip addr add ${address}/30 dev ${name}
+ip link set ${name} up
+`
+
+/** Makes the namespaces and the line; all of it is gone with the scope. */
+export const make: Effect.Effect<Lab, never, Scope.Scope> = Effect.gen(function* () {
+  const [host, far, middle] = yield* Effect.all([holder, holder, holder], { concurrency: 3 })
+  yield* sh(within(middle), cable("tohost", "10.200.0.2", host) + cable("tofar", "10.200.1.2", far))
+  const [macA, macB] = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
+  yield* sh(within(host), end(macA, macB, "10.200.0.1", "10.200.0.2", [HOST, HOST6], [FAR, OTHER_FAR, FAR6]))
+  yield* sh(within(far), end(macB, macA, "10.200.1.1", "10.200.1.2", [FAR, FAR6], [HOST, OTHER_HOST, HOST6]))
+  const relay = yield* Program.start<{ readonly ready?: true; readonly done?: string }, Order>(
+    "relayProgram.ts",
+    ["10.200.0.2", "10.200.0.1", "10.200.1.2", "10.200.1.1"],
+    { where: within(middle) }
+  )
+  yield* relay.until((line) => line.ready)
+  const order = (what: Order) =>
+    Effect.suspend(() => {
+      const after = relay.said.length
+      relay.tell(what)
+      return Effect.asVoid(relay.until(({ done }) => done, 5000, after))
+    })
+  return {
+    host: within(host),
+    far: within(far),
+    spoil: (conditions) => order({ do: "set", ...conditions }),
+    spoilBoth: (conditions) => order({ do: "set", out: conditions, in: conditions }),
+    forget: (ways) => order({ do: "forget", ...ways }),
+    heal: order({ do: "heal" }),
+    sh
+  }
+})

@@ -1,0 +1,164 @@
+/** A host and a server as a test of faults has them, and what must be true of them at the end of every such test. */
+import { assert } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type * as Host from "./hostProgram.ts"
+import * as Program from "./program.ts"
+import type * as Server from "./serverProgram.ts"
+
+type Status = NonNullable<Host.Line["status"]>
+type Plugin = Status["plugins"][number]
+export type Connection = Plugin["websocket_connections"][number]
+
+export type ServerProgram = Program.Program<Server.Line, Server.Order>
+export type HostProgram = Program.Program<Host.Line, Host.Order>
+
+/** Whether this is the long form of the suite, with the times of real life. */
+export const isLong = process.env["MOORING_FAULTS"] === "long"
+
+export const serve = (
+  port: number,
+  addresses: ReadonlyArray<string>,
+  where: Program.Where = Program.HERE
+): Effect.Effect<ServerProgram, never, Scope.Scope> =>
+  Effect.tap(
+    Program.start<Server.Line, Server.Order>("serverProgram.ts", [String(port), ...addresses], { where }),
+    (server) => server.until(({ listening }) => listening)
+  )
+
+export const host = (
+  setup: Host.Setup,
+  where: Program.Where = Program.HERE,
+  node: ReadonlyArray<string> = []
+): Effect.Effect<HostProgram, never, Scope.Scope> =>
+  Effect.tap(
+    Program.start<Host.Line, Host.Order>("hostProgram.ts", [JSON.stringify(setup)], { where, node }),
+    (program) => program.until(({ ready }) => ready)
+  )
+
+/** How an event is looked for: by its kind, and its epoch or what it says where these are given. */
+export interface Wanted {
+  readonly kind: Host.Told["kind"]
+  readonly epoch?: number
+  readonly source?: string
+}
+
+const isWanted = (event: Host.Told, { epoch, kind, source }: Wanted) =>
+  event.kind === kind &&
+  (epoch === undefined || event.epoch === epoch) &&
+  (source === undefined || event.source.endsWith(source))
+
+/** The event, with the time at which the plugin had it by the host's clock. */
+export const event = (program: HostProgram, wanted: Wanted, withinMs?: number) =>
+  program.until(
+    (line) => (line.event !== undefined && isWanted(line.event, wanted) ? { ...line.event, at: line.at } : undefined),
+    withinMs
+  )
+
+export const events = (program: HostProgram): ReadonlyArray<Host.Told> =>
+  program.said.flatMap((line) => (line.event === undefined ? [] : [line.event]))
+
+export const status = (program: HostProgram): Effect.Effect<Plugin> =>
+  Effect.suspend(() => {
+    const after = program.said.length
+    program.tell({ do: "status" })
+    return program.until((line) => line.status?.plugins[0], undefined, after)
+  })
+
+/** The connection, as soon as it is as it should be. */
+export const connection = (program: HostProgram, holds: (connection: Connection) => boolean, withinMs = 10_000) =>
+  Effect.gen(function* () {
+    const until = performance.now() + withinMs
+    while (true) {
+      const [first] = (yield* status(program)).websocket_connections
+      if (first !== undefined && holds(first)) return first
+      if (performance.now() > until) return yield* Effect.die(new Error(`${holds}: ${JSON.stringify(first)}`))
+      yield* Effect.sleep(20)
+    }
+  })
+
+export const report = (server: ServerProgram): Effect.Effect<Server.Report> =>
+  Effect.suspend(() => {
+    const after = server.said.length
+    server.tell({ do: "report" })
+    return server.until((line) => line.report, undefined, after)
+  })
+
+/** Waits until so many texts of the plugin have come to a path of the server. */
+export const arrived = (server: ServerProgram, path: string, count: number, withinMs = 10_000) =>
+  Effect.gen(function* () {
+    const until = performance.now() + withinMs
+    while (true) {
+      const got = (yield* report(server)).paths[path]?.got.length ?? 0
+      if (got >= count) return
+      if (performance.now() > until) return yield* Effect.die(new Error(`${got} of ${count} texts came to ${path}`))
+      yield* Effect.sleep(20)
+    }
+  })
+
+/** Rule 2 of the design. */
+const assertAccounted = ({
+  dispatch_counters: of,
+  queue_depth: waiting,
+  websocket_connections: connections
+}: Plugin) => {
+  const ends = of.dispatched + of.failed + of.timed_out + of.evicted + of.discarded
+  assert.strictEqual(of.enqueued, ends + waiting + of.in_flight)
+  for (const it of connections) {
+    assert.strictEqual(
+      it.received_text_frames,
+      it.enqueued_text + it.rejected_text + it.ignored_text + it.auto_replied,
+      it.url
+    )
+  }
+}
+
+/** Rule 4: the sequence of each source grows by one and what was dropped, and frames of an epoch never go back. */
+const assertNoSilentGap = (told: ReadonlyArray<Host.Told>) => {
+  const last = new Map<string, Host.Told>()
+  for (const it of told) {
+    if (!it.source.startsWith("websocket:")) continue
+    const before = last.get(it.source)
+    assert.strictEqual(it.sequence, (before?.sequence ?? 0) + 1 + it.droppedBefore, JSON.stringify(it))
+    last.set(it.source, it)
+  }
+}
+
+export interface Outcome {
+  readonly plugin: Plugin
+  readonly connection: Connection
+  /** How long the process took to end once it was told. */
+  readonly endedMs: number
+  /** How many texts the plugin sent in vain, over all sources: what the server never got. */
+  readonly lost: number
+}
+
+const GRACE_MS = 5000
+
+/**
+ * Ends the host, and checks what is true after every fault: the accounts are exact, no gap is silent, at most so much
+ * was lost as is said, and the process ends by itself within the grace.
+ */
+export const finish = (program: HostProgram, server: ServerProgram, graceMs = GRACE_MS): Effect.Effect<Outcome> =>
+  Effect.gen(function* () {
+    const beganAt = performance.now()
+    yield* program.end
+    const exited = yield* program.wait(() => program.exited ?? undefined, graceMs + GRACE_MS)
+    assert.deepInclude(exited, { code: 0, signal: null })
+    const plugin = program.said.at(-1)?.final?.plugins[0]
+    const [first] = plugin?.websocket_connections ?? []
+    if (plugin === undefined || first === undefined) return yield* Effect.die(new Error("it told no last status"))
+    assertAccounted(plugin)
+    assert.deepInclude(plugin, { queue_depth: 0 })
+    assert.strictEqual(plugin.dispatch_counters.in_flight, 0)
+    const told = events(program)
+    assertNoSilentGap(told)
+    const { paths } = yield* report(server)
+    let lost = 0
+    for (const { sent_text_frames: sent, unconfirmed_at_ends: unconfirmed, url } of plugin.websocket_connections) {
+      const missing = sent - (paths[new URL(url).pathname]?.got.length ?? 0)
+      assert.isAtMost(missing, unconfirmed, `${url}: ${sent} were sent`)
+      lost += missing
+    }
+    return { plugin, connection: first, endedMs: exited.at - beganAt, lost }
+  })
