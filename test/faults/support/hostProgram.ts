@@ -77,7 +77,11 @@ const ANSWER_COMMANDS = 16
 
 const setup: Setup = JSON.parse(process.argv[2] ?? "")
 
-const say = (line: Omit<Line, "at">) => process.stdout.write(`${JSON.stringify({ at: performance.now(), ...line })}\n`)
+const say = (line: Omit<Line, "at">) => {
+  // A clock that all processes share.
+  const at = performance.timeOrigin + performance.now()
+  process.stdout.write(`${JSON.stringify({ at, ...line })}\n`)
+}
 
 const told = (event: IngressEvent.IngressEvent): Told => {
   const common = {

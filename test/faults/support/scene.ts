@@ -127,6 +127,8 @@ const assertNoSilentGap = (told: ReadonlyArray<Host.Told>) => {
 export interface Outcome {
   readonly plugin: Plugin
   readonly connection: Connection
+  /** The tags of all diagnostics that are more than a notice, in order. */
+  readonly faults: ReadonlyArray<string>
   /** How long the process took to end once it was told. */
   readonly endedMs: number
   /** How many texts the plugin sent in vain, over all sources: what the server never got. */
@@ -160,5 +162,6 @@ export const finish = (program: HostProgram, server: ServerProgram, graceMs = GR
       assert.isAtMost(missing, unconfirmed, `${url}: ${sent} were sent`)
       lost += missing
     }
-    return { plugin, connection: first, endedMs: exited.at - beganAt, lost }
+    const faults = plugin.diagnostics.flatMap(({ severity, tag }) => (severity === "info" ? [] : [tag]))
+    return { plugin, connection: first, faults, endedMs: exited.at - beganAt, lost }
   })

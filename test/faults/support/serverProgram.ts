@@ -32,7 +32,11 @@ export interface Report {
 
 const [port = "0", ...addresses] = process.argv.slice(2)
 
-const say = (line: Omit<Line, "at">) => process.stdout.write(`${JSON.stringify({ at: performance.now(), ...line })}\n`)
+const say = (line: Omit<Line, "at">) => {
+  // A clock that all processes share.
+  const at = performance.timeOrigin + performance.now()
+  process.stdout.write(`${JSON.stringify({ at, ...line })}\n`)
+}
 
 interface Path {
   readonly got: Set<number>
