@@ -3,20 +3,24 @@
  * how many names may be looked up at once, for the whole host and for each
  * plugin.
  *
- * Waiting is first come, first served, and a plugin waits for its own places
- * before it takes one of the host's, so one that dials a lot doesn't hold the
- * others up. A lookup keeps its plugin's place until it has returned, however
- * long that is after its dial's end, and the host's for a tenth of a second: a
- * plugin whose names aren't answered waits for itself alone.
+ * Plugins take turns (`internal/fairPlaces`): a place, and the next of a
+ * second's dials, go to the plugin whose last dial began longest ago, and the
+ * last quarter of the places to plugins that have no dial under way. So plugins
+ * whose servers don't answer don't hold the others up. A lookup keeps its
+ * plugin's place until it has returned, however long that is after its dial's
+ * end, and the host's for a tenth of a second: a plugin whose names aren't
+ * answered waits for itself alone.
  *
  * @since 0.1.0
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import * as Semaphore from "effect/Semaphore"
+import * as FiberSet from "effect/FiberSet"
+import type * as Scope from "effect/Scope"
 import * as Monotonic from "../internal/monotonic.ts"
 import type { Values } from "../limits/Limits.ts"
+import { FairPlaces, Turn, type Member } from "./internal/fairPlaces.ts"
 import type { LookupPlace, LookupSlots } from "./ResolveAddresses.ts"
 
 /**
@@ -54,28 +58,49 @@ export interface DialLimiter {
 
 const SILENT_AFTER_MS = 100
 
-/** Places for lookups of a plugin among those of the host. */
-const lookupSlots = (host: Semaphore.Semaphore, own: Semaphore.Semaphore): LookupSlots => {
-  const place: LookupPlace = (lookup) =>
-    Effect.suspend(() => {
-      let isHeld = true
-      const giveBack = Effect.suspend(() => {
-        if (!isHeld) return Effect.void
-        isHeld = false
-        return host.release(1)
-      })
-      return Effect.forkChild(Effect.andThen(Effect.sleep(SILENT_AFTER_MS), giveBack)).pipe(
-        Effect.flatMap((late) => Effect.ensuring(lookup, Fiber.interrupt(late))),
-        Effect.ensuring(Effect.andThen(giveBack, own.release(1)))
-      )
-    })
-  return {
-    take: Effect.uninterruptibleMask((restore) =>
-      restore(own.take(1)).pipe(
-        Effect.andThen(Effect.onInterrupt(restore(host.take(1)), () => own.release(1))),
-        Effect.as(place)
-      )
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Waits for a turn of this plugin, in a region that nothing interrupts but here: then it has none. */
+const take = (places: FairPlaces, member: Member, restore: Restore): Effect.Effect<Turn> =>
+  Effect.suspend(() => {
+    const turn = new Turn(member)
+    const begins = Effect.callback<void>((resume) => places.ask(turn, () => resume(Effect.void)))
+    const gaveUp = Effect.sync(() => places.leave(turn))
+    return Effect.as(
+      Effect.onInterrupt(restore(begins), () => gaveUp),
+      turn
     )
+  })
+
+/** Places for the lookups of a plugin. */
+const lookupSlots = (places: FairPlaces, member: Member): LookupSlots => {
+  const placeOf =
+    (turn: Turn): LookupPlace =>
+    (lookup) => {
+      const silent = Effect.andThen(
+        Effect.sleep(SILENT_AFTER_MS),
+        Effect.sync(() => places.release(turn))
+      )
+      return Effect.forkChild(silent).pipe(
+        Effect.flatMap((late) => Effect.ensuring(lookup, Fiber.interrupt(late))),
+        Effect.ensuring(Effect.sync(() => places.leave(turn)))
+      )
+    }
+  return { take: Effect.uninterruptibleMask((restore) => Effect.map(take(places, member, restore), placeOf)) }
+}
+
+/** Tells whether a dial may begin now: a second's allowance at once, the rest evenly. Where it may not, `later` is told. */
+const pacer = (dialsPerSecond: number, monotonic: () => number, later: (waitMs: number) => void) => {
+  const everyMs = 1000 / dialsPerSecond
+  // When the last dial of a full second's allowance would have begun.
+  let booked = Number.NEGATIVE_INFINITY
+  return (): boolean => {
+    const now = monotonic()
+    const at = Math.max(booked, now - 1000) + everyMs
+    const waitMs = Math.ceil(at - now)
+    if (waitMs > 0) later(waitMs)
+    else booked = at
+    return waitMs <= 0
   }
 }
 
@@ -90,48 +115,47 @@ export const make = (
     Values,
     "dialsAtOnce" | "dialsAtOncePerPlugin" | "dialsPerSecond" | "lookupsAtOnce" | "lookupsAtOncePerPlugin"
   >
-): Effect.Effect<DialLimiter> =>
+): Effect.Effect<DialLimiter, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const monotonic = Monotonic.monotonic(yield* Clock.clockWith(Effect.succeed))
-    const host = Semaphore.makeUnsafe(limits.dialsAtOnce)
-    const hostLookups = Semaphore.makeUnsafe(limits.lookupsAtOnce)
-    const everyMs = 1000 / limits.dialsPerSecond
-    let waiting = 0
-    // When the last dial of a full second's allowance would have begun.
-    let booked = Number.NEGATIVE_INFINITY
-
-    const pace = Effect.suspend(() => {
-      const now = monotonic()
-      booked = Math.max(booked, now - 1000) + everyMs
-      const wait = Math.ceil(booked - now)
-      if (wait <= 0) return Effect.void
-      const giveBack = Effect.sync(() => {
-        booked -= everyMs
+    const fork = yield* FiberSet.makeRuntime<never, void>()
+    let isTimed = false
+    const later = (waitMs: number) => {
+      if (isTimed) return
+      isTimed = true
+      const serve = Effect.sync(() => {
+        isTimed = false
+        dials.serve()
       })
-      return Effect.onInterrupt(Effect.sleep(wait), () => giveBack)
-    })
+      fork(Effect.andThen(Effect.sleep(waitMs), serve))
+    }
+    const monotonic = Monotonic.monotonic(yield* Clock.clockWith(Effect.succeed))
+    const dials = new FairPlaces(limits.dialsAtOnce, pacer(limits.dialsPerSecond, monotonic, later))
+    const lookups = new FairPlaces(limits.lookupsAtOnce)
+    let waiting = 0
 
     return {
       waiting: () => waiting,
       plugin: () => {
-        const own = Semaphore.makeUnsafe(limits.dialsAtOncePerPlugin)
+        const member = dials.join(limits.dialsAtOncePerPlugin)
+        const taken = (restore: Restore) =>
+          Effect.suspend(() => {
+            waiting++
+            return Effect.ensuring(
+              take(dials, member, restore),
+              Effect.sync(() => waiting--)
+            )
+          })
         return {
-          lookups: lookupSlots(hostLookups, Semaphore.makeUnsafe(limits.lookupsAtOncePerPlugin)),
+          lookups: lookupSlots(lookups, lookups.join(limits.lookupsAtOncePerPlugin)),
           withSlot: (dial) =>
-            Effect.suspend(() => {
-              let waits = true
-              waiting++
-              const begin = () => {
-                if (waits) waiting--
-                waits = false
-              }
-              return pace.pipe(
-                Effect.andThen(Effect.suspend(() => (begin(), dial))),
-                host.withPermits(1),
-                own.withPermits(1),
-                Effect.ensuring(Effect.sync(begin))
+            Effect.uninterruptibleMask((restore) =>
+              Effect.flatMap(taken(restore), (turn) =>
+                Effect.ensuring(
+                  restore(dial),
+                  Effect.sync(() => dials.leave(turn))
+                )
               )
-            })
+            )
         }
       }
     }

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import { TestClock } from "effect/testing"
 import * as DialLimiter from "../../src/connection/DialLimiter.ts"
+import * as Limits from "../../src/limits/Limits.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
 
 const LOOKUPS = { lookupsAtOnce: 1000, lookupsAtOncePerPlugin: 1000 }
@@ -63,6 +64,20 @@ const lookup = (slots: DialLimiter.PluginSlots) =>
     return { fiber, hasBegun: () => hasBegun, end: Effect.andThen(Deferred.succeed(door, undefined), settle) }
   })
 
+/** How many of 20 dials begin in a host of 8 places with so many other plugins. */
+const begunBeside = (others: number) =>
+  Effect.gen(function* () {
+    const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOnce: 8 })
+    const { dial, running } = yield* dials
+    const slots = limiter.plugin()
+    for (let other = 0; other < others; other++) limiter.plugin()
+    for (let index = 0; index < 20; index++) yield* dial(slots, String(index))
+    yield* settle
+    return running.size
+  })
+
+const nthOfOthers = (nth: number) => Array.from({ length: 9 }, (_, plugin) => `${plugin + 1}-${nth}`)
+
 describe("DialLimiter", () => {
   it.effect("begins at most so many dials of a plugin at once, and the next when one ends, in order", () =>
     Effect.gen(function* () {
@@ -113,6 +128,131 @@ describe("DialLimiter", () => {
       yield* dial(limiter.plugin(), "modest")
       yield* settle
       assert.deepStrictEqual(names(), ["greedy0", "greedy1", "modest"])
+    })
+  )
+
+  it.effect(
+    "rule 12: leaves places to plugins that have no dial under way, however many others' servers don't answer",
+    () =>
+      Effect.gen(function* () {
+        const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOnce: 64, dialsAtOncePerPlugin: 4 })
+        const { dial, names, running } = yield* dials
+        const modest = limiter.plugin()
+        for (let plugin = 0; plugin < 16; plugin++) {
+          const slots = limiter.plugin()
+          for (let index = 0; index < 16; index++) yield* dial(slots, `greedy${plugin}-${index}`)
+        }
+        yield* settle
+        // A place for the one that has none.
+        assert.strictEqual(running.size, 63)
+        yield* dial(modest, "modest")
+        yield* settle
+        assert.strictEqual(names().at(-1), "modest")
+        assert.strictEqual(limiter.waiting(), 256 + 1 - 64)
+        for (let plugin = 0; plugin < 8; plugin++) limiter.plugin()
+        yield* dial(modest, "more")
+        yield* settle
+        assert.strictEqual(names().at(-1), "modest")
+      })
+  )
+
+  it.effect("rule 12: keeps no more than a quarter of the places, and none where no plugin is without a dial", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(
+        yield* Effect.all([begunBeside(0), begunBeside(1), begunBeside(2), begunBeside(50)]),
+        [8, 7, 6, 6]
+      )
+    })
+  )
+
+  it.effect("rule 12: lets a plugin wait for no more than one dial of each of the others", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOnce: 3, dialsAtOncePerPlugin: 3 })
+      const { dial, end, names, running } = yield* dials
+      for (let plugin = 0; plugin < 10; plugin++) {
+        const slots = limiter.plugin()
+        for (let index = 0; index < 8; index++) yield* dial(slots, `${plugin}-${index}`)
+      }
+      const newcomer = limiter.plugin()
+      for (const name of ["first", "second"]) yield* dial(newcomer, name)
+      yield* settle
+      // The first plugin came when there was nobody else.
+      assert.deepStrictEqual(names(), ["0-0", "0-1", "0-2"])
+      for (let turn = 0; turn < 21; turn++) {
+        const [oldest] = running
+        yield* end(oldest ?? "")
+        yield* settle
+      }
+      assert.deepStrictEqual(names().slice(3), [...nthOfOthers(0), "first", "0-3", ...nthOfOthers(1), "second"])
+    })
+  )
+
+  it.effect("rule 12: takes turns between plugins where the dials of a second are used up", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsPerSecond: 10 })
+      const { begun, dial } = yield* dials
+      const [greedy, modest] = [limiter.plugin(), limiter.plugin()]
+      for (let index = 0; index < 500; index++) yield* dial(greedy, `greedy${index}`)
+      yield* settle
+      for (const name of ["a", "b", "c"]) yield* dial(modest, name)
+      yield* TestClock.adjust(1000)
+      yield* settle
+      const seen = begun.slice(10).map(({ at, name }) => [at, name.slice(0, 6)])
+      assert.deepStrictEqual(seen, [
+        [100, "a"],
+        [200, "greedy"],
+        [300, "b"],
+        [400, "greedy"],
+        [500, "c"],
+        ...[600, 700, 800, 900, 1000].map((at) => [at, "greedy"])
+      ])
+    })
+  )
+
+  it.effect(
+    "rule 12: one plugin with 16 black-holed sources and silent names delays others' lookups by 100 ms at most",
+    () =>
+      Effect.gen(function* () {
+        const limiter = yield* DialLimiter.make(Limits.defaults)
+        const clock = yield* Clock.clockWith(Effect.succeed)
+        const silent = limiter.plugin()
+        for (let source = 0; source < 16; source++) {
+          const looksUp = Effect.flatMap(silent.lookups.take, (place) => place(Effect.never))
+          yield* Effect.forkChild(silent.withSlot(Effect.timeoutOption(looksUp, 10_000)), { startImmediately: true })
+        }
+        const delays: Array<number> = []
+        for (let plugin = 0; plugin < 50; plugin++) {
+          yield* TestClock.adjust(371)
+          const askedAt = clock.currentTimeMillisUnsafe()
+          const other = limiter.plugin()
+          const opens = Effect.sync(() => delays.push(clock.currentTimeMillisUnsafe() - askedAt))
+          const looksUp = Effect.flatMap(other.lookups.take, (place) => place(opens))
+          yield* Effect.forkChild(other.withSlot(looksUp), { startImmediately: true })
+          yield* settle
+        }
+        assert.lengthOf(delays, 50)
+        assert.strictEqual(Math.max(...delays), 0)
+      })
+  )
+
+  it.effect("begins the next in the turn in which a dial begins and ends", () =>
+    Effect.gen(function* () {
+      const limiter = yield* DialLimiter.make({ ...WIDE, dialsAtOnce: 1, dialsAtOncePerPlugin: 1 })
+      const slots = limiter.plugin()
+      const { dial, end } = yield* dials
+      yield* dial(slots, "holds")
+      let ended = 0
+      const fails = Effect.suspend(() => {
+        ended++
+        return Effect.fail("no")
+      })
+      for (let index = 0; index < 5000; index++) {
+        yield* Effect.forkChild(Effect.ignore(slots.withSlot(fails)), { startImmediately: true })
+      }
+      yield* end("holds")
+      yield* settle
+      assert.strictEqual(ended, 5000)
+      assert.strictEqual(limiter.waiting(), 0)
     })
   )
 
