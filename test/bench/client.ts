@@ -5,6 +5,7 @@
 import * as NodeWS from "@effect/platform-node/NodeWS"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
@@ -57,7 +58,7 @@ interface Hosted {
   readonly handlers: ServicePlugin.Handlers
 }
 
-const hosted = (plugins: ReadonlyArray<Hosted>): void => {
+const hosted = (plugins: ReadonlyArray<Hosted>): Fiber.Fiber<unknown, unknown> => {
   const targets = [{ scheme: "ws", host: "127.0.0.1", port: Number(port), pathPrefixes: ["/"] }] as const
   const packages = plugins.map(({ handlers, name, paths }) =>
     ServicePlugin.make({
@@ -84,7 +85,7 @@ const hosted = (plugins: ReadonlyArray<Hosted>): void => {
   const host = PluginHost.layer({
     plugins: packages,
     enabled,
-    limits: { connectionsPerPlugin: 10_000, dialsPerSecond: 10_000 }
+    limits: { connectionsPerPlugin: 10_000, dialsAtOncePerPlugin: AT_ONCE, dialsPerSecond: 10_000 }
   }).pipe(Layer.provide(GrantStore.layer(enabled)), Layer.provide(WsClient.layer))
   const program = Effect.gen(function* () {
     const { status } = yield* PluginHost.PluginHost
@@ -96,7 +97,7 @@ const hosted = (plugins: ReadonlyArray<Hosted>): void => {
     yield* Effect.never
   })
   // Its lines would stand between the figures.
-  Effect.runFork(program.pipe(Effect.provide(host), Effect.provide(Logger.layer([]))))
+  return Effect.runFork(program.pipe(Effect.provide(host), Effect.provide(Logger.layer([]))))
 }
 
 const many = (path: string) => Array.from({ length: Number(connections) }, (_, n) => `${path}/${n}`)
@@ -118,13 +119,73 @@ const counting = (text: string) =>
     if (length >= 0) tick()
   })
 
+const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+/** What the process holds, garbage apart. */
+const held = async () => {
+  for (let times = 0; times < 3; times++) {
+    globalThis.gc?.()
+    await pause(300)
+  }
+  return { rssKib: process.memoryUsage.rss() / 1024, heapKib: process.memoryUsage().heapUsed / 1024 }
+}
+
 /** Reports what the process holds once so many connections are open and idle. */
 const idle = (open: () => void): void => {
   open()
-  setTimeout(() => {
-    globalThis.gc?.()
-    setTimeout(() => report({ rssKib: process.memoryUsage.rss() / 1024 }), 500)
-  }, 4000)
+  setTimeout(() => void held().then(report), 4000)
+}
+
+/** Opens so many connections, and closes them again; what both took, and what was held in between. */
+const opening = async (open: () => Promise<() => Promise<void>>): Promise<void> => {
+  const from = { at: performance.now(), cpu: process.cpuUsage() }
+  const close = await open()
+  const openMs = performance.now() - from.at
+  const used = process.cpuUsage(from.cpu)
+  const openCpuMs = (used.user + used.system) / 1000
+  const holds = await held()
+  const closesAt = performance.now()
+  await close()
+  report({ openMs, openCpuMs, ...holds, closeMs: performance.now() - closesAt })
+}
+
+const AT_ONCE = 64
+
+const bareMany = async (): Promise<() => Promise<void>> => {
+  const sockets: Array<WebSocket> = []
+  const dialling = many("/idle").values()
+  const dial = async () => {
+    for (const path of dialling) {
+      const ws = new WebSocket(`${base}${path}`, { perMessageDeflate: false })
+      ws.on("message", (data: Buffer) => void data.toString())
+      await new Promise((resolve) => ws.once("open", resolve))
+      sockets.push(ws)
+    }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, dial))
+  return async () => {
+    await Promise.all(
+      sockets.map((ws) => {
+        const closed = new Promise((resolve) => ws.once("close", resolve))
+        ws.close(1001)
+        return closed
+      })
+    )
+  }
+}
+
+const hostedMany = async (): Promise<() => Promise<void>> => {
+  let open = 0
+  const allOpen = Promise.withResolvers<void>()
+  const websocket_open = () => {
+    if (++open === Number(connections)) allOpen.resolve()
+    return Exit.void
+  }
+  const fiber = hosted([{ name: "many", paths: many("/idle"), handlers: { ...counted, websocket_open } }])
+  await allOpen.promise
+  return async () => {
+    await Effect.runPromise(Fiber.interrupt(fiber))
+  }
 }
 
 switch (mode) {
@@ -182,6 +243,12 @@ switch (mode) {
     break
   case "idle":
     idle(() => hosted([{ name: "idle", paths: many("/idle"), handlers: counted }]))
+    break
+  case "bare-many":
+    void opening(bareMany)
+    break
+  case "many":
+    void opening(hostedMany)
     break
   case "nothing":
     idle(() => hosted([]))

@@ -1,6 +1,6 @@
 /**
  * The server of the benchmarks, in a process of its own so that its CPU time
- * isn't counted: `node server.ts <frames> <bytes>`. Prints its port.
+ * isn't counted: `node server.ts <frames> <bytes> [<port>]`. Prints its port.
  *
  *     /flood   so many prebuilt frames at full speed
  *     /echo    sends a text, waits for it to come back, so many times; prints the round trips
@@ -10,7 +10,7 @@
 import { WebSocketServer, type WebSocket } from "ws"
 import type { Socket } from "node:net"
 
-const [frames = 0, bytes = 128] = process.argv.slice(2).map(Number)
+const [frames = 0, bytes = 128, onPort = 0] = process.argv.slice(2).map(Number)
 const PULSE_MS = 5
 const READ_BYTES = 65_536
 
@@ -62,7 +62,7 @@ const roundTrips = (ws: WebSocket, rounds: number, everyMs: number): void => {
   ping()
 }
 
-const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false })
+const server = new WebSocketServer({ host: "127.0.0.1", port: onPort, perMessageDeflate: false })
 server.on("listening", () => {
   const address = server.address()
   process.stdout.write(`${typeof address === "object" && address !== null ? address.port : 0}\n`)
