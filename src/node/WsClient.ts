@@ -11,19 +11,20 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { createSecureContext, type SecureContextOptions } from "node:tls"
 import * as Lookups from "../connection/Lookups.ts"
 import type { Resolve } from "../connection/ResolveAddresses.ts"
 import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import { AuthorizedTarget } from "../grants/Grants.ts"
 import * as DnsAddresses from "./DnsAddresses.ts"
 import { dial } from "./internal/dial.ts"
+import { SecureContexts, type ClientTls } from "./internal/secureContexts.ts"
 import { Turn } from "./internal/wsSocket.ts"
 
 /**
  * What all connections of a client have in common, each optional: Node's TLS
- * options of these names, and how names are resolved (by default
- * `DnsAddresses`).
+ * options of these names (`minVersion` is TLS 1.2 unless given), and how names
+ * are resolved (by default `DnsAddresses`). What a source has of its own takes
+ * the place of `ca`, and of `cert` and `key`.
  *
  * **Gotchas**
  *
@@ -33,7 +34,7 @@ import { Turn } from "./internal/wsSocket.ts"
  * @category models
  * @since 0.2.0
  */
-export interface Options extends Pick<SecureContextOptions, "ca" | "cert" | "key"> {
+export interface Options extends ClientTls {
   readonly resolve?: Resolve
 }
 
@@ -49,8 +50,7 @@ export const layerOptions = ({ resolve, ...tls }: Options = {}): Layer.Layer<Web
     WebSocketClient,
     Effect.gen(function* () {
       const lookups = yield* Lookups.make(resolve ?? DnsAddresses.make().resolve)
-      // Made once: it takes as long as many a handshake, the more so the more authorities there are.
-      const shared = { lookups, tls: createSecureContext(tls), turn: new Turn() }
+      const shared = { lookups, contexts: new SecureContexts(tls), turn: new Turn() }
       return WebSocketClient.of({
         proxied: false,
         connect: (target, options, events) =>

@@ -30,8 +30,8 @@ describe("the sockets of a dial", () => {
   it.live("that end before TLS or the upgrade is begun are told as if they had ended in it", () =>
     Effect.gen(function* () {
       const ended = new Net.Socket().destroy()
-      const url = { display: URL, host: "gateway.test", literal: false }
-      const tls = yield* Effect.flip(Sockets.secure(new Set(), url, Tls.createSecureContext(), ended))
+      const peer = { display: URL, name: "gateway.test" }
+      const tls = yield* Effect.flip(Sockets.secure(new Set(), peer, Tls.createSecureContext(), ended))
       assert.deepInclude(tls, { _tag: "DialFailed", phase: "tls", code: "ECONNRESET" })
       const authority = yield* authorityOf(subject({ websocket }), { websocket })
       const target = Result.getOrThrow(authority.authorize("gateway", URL))

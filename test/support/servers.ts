@@ -93,7 +93,14 @@ const tlsFile = (name: string) => Fs.readFileSync(new URL(`tls/${name}`, import.
 export const tlsFiles = {
   ca: tlsFile("ca.pem"),
   server: { cert: tlsFile("server.pem"), key: tlsFile("server.key") },
-  client: { cert: tlsFile("client.pem"), key: tlsFile("client.key") }
+  client: { cert: tlsFile("client.pem"), key: tlsFile("client.key") },
+  /** Another authority; its server is `gateway.test`, `hub.test`, 127.0.0.1 and ::1. All servers have the same key. */
+  otherCa: tlsFile("otherCa.pem"),
+  other: tlsFile("other.pem"),
+  /** Of the other authority, for 2020 and for 2120 to 2124. */
+  expired: tlsFile("expired.pem"),
+  future: tlsFile("future.pem"),
+  selfSigned: tlsFile("selfSigned.pem")
 }
 
 /** The same as {@link answering}, over TLS. */

@@ -20,6 +20,7 @@ import type { Lookups } from "../../connection/Lookups.ts"
 import type { ConnectOptions, SocketEvents } from "../../connection/WebSocketClient.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import { AddressList } from "./addressList.ts"
+import type { SecureContexts } from "./secureContexts.ts"
 import * as Sockets from "./sockets.ts"
 import { race } from "./staggered.ts"
 import { upgrade } from "./upgrade.ts"
@@ -32,7 +33,7 @@ const NEXT_ADDRESS_MS = 250
 /** What all dials of a client share. */
 export interface Shared {
   readonly lookups: Lookups
-  readonly tls: SecureContext
+  readonly contexts: SecureContexts
   readonly turn: Turn
 }
 
@@ -54,6 +55,11 @@ export const dial = (
   shared: Shared
 ): Effect.Effect<void, DialError, Scope.Scope> =>
   Effect.gen(function* () {
+    // With settings of no use nobody is bothered.
+    const context = yield* Effect.mapError(
+      Effect.fromResult(shared.contexts.of(options.tls)),
+      (code) => new DialFailed({ url: target.display, phase: "tls", code })
+    )
     const state: Dial = {
       target,
       options,
@@ -72,7 +78,7 @@ export const dial = (
       Sockets.destroy(state.sockets)
     }
     yield* Effect.forkScoped(arrive(state, shared.lookups, hangUp))
-    const opens = Effect.flatMap(reach(state, shared.tls), (socket) => {
+    const opens = Effect.flatMap(reach(state, context), (socket) => {
       options.entered("upgrade")
       return Effect.acquireRelease(
         upgrade(socket, { target, options, events, turn: shared.turn, opened }),
@@ -109,7 +115,7 @@ const arrive = (
 }
 
 /** A socket to one of the addresses, with TLS where the URL wants it. */
-const reach = ({ addresses, options, ready, sockets, target }: Dial, tls: SecureContext) =>
+const reach = ({ addresses, options, ready, sockets, target }: Dial, context: SecureContext) =>
   Effect.gen(function* (): Effect.fn.Return<Socket, DialError> {
     const { url } = target
     const tcp = { display: target.display, port: url.port }
@@ -128,6 +134,6 @@ const reach = ({ addresses, options, ready, sockets, target }: Dial, tls: Secure
     Sockets.keepOnly(sockets, connected)
     if (url.scheme === "ws") return connected
     options.entered("tls")
-    const { host, literal } = url
-    return yield* Sockets.secure(sockets, { display: target.display, host, literal }, tls, connected)
+    const name = options.tls?.serverName ?? url.host
+    return yield* Sockets.secure(sockets, { display: target.display, name }, context, connected)
   })

@@ -58,10 +58,17 @@ export const connect = (
     return Effect.sync(() => socket.destroy())
   })
 
-/** Agrees on TLS with the server that is at the other end, which must be the one that the URL names. */
+/** Who is to be at the other end, and for which dial. */
+export interface Peer {
+  readonly display: string
+  /** What the certificate has to prove: a name, or an address. */
+  readonly name: string
+}
+
+/** Agrees on TLS with the server that is at the other end, which must be the one that is meant. */
 export const secure = (
   sockets: Sockets,
-  { display: url, host, literal }: Pick<SocketUrl, "display" | "host" | "literal">,
+  { display: url, name }: Peer,
   secureContext: Tls.SecureContext,
   socket: Net.Socket
 ): Effect.Effect<Tls.TLSSocket, DialFailed> =>
@@ -72,8 +79,15 @@ export const secure = (
       failed("ECONNRESET")
       return
     }
-    // The name of a certificate for an address is the address; SNI is for names only (RFC 6066, section 3).
-    const secured = Tls.connect({ secureContext, socket, host, servername: literal ? "" : host })
+    const secured = Tls.connect({
+      secureContext,
+      socket,
+      host: name,
+      // SNI is for names only (RFC 6066, section 3).
+      servername: Net.isIP(name) === 0 ? name : "",
+      // Node's default is what NODE_TLS_REJECT_UNAUTHORIZED says.
+      rejectUnauthorized: true
+    })
     sockets.add(secured)
     const onError = (error: Error) => failed(codeOf(error))
     const onClose = () => failed("ECONNRESET")
