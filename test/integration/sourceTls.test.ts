@@ -57,6 +57,7 @@ describe("the TLS of a source", () => {
       const { dial } = yield* client()
       const opened = yield* dial(ours, { tls: { ca: CA } })
       assert.deepStrictEqual(opened.phases, ["tcp", "tls", "upgrade"])
+      assert.isAbove(opened.socket.bytesRead(), 0)
       assert.strictEqual(opened.socket.peerCertificateExpiresAt, new X509Certificate(server.cert).validToDate.getTime())
       yield* dial(theirs, { tls: { ca: OTHER_CA } })
       assert.deepInclude(yield* failureOf(dial(theirs, { tls: { ca: CA } })), { phase: "tls" })

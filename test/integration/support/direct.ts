@@ -60,7 +60,7 @@ const dialBy = (service: WebSocketClient.WebSocketClient["Service"], url: string
       binary: (bytes) => void told.push(`binary of ${bytes}`),
       ping: (data) => {
         told.push(`ping ${Buffer.from(data).toString()}`)
-        sockets[0]?.pong(data)
+        sockets[0]?.pong(data, () => {})
       },
       pong: () => void told.push("pong"),
       closing: () => {},
