@@ -21,6 +21,7 @@ import type * as Scope from "effect/Scope"
 import * as Monotonic from "../internal/monotonic.ts"
 import type { Values } from "../limits/Limits.ts"
 import { FairPlaces, Turn, type Member } from "./internal/fairPlaces.ts"
+import { Reachability } from "./Reachability.ts"
 import type { LookupPlace, LookupSlots } from "./ResolveAddresses.ts"
 
 /**
@@ -41,6 +42,8 @@ export interface DialSlots {
  */
 export interface PluginSlots extends DialSlots {
   readonly lookups: LookupSlots
+  /** The whole host's. */
+  readonly reachability: Reachability
 }
 
 /**
@@ -89,18 +92,21 @@ const lookupSlots = (places: FairPlaces, member: Member): LookupSlots => {
   return { take: Effect.uninterruptibleMask((restore) => Effect.map(take(places, member, restore), placeOf)) }
 }
 
-/** Tells whether a dial may begin now: a second's allowance at once, the rest evenly. Where it may not, `later` is told. */
+/** Tells whether a dial may begin now: so many in any second. Where it may not, `later` is told for how long. */
 const pacer = (dialsPerSecond: number, monotonic: () => number, later: (waitMs: number) => void) => {
-  const everyMs = 1000 / dialsPerSecond
-  // When the last dial of a full second's allowance would have begun.
-  let booked = Number.NEGATIVE_INFINITY
+  // When the last so many began, in a ring.
+  const begun: Array<number> = []
+  let oldest = 0
   return (): boolean => {
     const now = monotonic()
-    const at = Math.max(booked, now - 1000) + everyMs
-    const waitMs = Math.ceil(at - now)
-    if (waitMs > 0) later(waitMs)
-    else booked = at
-    return waitMs <= 0
+    const waitMs = Math.ceil((begun[oldest] ?? Number.NEGATIVE_INFINITY) + 1000 - now)
+    if (waitMs > 0) {
+      later(waitMs)
+      return false
+    }
+    begun[oldest] = now
+    oldest = (oldest + 1) % dialsPerSecond
+    return true
   }
 }
 
@@ -131,6 +137,7 @@ export const make = (
     const monotonic = Monotonic.monotonic(yield* Clock.clockWith(Effect.succeed))
     const dials = new FairPlaces(limits.dialsAtOnce, pacer(limits.dialsPerSecond, monotonic, later))
     const lookups = new FairPlaces(limits.lookupsAtOnce)
+    const reachability = new Reachability()
     let waiting = 0
 
     return {
@@ -146,6 +153,7 @@ export const make = (
             )
           })
         return {
+          reachability,
           lookups: lookupSlots(lookups, lookups.join(limits.lookupsAtOncePerPlugin)),
           withSlot: (dial) =>
             Effect.uninterruptibleMask((restore) =>

@@ -4,12 +4,14 @@
  * numbers.
  *
  * Backoff is exponential with full jitter: uniform between 0 and
- * min(cap, initial · 2ⁿ).
+ * min(cap, initial · 2ⁿ); where no server was reached it ends at 5 s, and neither
+ * counts these dials nor is counted by them.
  *
  * @since 0.1.0
  */
 import type { ReconnectSettings } from "../manifest/Enablement.ts"
 import type { DialError } from "./ConnectionError.ts"
+import type { Unreached } from "./Reachability.ts"
 
 /**
  * Why a source isn't dialled.
@@ -47,7 +49,7 @@ export type Decision =
  * @since 0.1.0
  */
 export type End =
-  | { readonly kind: "dial"; readonly error: DialError }
+  | { readonly kind: "dial"; readonly error: DialError; readonly unreached: Unreached | null }
   | { readonly kind: "epoch"; readonly code: number; readonly openForMs: number }
   | { readonly kind: "requested"; readonly openForMs: number | null }
 
@@ -67,12 +69,15 @@ export interface Situation {
   readonly failures: number
   /** Dials in a row before this one whose name had a denied address. */
   readonly denials: number
+  /** Dials in a row before this one that reached no server. */
+  readonly times: number
   readonly now: number
   /** Uniform in [0, 1). */
   readonly random: number
 }
 
 const FIRST_DENIAL_MS = 60_000
+const LONGEST_UNREACHED_MS = 5000
 
 /**
  * Decides.
@@ -82,8 +87,9 @@ const FIRST_DENIAL_MS = 60_000
  */
 export const decide = (end: End, situation: Situation): Decision => {
   const { now, settings } = situation
+  const atLeast = end.kind === "dial" && end.error._tag === "HandshakeRejected" ? (end.error.retryAfterMs ?? 0) : 0
   // What a server can cause is tried again after a while; what the operator decides isn't.
-  const later = situation.stoppedRetryMs === 0 ? null : now + situation.stoppedRetryMs
+  const later = situation.stoppedRetryMs === 0 ? null : now + Math.max(atLeast, situation.stoppedRetryMs)
   if (end.kind === "epoch" && situation.stopCodes.includes(end.code)) {
     return { state: "stopped", reason: "close_code", at: later }
   }
@@ -99,11 +105,13 @@ export const decide = (end: End, situation: Situation): Decision => {
     }
   }
   if (settings.policy === "never") return { state: "stopped", reason: "never", at: null }
+  if (end.kind === "dial" && end.unreached !== null) {
+    return { state: "waiting", at: now + backoff(situation, situation.times, LONGEST_UNREACHED_MS) }
+  }
   if (settings.maxAttempts > 0 && situation.dialsInWindow >= settings.maxAttempts) {
     return { state: "stopped", reason: "exhausted", at: later }
   }
-  const atLeast = end.kind === "dial" && end.error._tag === "HandshakeRejected" ? (end.error.retryAfterMs ?? 0) : 0
-  return { state: "waiting", at: now + Math.max(atLeast, backoff(situation)) }
+  return { state: "waiting", at: now + Math.max(atLeast, backoff(situation, situation.failures, settings.maxMs)) }
 }
 
 /**
@@ -115,5 +123,5 @@ export const decide = (end: End, situation: Situation): Decision => {
 export const isStable = (end: End, settings: ReconnectSettings): boolean =>
   end.kind !== "dial" && end.openForMs !== null && end.openForMs >= settings.stableMs
 
-const backoff = ({ failures, random, settings }: Situation): number =>
-  Math.round(random * Math.min(settings.maxMs, settings.initialMs * 2 ** Math.min(failures, 52)))
+const backoff = ({ random, settings }: Situation, n: number, longest: number): number =>
+  Math.round(random * Math.min(longest, settings.maxMs, settings.initialMs * 2 ** Math.min(n, 52)))

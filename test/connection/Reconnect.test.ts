@@ -9,6 +9,7 @@ import {
   OpenTimeout,
   type DialError
 } from "../../src/connection/ConnectionError.ts"
+import type { Unreached } from "../../src/connection/Reachability.ts"
 import * as Reconnect from "../../src/connection/Reconnect.ts"
 import { reconnectDefaults } from "../../src/manifest/Enablement.ts"
 import { either, int, list, maybe, oneOf } from "../support/arbitraries.ts"
@@ -23,12 +24,17 @@ const situation = (change: Partial<Reconnect.Situation> = {}): Reconnect.Situati
   dialsInWindow: 1,
   failures: 0,
   denials: 0,
+  times: 0,
   now: NOW,
   random: 0.5,
   ...change
 })
 
-const dial = (error: DialError): Reconnect.End => ({ kind: "dial", error })
+const dial = (error: DialError, unreached: Unreached | null = null): Reconnect.End => ({
+  kind: "dial",
+  error,
+  unreached
+})
 const epoch = (code: number, openForMs = 0): Reconnect.End => ({ kind: "epoch", code, openForMs })
 const rejected = (status: number | null, retryAfterMs: number | null = null) =>
   dial(new HandshakeRejected({ url, status, problem: "it says no", retryAfterMs }))
@@ -38,6 +44,10 @@ const LATE = dial(new OpenTimeout({ url, phase: "tcp", deadlineMs: 10_000 }))
 const DENIED = dial(new AddressDenied({ url, address: "10.0.0.1" }))
 const LIMIT = dial(new ConnectionLimit({ url, per: "plugin", limit: 16 }))
 
+// What reached no server.
+const NOWHERE = dial(new DialFailed({ url, phase: "tcp", code: "ENETUNREACH" }), "link")
+const UNNAMED = dial(new OpenTimeout({ url, phase: "dns", deadlineMs: 10_000 }), "lookup")
+
 const stopped = (reason: Reconnect.StopReason, at: number | null): Reconnect.Decision => ({
   state: "stopped",
   reason,
@@ -46,7 +56,7 @@ const stopped = (reason: Reconnect.StopReason, at: number | null): Reconnect.Dec
 const waiting = (ms: number): Reconnect.Decision => ({ state: "waiting", at: NOW + ms })
 
 const End: Arbitrary.Arbitrary<Reconnect.End> = either<Reconnect.End>(
-  oneOf(CONNREFUSED, LATE, DENIED, LIMIT),
+  oneOf(CONNREFUSED, LATE, DENIED, LIMIT, NOWHERE, UNNAMED),
   Arbitrary.map(
     Arbitrary.all([oneOf(400, 401, 403, 404, 429, 500, 503, null), maybe(int(0, 10_000_000))]),
     ([status, after]) => rejected(status, after ?? null)
@@ -70,6 +80,7 @@ describe("Reconnect", () => {
     {
       end: End,
       failures: oneOf(0, 1, 2, 3, 6, 10, 60, 2000),
+      times: oneOf(0, 1, 2, 3, 60, 2000),
       initialMs: oneOf(1, 1000, 86_400_000),
       maxMs: oneOf(1, 500, 60_000, 86_400_000),
       maxAttempts: oneOf(0, 0, 1, 5),
@@ -79,18 +90,30 @@ describe("Reconnect", () => {
       stoppedRetryMs: oneOf(0, 900_000),
       random: Random
     },
-    ({ dialsInWindow, end, failures, initialMs, maxAttempts, maxMs, policy, random, stopCodes, stoppedRetryMs }) =>
+    ({
+      dialsInWindow,
+      end,
+      failures,
+      initialMs,
+      maxAttempts,
+      maxMs,
+      policy,
+      random,
+      stopCodes,
+      stoppedRetryMs,
+      times
+    }) =>
       Effect.sync(() => {
         const settings = { ...reconnectDefaults, initialMs, maxMs, maxAttempts, policy }
         const decision = Reconnect.decide(
           end,
-          situation({ settings, stopCodes, stoppedRetryMs, dialsInWindow, failures, random })
+          situation({ settings, stopCodes, stoppedRetryMs, dialsInWindow, failures, times, random })
         )
         // The reference: the first reason to stop, in an order of severity, else a wait within bounds.
-        const later = stoppedRetryMs === 0 ? null : NOW + stoppedRetryMs
         const tag = end.kind === "dial" ? end.error._tag : null
         const status = end.kind === "dial" && end.error._tag === "HandshakeRejected" ? end.error.status : null
         const after = end.kind === "dial" && end.error._tag === "HandshakeRejected" ? (end.error.retryAfterMs ?? 0) : 0
+        const later = stoppedRetryMs === 0 ? null : NOW + Math.max(after, stoppedRetryMs)
         if (end.kind === "epoch" && stopCodes.some((code) => code === end.code)) {
           assert.deepStrictEqual(decision, stopped("close_code", later))
         } else if (tag === "AddressDenied") {
@@ -99,7 +122,12 @@ describe("Reconnect", () => {
         } else if (tag === "ConnectionLimit") assert.deepStrictEqual(decision, stopped("limit", null))
         else if (status === 401 || status === 403) assert.deepStrictEqual(decision, stopped("http", later))
         else if (policy === "never") assert.deepStrictEqual(decision, stopped("never", null))
-        else if (maxAttempts > 0 && dialsInWindow >= maxAttempts) {
+        else if (end.kind === "dial" && end.unreached !== null) {
+          assert.strictEqual(decision.state, "waiting")
+          const wait = (decision.at ?? NaN) - NOW
+          assert.isTrue(Number.isSafeInteger(wait) && wait >= 0)
+          assert.isAtMost(wait, Math.min(5000, maxMs, initialMs * 2 ** times))
+        } else if (maxAttempts > 0 && dialsInWindow >= maxAttempts) {
           assert.deepStrictEqual(decision, stopped("exhausted", later))
         } else {
           assert.strictEqual(decision.state, "waiting")
@@ -131,6 +159,28 @@ describe("Reconnect", () => {
     assert.deepStrictEqual(Reconnect.decide(rejected(429, 100), situation()), waiting(500))
     assert.deepStrictEqual(Reconnect.decide(rejected(503), situation()), waiting(500))
     assert.deepStrictEqual(Reconnect.decide(rejected(null), situation()), waiting(500))
+  })
+
+  it("waits 5 s at most where no server was reached, whatever it failed at before, the budget or the longest backoff", () => {
+    const spent = { ...reconnectDefaults, maxAttempts: 1, maxMs: 86_400_000 }
+    for (const end of [NOWHERE, UNNAMED]) {
+      const longest = [0, 1, 2, 3, 4, 1000].map((times) =>
+        Reconnect.decide(
+          end,
+          situation({ times, failures: 30, random: 0.999_999_99, settings: spent, dialsInWindow: 9 })
+        )
+      )
+      assert.deepStrictEqual(longest, [1000, 2000, 4000, 5000, 5000, 5000].map(waiting))
+    }
+  })
+
+  it("heeds Retry-After also where it stops: no sooner than both ask for", () => {
+    const spent = situation({ settings: { ...reconnectDefaults, maxAttempts: 1 } })
+    assert.deepStrictEqual(Reconnect.decide(rejected(403, 3_600_000), situation()), stopped("http", NOW + 3_600_000))
+    assert.deepStrictEqual(Reconnect.decide(rejected(503, 3_600_000), spent), stopped("exhausted", NOW + 3_600_000))
+    assert.deepStrictEqual(Reconnect.decide(rejected(503, 60_000), spent), stopped("exhausted", NOW + 900_000))
+    const never = situation({ stoppedRetryMs: 0 })
+    assert.deepStrictEqual(Reconnect.decide(rejected(403, 3_600_000), never), stopped("http", null))
   })
 
   it("stops after 401 and 403 and no other status, whatever Retry-After asks", () => {
@@ -165,7 +215,7 @@ describe("Reconnect", () => {
   it("never tries again by itself what the operator decides", () => {
     assert.deepStrictEqual(Reconnect.decide(LIMIT, situation()), stopped("limit", null))
     const settings = { ...reconnectDefaults, policy: "never" as const }
-    for (const end of [CONNREFUSED, LATE, rejected(503, 10), epoch(1000), epoch(1006)]) {
+    for (const end of [CONNREFUSED, LATE, NOWHERE, UNNAMED, rejected(503, 10), epoch(1000), epoch(1006)]) {
       assert.deepStrictEqual(Reconnect.decide(end, situation({ settings })), stopped("never", null))
     }
   })

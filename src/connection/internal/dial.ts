@@ -27,6 +27,27 @@ class Postponed extends Data.TaggedError("Postponed")<{ readonly until: number |
 
 type Failure = DialError | GrantError | Postponed
 
+/** What a dial waits for, and since when. */
+export class Progress {
+  phase: DialPhase = "url"
+  readonly #monotonic: () => number
+  #since: number
+
+  constructor(monotonic: () => number) {
+    this.#monotonic = monotonic
+    this.#since = monotonic()
+  }
+
+  readonly entered = (phase: DialPhase): void => {
+    this.phase = phase
+    this.#since = this.#monotonic()
+  }
+
+  get waitedMs(): number {
+    return this.#monotonic() - this.#since
+  }
+}
+
 interface Options {
   readonly source: Source
   readonly client: WebSocketClient["Service"]
@@ -37,6 +58,7 @@ interface Options {
   /** The source's own URL. */
   readonly declared: AuthorizedTarget
   readonly mayOpen: () => boolean
+  readonly progress: Progress
   readonly time: HadTime.HadTime
 }
 
@@ -45,13 +67,10 @@ const isDialError = Schema.is(DialError)
 /** Succeeds when the socket is open. What it acquires is the scope's. */
 export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Scope> =>
   Effect.suspend(() => {
-    const { client, declared, dials, limits, mayOpen, route, session, source, time } = options
+    const { client, declared, dials, limits, mayOpen, progress, route, session, source, time } = options
     const { lookups } = dials
     const { closeGraceMs, maxMessageBytes, maxMessageFragments, openDeadlineMs: deadlineMs, retryAfterMs } = limits
-    let phase: DialPhase = "url"
-    const entered = (next: DialPhase) => {
-      phase = next
-    }
+    const { entered } = progress
     // What waited for its turn may have become unwanted; whoever finds that out interrupts it.
     const wanted = <A, E, R>(effect: () => Effect.Effect<A, E, R>) =>
       Effect.suspend(() => (mayOpen() ? effect() : Effect.never))
@@ -71,7 +90,9 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
     }
     const opens = wanted(() => route.resolve(declared)).pipe(
       Effect.flatMap(dial),
-      HadTime.within(time, deadlineMs, () => Effect.fail(new OpenTimeout({ url: source.display, phase, deadlineMs })))
+      HadTime.within(time, deadlineMs, () =>
+        Effect.fail(new OpenTimeout({ url: source.display, phase: progress.phase, deadlineMs }))
+      )
     )
     return Effect.mapError(dials.withSlot(opens), (error) => obeyed(error, retryAfterMs))
   })
@@ -89,17 +110,23 @@ export const outcomeOf = (
   {
     isDropped,
     url,
-    waitMs
-  }: { readonly url: string; readonly isDropped: boolean; readonly waitMs: (until: number) => number }
+    waitMs,
+    waitedMs
+  }: {
+    readonly url: string
+    readonly isDropped: boolean
+    readonly waitMs: (until: number) => number
+    readonly waitedMs: number
+  }
 ): Input => {
   const error = Option.getOrUndefined(Exit.findErrorOption(exit))
   if (error instanceof Postponed) {
     return { kind: "postponed", waitMs: error.until === null ? null : waitMs(error.until) }
   }
-  if (error !== undefined) return { kind: "gone", failure: error }
-  if (isDropped && !Exit.hasDies(exit)) return { kind: "gone", failure: null }
+  if (error !== undefined) return { kind: "gone", failure: error, waitedMs }
+  if (isDropped && !Exit.hasDies(exit)) return { kind: "gone", failure: null, waitedMs }
   // A client that dies, or gives up, is as good as a network that is down: reported, and tried again after a while.
   const died = Exit.isFailure(exit) && Exit.hasDies(exit) ? { reason: Reason.of(Cause.squash(exit.cause)) } : undefined
   const code = died === undefined ? "EINTERRUPTED" : "EDEFECT"
-  return { kind: "gone", failure: new DialFailed({ url, phase: "client", code, ...died }) }
+  return { kind: "gone", failure: new DialFailed({ url, phase: "client", code, ...died }), waitedMs }
 }

@@ -18,6 +18,7 @@ import { ConnectionClosed, type ConnectionError, type DialError } from "../Conne
 import { reportedOf, type ConnectionSink, type ReportedError } from "../ConnectionSink.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { PluginSlots } from "../DialLimiter.ts"
+import type { Unreached } from "../Reachability.ts"
 import type * as Reconnect from "../Reconnect.ts"
 import type { ReadMode, Socket, WebSocketClient } from "../WebSocketClient.ts"
 import * as Dial from "./dial.ts"
@@ -92,6 +93,8 @@ export class Driver {
   #fork: Fork | undefined = undefined
   #dial: Fiber.Fiber<void> | undefined = undefined
   #timer: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined = undefined
+  /** For what it waits beside the time. */
+  readonly #waits: (why: Unreached | null) => void
   /** What the last dial acquired, and what releases it. */
   #resources: Scope.Closeable | undefined = undefined
   #releasing: Fiber.Fiber<void> | undefined = undefined
@@ -104,6 +107,7 @@ export class Driver {
     this.options = options
     this.clocks = clocks
     this.route = new Route(options)
+    this.#waits = options.dials.reachability.waiter(() => this.tell({ kind: "reached" }))
     this.since = clocks.now()
     this.session = this.#newSession()
   }
@@ -150,6 +154,7 @@ export class Driver {
     for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next, thrown)
     this.#isStepping = false
     this.#wait()
+    this.#waits(Phases.waitsFor(this.state))
     this.#look()
     // A listener's defect is its caller's to report, once everything is done that is to be done.
     if (thrown.length > 0) throw thrown[0]
@@ -203,6 +208,8 @@ export class Driver {
         return this.#begin(action.target)
       case "drop":
         return this.#dial?.interruptUnsafe()
+      case "reached":
+        return this.options.dials.reachability.reached(action.why)
       case "close":
         return this.session.close(action.code, action.reason)
       case "terminate":
@@ -275,11 +282,13 @@ export class Driver {
     const session = this.#newSession()
     this.session = session
     this.route.target = declared
+    const progress = new Dial.Progress(this.clocks.monotonic)
     const connecting = Dial.connect({
       ...this.options,
       route: this.route,
       session,
       declared,
+      progress,
       mayOpen: () => this.#mayOpen()
     })
     // In a turn of its own: this one is often a listener's in the middle of a chunk.
@@ -295,7 +304,12 @@ export class Driver {
         session.abandon()
         yield* this.#release
         this.tell(
-          Dial.outcomeOf(exit, { url: this.options.source.display, isDropped: this.#isDropped, waitMs: this.#waitMs })
+          Dial.outcomeOf(exit, {
+            url: this.options.source.display,
+            isDropped: this.#isDropped,
+            waitMs: this.#waitMs,
+            waitedMs: progress.waitedMs
+          })
         )
       })
     )
@@ -363,7 +377,7 @@ export class Driver {
       // An address that turned out to be denied after the open ends it as it ends a dial.
       end:
         error?._tag === "AddressDenied"
-          ? { kind: "dial", error }
+          ? { kind: "dial", error, unreached: null }
           : { kind: "epoch", code, openForMs: this.clocks.monotonic() - session.openedAt },
       told: {
         code,

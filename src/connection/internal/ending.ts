@@ -5,6 +5,7 @@
 import * as Schema from "effect/Schema"
 import { GrantError, GrantRevoked } from "../../grants/GrantError.ts"
 import { ReconnectExhausted, type DialError } from "../ConnectionError.ts"
+import { unreached } from "../Reachability.ts"
 import type * as Reconnect from "../Reconnect.ts"
 import * as History from "./history.ts"
 import { mayOpen, type Action, type Ended, type Facts, type Next, type Phase, type State, type Step } from "./phases.ts"
@@ -48,7 +49,11 @@ export const ended = (state: State, { cause, end, told }: Ended, facts: Facts): 
   ])
 }
 
-export const gone = (state: State, failure: DialError | GrantError | null, facts: Facts): Step => {
+export const gone = (
+  state: State,
+  { failure, waitedMs }: { readonly failure: DialError | GrantError | null; readonly waitedMs: number },
+  facts: Facts
+): Step => {
   const { phase } = state
   if (phase.name !== "dialling") return [state, []]
   const { isRevoked, next } = phase
@@ -61,7 +66,13 @@ export const gone = (state: State, failure: DialError | GrantError | null, facts
         : decide(state, next, false, { kind: "requested", openForMs: null }, facts)
     return followed(after[0], [...reports, ...after[1]])
   }
-  const [after, reports] = decide(state, next, isRevoked, { kind: "dial", error: failure }, facts)
+  const [after, reports] = decide(
+    state,
+    next,
+    isRevoked,
+    { kind: "dial", error: failure, unreached: unreached(failure, waitedMs) },
+    facts
+  )
   const deliver = state.service === "runs" && facts.covered && !isRevoked
   return followed(after, [
     ...reports,
@@ -74,8 +85,9 @@ export const gone = (state: State, failure: DialError | GrantError | null, facts
 export const postponed = (state: State, waitMs: number | null, facts: Facts): Step => {
   const { phase } = state
   if (phase.name !== "dialling") return [state, []]
-  const uncounted: State = { ...state, attempts: state.attempts - 1, history: History.undone(state.history) }
-  if (!mayOpen(state)) return gone(uncounted, null, facts)
+  const history = { ...History.undone(state.history), unreached: null }
+  const uncounted: State = { ...state, attempts: state.attempts - 1, history }
+  if (!mayOpen(state)) return gone(uncounted, { failure: null, waitedMs: 0 }, facts)
   const waits: Phase = waitMs === null ? stopped("never") : { name: "waiting", dueAt: facts.now + waitMs }
   return followed({ ...uncounted, phase: waits }, [])
 }

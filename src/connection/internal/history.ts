@@ -4,6 +4,7 @@
  * clock that is never set.
  */
 import type { ReconnectSettings } from "../../manifest/Enablement.ts"
+import type { Unreached } from "../Reachability.ts"
 import * as Reconnect from "../Reconnect.ts"
 import type { Source } from "../Source.ts"
 
@@ -12,10 +13,12 @@ export interface History {
   readonly failures: number
   /** Dials in a row whose name had a denied address. */
   readonly denials: number
+  /** Why the last dial reached no server, and how many in a row did. */
+  readonly unreached: { readonly why: Unreached; readonly times: number } | null
   readonly dials: ReadonlyArray<number>
 }
 
-export const initial: History = { failures: 0, denials: 0, dials: [] }
+export const initial: History = { failures: 0, denials: 0, unreached: null, dials: [] }
 
 /** A dial begins. */
 export const began = (history: History, now: number, { maxAttempts, windowMs }: ReconnectSettings): History =>
@@ -44,12 +47,14 @@ export const decide = (
 ): readonly [Reconnect.Decision, History] => {
   const { reconnect: settings, stopCodes } = source
   const failures = Reconnect.isStable(end, settings) ? 0 : history.failures
+  const unreached = end.kind === "dial" ? end.unreached : null
+  const times = history.unreached?.times ?? 0
   const dialsInWindow = inWindow(history, now, settings)
   const isDenied = end.kind === "dial" && end.error._tag === "AddressDenied"
   const denials = isDenied ? history.denials : 0
-  const situation = { settings, stopCodes, stoppedRetryMs, dialsInWindow, failures, denials, now, random }
-  return [
-    Reconnect.decide(end, situation),
-    { ...history, failures: failures + 1, denials: isDenied ? denials + 1 : denials }
-  ]
+  const situation = { settings, stopCodes, stoppedRetryMs, dialsInWindow, failures, denials, times, now, random }
+  const decision = Reconnect.decide(end, situation)
+  // It says nothing of the server, and is none of those that the budget is for.
+  if (unreached !== null) return [decision, { ...undone(history), unreached: { why: unreached, times: times + 1 } }]
+  return [decision, { ...history, failures: failures + 1, denials: isDenied ? denials + 1 : denials, unreached: null }]
 }

@@ -8,6 +8,7 @@ import type { GrantError } from "../../grants/GrantError.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import type { ConnectionError, DialError } from "../ConnectionError.ts"
 import type { EpochEnd } from "../ConnectionSink.ts"
+import type { Unreached } from "../Reachability.ts"
 import type * as Reconnect from "../Reconnect.ts"
 import type { Source } from "../Source.ts"
 import * as History from "./history.ts"
@@ -108,8 +109,10 @@ export type Input =
   /** The peer's close frame came. */
   | { readonly kind: "closing" }
   | ({ readonly kind: "ended" } & Ended)
-  /** A dial came to nothing; without a failure it was dropped. */
-  | { readonly kind: "gone"; readonly failure: DialError | GrantError | null }
+  /** A dial came to nothing, so long after its last phase began; without a failure it was dropped. */
+  | { readonly kind: "gone"; readonly failure: DialError | GrantError | null; readonly waitedMs: number }
+  /** A dial of the host's got through that had reached no server for the same reason as this one. */
+  | { readonly kind: "reached" }
   /** There was nothing to dial, and won't be for so many milliseconds; null: until the operator says otherwise. */
   | { readonly kind: "postponed"; readonly waitMs: number | null }
   | { readonly kind: "graceOver" }
@@ -135,6 +138,8 @@ export type Action =
   | { readonly kind: "consider" }
   | { readonly kind: "dial"; readonly target: AuthorizedTarget }
   | { readonly kind: "drop" }
+  /** Let others dial that wait for what this one waited for. */
+  | { readonly kind: "reached"; readonly why: Unreached }
   /** Close in order. */
   | { readonly kind: "close"; readonly code: number; readonly reason: string }
   | { readonly kind: "terminate" }
@@ -171,6 +176,10 @@ export const stoppedFor = (phase: Phase, now: number, revision: number): Reconne
   if (beneath.dueAt !== null && beneath.dueAt <= now) return null
   return beneath.reason === "address" && beneath.revision !== revision ? null : beneath.reason
 }
+
+/** What it waits for beside the time. */
+export const waitsFor = ({ history, phase, service }: State): Unreached | null =>
+  service === "runs" && phase.name === "waiting" && phase.dueAt !== null ? (history.unreached?.why ?? null) : null
 
 /** When the driver has to come back by itself. */
 export const dueAt = ({ phase, service }: State): number | null => {

@@ -16,6 +16,7 @@ import {
   initial,
   isAtRest,
   mayOpen,
+  waitsFor,
   type Action,
   type Facts,
   type Input,
@@ -56,7 +57,9 @@ export const step = (state: State, input: Input, facts: Facts): Step => {
     case "ended":
       return ended(state, input, facts)
     case "gone":
-      return gone(state, input.failure, facts)
+      return gone(state, input, facts)
+    case "reached":
+      return reached(state, facts)
     case "postponed":
       return postponed(state, input.waitMs, facts)
     case "graceOver":
@@ -166,8 +169,19 @@ const considered = (state: State, prospects: Prospects, { now, revision, source 
   ]
 }
 
-const opened = (state: State): Step =>
-  mayOpen(state) ? [{ ...state, phase: { name: "open" }, epoch: state.epoch + 1, attempts: 0 }, []] : [state, []]
+const opened = (state: State): Step => {
+  if (!mayOpen(state)) return [state, []]
+  const { epoch, history } = state
+  const got = { ...history, unreached: null }
+  return [
+    { ...state, phase: { name: "open" }, epoch: epoch + 1, attempts: 0, history: got },
+    history.unreached === null ? [] : [{ kind: "reached", why: history.unreached.why }]
+  ]
+}
+
+/** What it waits for may have come. */
+const reached = (state: State, { now }: Facts): Step =>
+  waitsFor(state) === null ? [state, []] : followed({ ...state, phase: { name: "waiting", dueAt: now } }, [])
 
 const graceOver = (state: State, { now }: Facts): Step => {
   const { phase } = state

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { AddressDenied } from "../../../src/connection/ConnectionError.ts"
+import { AddressDenied, DialFailed } from "../../../src/connection/ConnectionError.ts"
 import * as History from "../../../src/connection/internal/history.ts"
 import * as Phases from "../../../src/connection/internal/phases.ts"
 import type { Source } from "../../../src/connection/Source.ts"
@@ -36,7 +36,11 @@ const over = (reason: "address" | "http" | null, dueAt: number | null = null): P
 
 describe("names with a denied address", () => {
   it("are counted in a row, until a dial ends in another way", () => {
-    const denied = { kind: "dial", error: new AddressDenied({ url: "ws://h/", address: "10.0.0.1" }) } as const
+    const denied = {
+      kind: "dial",
+      error: new AddressDenied({ url: "ws://h/", address: "10.0.0.1" }),
+      unreached: null
+    } as const
     const source = { reconnect: reconnectDefaults, stopCodes: [] } as unknown as Source
     const facts = { now: 0, random: 0, source, stoppedRetryMs: 900_000 }
     const [first, once] = History.decide(History.initial, denied, facts)
@@ -44,6 +48,47 @@ describe("names with a denied address", () => {
     assert.deepStrictEqual([first.at, second.at, twice.denials], [60_000, 120_000, 2])
     const [, other] = History.decide(twice, { kind: "epoch", code: 1006, openForMs: 0 }, facts)
     assert.strictEqual(other.denials, 0)
+  })
+})
+
+describe("dials that reached no server", () => {
+  const error = new DialFailed({ url: "ws://h/", phase: "tcp", code: "ENETUNREACH" })
+  const link = { kind: "dial", error, unreached: "link" } as const
+  const budget = { ...reconnectDefaults, maxAttempts: 2 }
+  const source = { reconnect: budget, stopCodes: [] } as unknown as Source
+  const facts = { now: 0, random: 1, source, stoppedRetryMs: 900_000 }
+
+  it("use nothing of the budget up, and change nothing else that they say nothing of", () => {
+    let history: History.History = { ...History.initial, failures: 3, denials: 2, dials: [-5] }
+    for (let times = 1; times <= 100; times++) {
+      history = History.began(history, 0, budget)
+      const [decision, after] = History.decide(history, link, facts)
+      assert.strictEqual(decision.state, "waiting")
+      assert.deepStrictEqual(after, {
+        failures: 3,
+        denials: 2,
+        dials: [-5],
+        unreached: { why: "link", times }
+      })
+      history = after
+    }
+  })
+
+  it("wait as long as their own number says, up to 5 s", () => {
+    const waits: Array<number | null> = []
+    let history = History.initial
+    for (let times = 0; times < 6; times++) {
+      const [decision, after] = History.decide(History.began(history, 0, budget), link, facts)
+      waits.push(decision.at)
+      history = after
+    }
+    assert.deepStrictEqual(waits, [1000, 2000, 4000, 5000, 5000, 5000])
+    const [refused, after] = History.decide(
+      History.began(history, 0, budget),
+      { kind: "epoch", code: 1006, openForMs: 0 },
+      facts
+    )
+    assert.deepStrictEqual([refused.at, after.unreached, after.failures], [1000, null, 1])
   })
 })
 

@@ -56,6 +56,7 @@ const endedWith = (code: number, openForMs = 0): Phases.Input => ({
   told: { code, reason: "", clean: true, unconfirmed: 0, error: null }
 })
 const unreachable = new ConnectionError.DialFailed({ url: URL, phase: "tcp", code: "ECONNREFUSED" })
+const nowhere = new ConnectionError.DialFailed({ url: URL, phase: "tcp", code: "ENETUNREACH" })
 const forbidden = new ConnectionError.HandshakeRejected({ url: URL, status: 403, problem: "", retryAfterMs: null })
 
 const NEXTS: ReadonlyArray<Phases.Next> = [
@@ -102,10 +103,12 @@ const INPUTS: ReadonlyArray<Phases.Input> = [
   { kind: "closing" },
   endedWith(1000),
   endedWith(4004),
-  { kind: "gone", failure: null },
-  { kind: "gone", failure: unreachable },
-  { kind: "gone", failure: forbidden },
-  { kind: "gone", failure: ungranted },
+  { kind: "gone", failure: null, waitedMs: 0 },
+  { kind: "gone", failure: unreachable, waitedMs: 0 },
+  { kind: "gone", failure: forbidden, waitedMs: 0 },
+  { kind: "gone", failure: ungranted, waitedMs: 0 },
+  { kind: "gone", failure: nowhere, waitedMs: 0 },
+  { kind: "reached" },
   { kind: "postponed", waitMs: 500 },
   { kind: "postponed", waitMs: null },
   { kind: "graceOver" },
@@ -149,6 +152,7 @@ const wrong = (
     return "a close frame is sent once"
   if (did("drop") && !(was.name === "dialling" && !was.isDropped && is.name === "dialling" && is.isDropped))
     return "a drop"
+  if (did("reached") && !(is.name === "open" && before.history.unreached !== null)) return "nobody got through"
   if ((did("terminate") || did("abandon")) && was.name !== "closing") return "it breaks off what isn't closing"
   if (did("consider") && !(after.service === "runs" && Phases.isAtRest(is)))
     return "it considers while something is there"
@@ -194,6 +198,7 @@ describe("a transition", () => {
       ["ended", ["open", "closing"]],
       ["gone", ["dialling"]],
       ["postponed", ["dialling"]],
+      ["reached", ["waiting"]],
       ["graceOver", ["closing"]],
       ["considered", ["closed", "waiting", "stopped"]],
       ["forgotten", ["closed", "waiting", "stopped"]]
@@ -297,10 +302,10 @@ const PLUGIN: Phases.Next = { kind: "plugin" }
 const REDIAL: Phases.Next = { kind: "redial", atOnce: false }
 const AT_ONCE: Phases.Next = { kind: "redial", atOnce: true }
 const considered = (prospects: Phases.Prospects): Phases.Input => ({ kind: "considered", prospects })
-const gone = (failure: Extract<Phases.Input, { readonly kind: "gone" }>["failure"]): Phases.Input => ({
-  kind: "gone",
-  failure
-})
+const gone = (
+  failure: Extract<Phases.Input, { readonly kind: "gone" }>["failure"],
+  waitedMs = 0
+): Extract<Phases.Input, { readonly kind: "gone" }> => ({ kind: "gone", failure, waitedMs })
 const uncovered = { covered: false }
 const never = { source: { ...source, reconnect: { ...reconnectDefaults, policy: "never" as const } } }
 const over = (reason: (typeof REASONS)[number] | null, dueAt: number | null = null) => ({ reason, dueAt, revision: 1 })
@@ -438,6 +443,9 @@ const ROWS: ReadonlyArray<Row> = [
   [dialling(), { kind: "postponed", waitMs: null }, "stopped never, consider"],
   [dropped(PLUGIN), { kind: "postponed", waitMs: 700 }, "stopped plugin, consider"],
   [dropped(), { kind: "postponed", waitMs: 700 }, "closed (pauses)", {}, "pauses"],
+  [dialling(), gone(nowhere), "waiting at 10500, DialFailed, tellFailed reconnects delivered, consider"],
+  [dialling(), gone(nowhere, 3000), "waiting at 10500, DialFailed, tellFailed reconnects delivered, consider"],
+  [waiting(11_000), { kind: "reached" }, "waiting at 11000"],
   [closing(), { kind: "graceOver" }, "closing at 11000 broken off, terminate"],
   [closing({ isTerminated: true }), { kind: "graceOver" }, "closing at 14000 broken off, abandon"],
   [open, byPlugin, "closing at 15000 then plugin, close 1000 bye"],
@@ -572,7 +580,7 @@ describe("what follows", () => {
     const [given, actions] = step(state, { kind: "grants" }, facts({ covered: false }))
     assert.deepStrictEqual(kindsOf(actions), ["revoke", "drop"])
     assert.deepStrictEqual(step(given, { kind: "opened" }, facts()), [given, []])
-    const [after, again] = step(given, { kind: "gone", failure: null }, facts())
+    const [after, again] = step(given, { kind: "gone", failure: null, waitedMs: 0 }, facts())
     assert.strictEqual(after.phase.name, "closed")
     assert.deepStrictEqual(kindsOf(again), ["consider"])
   })
@@ -587,7 +595,7 @@ describe("what follows", () => {
   })
 
   it("its plugin's close lies upon what it was stopped for, and lifting it lifts no more", () => {
-    const http = play([{ kind: "started" }, { kind: "gone", failure: forbidden }])
+    const http = play([{ kind: "started" }, { kind: "gone", failure: forbidden, waitedMs: 0 }])
     assert.deepInclude(http.phase, { name: "stopped", reason: "http" })
     const [once] = step(http.state, { kind: "close", code: 1000, reason: "" }, facts())
     const [twice] = step(once, { kind: "close", code: 1000, reason: "" }, facts())
@@ -651,7 +659,7 @@ describe("what follows", () => {
 
   it("an address that was denied is dialled again once the grants have changed", () => {
     const address = new ConnectionError.AddressDenied({ url: URL, address: "10.0.0.1" })
-    const { state } = play([{ kind: "started" }, { kind: "gone", failure: address }])
+    const { state } = play([{ kind: "started" }, { kind: "gone", failure: address, waitedMs: 0 }])
     assert.deepInclude(state.phase, { name: "stopped", reason: "address" })
     const same: Phases.Input = { kind: "considered", prospects: allowed }
     assert.deepInclude(step(state, same, facts())[0].phase, { name: "stopped" })
@@ -667,10 +675,45 @@ describe("what follows", () => {
     assert.deepInclude(state, { attempts: 0, history: Phases.initial.history })
   })
 
+  it("a dial that reached no server is in nobody's budget, and waits for the others' that get through", () => {
+    const settings = { ...source.reconnect, maxAttempts: 1, initialMs: 60_000 }
+    const known = facts({ source: { ...source, reconnect: settings } })
+    const { actions, state } = play([{ kind: "started" }, gone(nowhere)], known)
+    assert.deepStrictEqual(state.phase, { name: "waiting", dueAt: 12_500 })
+    assert.deepStrictEqual(state.history.dials, [])
+    assert.strictEqual(Phases.waitsFor(state), "link")
+    assert.notInclude(kindsOf(actions), "reached")
+    const [woken, asks] = step(state, { kind: "reached" }, known)
+    assert.deepStrictEqual([woken.phase, kindsOf(asks)], [{ name: "waiting", dueAt: 10_000 }, ["consider"]])
+    const [dials] = step(woken, { kind: "considered", prospects: allowed }, known)
+    assert.isNull(Phases.waitsFor(dials))
+    const [got, tells] = step(dials, { kind: "opened" }, known)
+    assert.deepStrictEqual([got.history.unreached, tells], [null, [{ kind: "reached", why: "link" }]])
+    // The next opens of others are no news.
+    assert.deepStrictEqual(kindsOf(play(OPEN).actions), ["consider", "dial"])
+  })
+
+  it("what others get through to is nothing to a source that waits for something else", () => {
+    const late = play([{ kind: "started" }, gone(nowhere, 3000)])
+    const waitsForLink = play([{ kind: "started" }, gone(nowhere), { kind: "due" }])
+    const [again] = step(late.state, { kind: "considered", prospects: allowed }, facts({ now: 20_000 }))
+    const [closedByServer] = step(again, gone(unreachable), facts({ now: 20_000 }))
+    for (const state of [late.state, closedByServer]) {
+      assert.isNull(Phases.waitsFor(state))
+      assert.deepStrictEqual(step(state, { kind: "reached" }, facts()), [state, []])
+    }
+    // Nor while no service runs it, nor where the application put the dial off.
+    const [paused] = step(waitsForLink.state, { kind: "ending" }, facts())
+    assert.deepStrictEqual(step(paused, { kind: "reached" }, facts()), [paused, []])
+    const [dials] = step(waitsForLink.state, { kind: "considered", prospects: allowed }, facts({ now: 20_000 }))
+    const [postponed] = step(dials, { kind: "postponed", waitMs: 60_000 }, facts({ now: 20_000 }))
+    assert.isNull(Phases.waitsFor(postponed))
+  })
+
   it("a budget that is used up is said, and tried again later", () => {
     const settings = { ...source.reconnect, maxAttempts: 1 }
     const known = facts({ source: { ...source, reconnect: settings } })
-    const { actions, phase } = play([{ kind: "started" }, { kind: "gone", failure: unreachable }], known)
+    const { actions, phase } = play([{ kind: "started" }, { kind: "gone", failure: unreachable, waitedMs: 0 }], known)
     assert.deepInclude(phase, { name: "stopped", reason: "exhausted", dueAt: 910_000 })
     const reported = actions.flatMap((action) => (action.kind === "report" ? [action.error._tag] : []))
     assert.deepStrictEqual(reported, ["ReconnectExhausted", "DialFailed"])
@@ -682,7 +725,7 @@ describe("what follows", () => {
     ({ script }) =>
       Effect.sync(() => {
         const played = play([{ kind: "started" }, ...script, { kind: "ending" }])
-        if (played.phase.name === "dialling") played.tell({ kind: "gone", failure: null })
+        if (played.phase.name === "dialling") played.tell({ kind: "gone", failure: null, waitedMs: 0 })
         if (played.phase.name === "closing") {
           // Where the peer began it, the client sees to the end.
           if (played.phase.until !== null) {
