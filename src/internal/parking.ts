@@ -16,8 +16,8 @@ export interface Parking {
   readonly look: () => void
   /** Suspends until woken or until so many milliseconds have passed; null: until woken. */
   readonly park: (millis: number | null) => Effect.Effect<void>
-  /** As `park`, for a loop that waits for something that is under way. */
-  readonly pend: (millis: number | null) => Effect.Effect<void>
+  /** As `park` until woken, for a loop that waits for something that is under way. */
+  readonly pend: Effect.Effect<void>
   readonly wake: () => void
 }
 
@@ -78,7 +78,7 @@ export const make = (activity: Activity): Parking => {
         }
         return Effect.andThen(suspend(millis), Effect.sync(unpark))
       }),
-    pend: (millis) => Effect.suspend(() => (woken ? Effect.void : suspend(millis))),
+    pend: Effect.suspend(() => (woken ? Effect.void : untilWoken)),
     wake: () => {
       woken = true
       unpark()

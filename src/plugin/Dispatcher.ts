@@ -24,6 +24,7 @@ import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import { abandonExit } from "../internal/promises.ts"
 import type { Values } from "../limits/Limits.ts"
+import type { HadTime } from "../time/HadTime.ts"
 import { effectOf } from "./internal/effects.ts"
 import { provided } from "./internal/lifetime.ts"
 import * as Output from "./internal/output.ts"
@@ -57,6 +58,7 @@ export interface Options {
   readonly accounting: Accounting
   readonly limits: Values
   readonly clock: Clock.Clock
+  readonly time: HadTime
   readonly activity: Parking.Activity
   /** An event was answered: its commands, status and state, and about when, in Unix milliseconds. For reading now. */
   readonly answered: (event: Answered, output: Output.Checked, at: number) => void
@@ -90,17 +92,17 @@ type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, 
 export class Dispatcher {
   readonly #options: Options
   readonly #idle: Parking.Parking
-  readonly #watch: Parking.Parking
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
   /** What the plugin's code is busy with: an event, or its status. */
   #current: AnyEvent | "status" | undefined = undefined
   /** That event, as it was before the handler had it in its hands. */
   readonly #answered: { origin: Origin; sequence: number; epoch: number } = { origin: NOWHERE, sequence: 0, epoch: 0 }
-  /** When that began to run as an effect, in milliseconds of a clock that is never set. */
+  /** When that began to run as an effect, in milliseconds had. */
   #startedAt: number | undefined = undefined
   /** When the plugin may be asked for its status again. */
   #askAt = 0
-  #watched = false
+  /** Ends the watch over the deadline, where there is one. */
+  #unwatch: (() => void) | undefined = undefined
   /** The time when the runner last looked, and when it lets others have the thread. */
   #now = 0
   #yieldAt = 0
@@ -112,7 +114,6 @@ export class Dispatcher {
     this.#options = options
     this.#monotonic = monotonic(options.clock)
     this.#idle = Parking.make(options.activity)
-    this.#watch = Parking.make(() => {})
   }
 
   /** Tells the runner that something waits. */
@@ -160,24 +161,6 @@ export class Dispatcher {
     return provided(this.#options.instance, running)
   }
 
-  /** Runs beside the runner and ends a handler that is past its deadline. */
-  get watchdog(): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      const { dispatchDeadlineMs } = this.#options.limits
-      while (this.#end === undefined) {
-        this.#watch.look()
-        if (this.#startedAt === undefined) {
-          this.#watched = false
-          yield* this.#watch.park(null)
-          continue
-        }
-        const left = Math.ceil(this.#startedAt + dispatchDeadlineMs - this.#monotonic())
-        if (left > 0) yield* this.#watch.park(left)
-        else this.#timedOut(dispatchDeadlineMs)
-      }
-    })
-  }
-
   #loop(restore: Restore): Effect.Effect<void> {
     const { clock, instance } = this.#options
     const { status } = instance
@@ -210,11 +193,9 @@ export class Dispatcher {
         if (Exit.isExit(effect)) {
           this.#settle(event, effect)
         } else {
-          this.#watchFrom(this.#monotonic())
-          const begun = this.#now
+          this.#watch()
           return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
             this.#now = clock.currentTimeMillisUnsafe()
-            if (this.#isLate(this.#now - begun)) this.#timedOut(this.#options.limits.dispatchDeadlineMs)
             this.#settle(event, exit)
             // Where its own fiber was interrupted it ends here, before it takes another event.
             return Exit.hasInterrupts(exit) ? Effect.andThen(restore(Effect.void), loop) : loop
@@ -229,15 +210,10 @@ export class Dispatcher {
   /** Asks the plugin for its status: plugin code like a handler, with the same deadline. */
   #ask(status: Effect.Effect<unknown, unknown>, restore: Restore): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const now = this.#monotonic()
-      this.#askAt = now + STATUS_EVERY_MS
+      this.#askAt = this.#monotonic() + STATUS_EVERY_MS
       this.#current = "status"
-      this.#watchFrom(now)
-      return Effect.map(Effect.exit(restore(status)), (exit) => {
-        const { dispatchDeadlineMs } = this.#options.limits
-        if (this.#monotonic() - now >= dispatchDeadlineMs) this.#timedOut(dispatchDeadlineMs)
-        this.#told(exit)
-      })
+      this.#watch()
+      return Effect.map(Effect.exit(restore(status)), (exit) => this.#told(exit))
     })
   }
 
@@ -328,18 +304,11 @@ export class Dispatcher {
     this.#finish(new InstanceLost({ cause }))
   }
 
-  /** Whether the deadline is past though the watchdog hasn't said so: the thread may have been busy when it was to look. */
-  #isLate(aboutMs: number): boolean {
-    const { dispatchDeadlineMs } = this.#options.limits
-    // The clock that is never set costs more to read than the other one, and most handlers are far from their deadline.
-    if (Math.abs(aboutMs) < dispatchDeadlineMs / 2) return false
-    return this.#startedAt !== undefined && this.#monotonic() - this.#startedAt >= dispatchDeadlineMs
-  }
-
-  #timedOut(deadlineMs: number): void {
+  #timedOut(): void {
     const busyWith = this.#decide()
     if (busyWith === undefined) return
     if (busyWith !== "status") this.#options.accounting.timedOut++
+    const { dispatchDeadlineMs: deadlineMs } = this.#options.limits
     this.#finish(new DispatchTimeout({ during: busyWith === "status" ? "status" : "event", deadlineMs }))
   }
 
@@ -358,16 +327,25 @@ export class Dispatcher {
   #finish(end: End): void {
     this.#end = end
     this.#idle.wake()
-    this.#watch.wake()
+    this.#unwatch?.()
     this.#fiber?.interruptUnsafe()
     this.#options.ended()
   }
 
-  #watchFrom(startedAt: number): void {
-    this.#startedAt = startedAt
-    if (this.#watched) return
-    this.#watched = true
-    this.#watch.wake()
+  /** Judges from now on what the plugin's code is busy with. One watch serves many events: it looks when the first of them would be late. */
+  #watch(): void {
+    const { limits, time } = this.#options
+    this.#startedAt = time.now()
+    this.#unwatch ??= time.after(limits.dispatchDeadlineMs, this.#judge)
+  }
+
+  readonly #judge = (): void => {
+    const { limits, time } = this.#options
+    this.#unwatch = undefined
+    if (this.#startedAt === undefined) return
+    const left = this.#startedAt + limits.dispatchDeadlineMs - time.now()
+    if (left > 0) this.#unwatch = time.after(left, this.#judge)
+    else this.#timedOut()
   }
 }
 

@@ -26,6 +26,7 @@ import { check as checkDelivery, type Delivery } from "../ingress/Delivery.ts"
 import { ServiceFailed, ServiceStopped, type IngressError } from "../ingress/IngressError.ts"
 import * as Parking from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
+import type { HadTime } from "../time/HadTime.ts"
 import { Dispatcher } from "./Dispatcher.ts"
 import { unavailable } from "./internal/availability.ts"
 import { outlives } from "./internal/deadline.ts"
@@ -51,6 +52,7 @@ export interface Options {
   readonly clock: Clock.Clock
   readonly log: DiagnosticLog<PluginDiagnostic>
   readonly hostBytes: HostBytes
+  readonly time: HadTime
   readonly activity: Parking.Activity
   readonly changed: () => void
   /** These sources are gone. */
@@ -339,8 +341,8 @@ export class PluginInstance {
   }
 
   get #patience(): Lifetime.Patience {
-    const { startDeadlineMs: deadlineMs } = this.#options.limits
-    return { parking: this.#parking, monotonic: this.record.monotonic, deadlineMs }
+    const { limits, time } = this.#options
+    return { parking: this.#parking, time, deadlineMs: limits.startDeadlineMs }
   }
 
   #notStarted(error: Lifetime.StartProblem): undefined {
@@ -356,7 +358,7 @@ export class PluginInstance {
 
   /** Releases what an instance acquired; false if that doesn't end, and the service is given up. */
   #released(resources: Scope.Closeable): Effect.Effect<boolean> {
-    return Effect.map(Lifetime.release(resources), (problem) => this.#endedWell(problem))
+    return Effect.map(Lifetime.release(resources, this.#options.time), (problem) => this.#endedWell(problem))
   }
 
   /** Reports what went wrong at an end; false where it is none. */
@@ -418,7 +420,6 @@ export class PluginInstance {
         this.#set("running", null)
         this.#dispatcher = dispatcher
         const runner = yield* Effect.forkDetach(dispatcher.run)
-        yield* Effect.forkScoped(dispatcher.watchdog)
         const losing = yield* Effect.forkDetach(dispatcher.lossWatch)
         if (sockets !== undefined) {
           yield* Effect.forEach(this.record.slots, ({ connection }) => Scope.provide(connection.supervised, sockets))
@@ -458,7 +459,7 @@ export class PluginInstance {
     instance: Instance
   ): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
-      if (yield* outlives(runner, Lifetime.UNSTOPPABLE_AFTER_MS)) {
+      if (yield* outlives(runner, Lifetime.UNSTOPPABLE_AFTER_MS, this.#options.time)) {
         this.#unstoppable(runner)
         return false
       }
@@ -467,7 +468,7 @@ export class PluginInstance {
   }
 
   #newDispatcher(instance: Instance): Dispatcher {
-    const { activity, clock, limits } = this.#options
+    const { activity, clock, limits, time } = this.#options
     const { record } = this
     return new Dispatcher({
       instance,
@@ -475,6 +476,7 @@ export class PluginInstance {
       accounting: record.accounting,
       limits,
       clock,
+      time,
       activity,
       begun: () => record.begun(),
       answered: (event, output, at) => record.answered(event, output, at),

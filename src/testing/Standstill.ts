@@ -26,16 +26,17 @@ const isTestClock = (clock: Clock.Clock): clock is TestClock.TestClock => "adjus
 /** Whoever is due while it stands still goes on after that, in the order in which they were due. */
 const around = (clock: TestClock.TestClock): StandstillClock => {
   const moves = Latch.makeUnsafe(true)
-  return {
-    ...clock,
-    sleep: (duration) => Effect.andThen(clock.sleep(duration), moves.await),
-    standStill: (duration) =>
+  // A clock like the one below it in everything else, whether that inherits its members or has them.
+  const own: TestClock.TestClock = Object.create(clock)
+  return Object.assign(own, clock, {
+    sleep: (duration: Duration.Duration) => Effect.andThen(clock.sleep(duration), moves.await),
+    standStill: (duration: Duration.Input) =>
       Effect.acquireUseRelease(
         Effect.sync(() => moves.closeUnsafe()),
         () => clock.adjust(duration),
         () => Effect.sync(() => moves.openUnsafe())
       )
-  }
+  })
 }
 
 /**

@@ -15,6 +15,7 @@ import { WebSocketText, type AnyEvent } from "../../src/ingress/IngressEvent.ts"
 import { Turns, type EventQueue } from "../../src/ingress/Turns.ts"
 import { Dispatcher } from "../../src/plugin/Dispatcher.ts"
 import type { Checked } from "../../src/plugin/internal/output.ts"
+import * as HadTime from "../../src/time/HadTime.ts"
 
 const ORIGIN = Object.freeze({
   key: "run-0-0",
@@ -66,6 +67,7 @@ const dispatching = ({ begun, clock, handle = () => Exit.void, instance, limits 
     const reports: Array<string> = []
     const count = { begun: 0, ended: 0, activity: 0 }
     const accounting = Accounting.make()
+    const time = yield* HadTime.make
     const turns: Turns<EventQueue> = new Turns(() => dispatcher.wake())
     const queue = new FakeQueue(() => turns)
     const dispatcher: Dispatcher = new Dispatcher({
@@ -74,6 +76,7 @@ const dispatching = ({ begun, clock, handle = () => Exit.void, instance, limits 
       accounting,
       limits: { ...Limits.defaults, ...limits },
       clock: clock ?? (yield* ClockModule.Clock),
+      time,
       activity: (delta) => (count.activity += delta),
       answered: (event, output, at) => answers.push({ event: { ...event }, output, at }),
       failed: (error) => failures.push(error),
@@ -85,7 +88,7 @@ const dispatching = ({ begun, clock, handle = () => Exit.void, instance, limits 
       ended: () => count.ended++
     })
     const runner = yield* Effect.forkScoped(dispatcher.run)
-    return { dispatcher, runner, queue, turns, accounting, answers, failures, reports, count }
+    return { dispatcher, runner, queue, turns, accounting, time, answers, failures, reports, count }
   })
 
 const settled = Effect.forEach(Array.from({ length: 20 }), () => Effect.yieldNow, { discard: true })
@@ -300,12 +303,7 @@ describe("a dispatcher by itself", () => {
   })
 })
 
-const sleeping = (limits = {}) =>
-  Effect.gen(function* () {
-    const all = yield* dispatching({ limits, handle: ({ text }) => Effect.sleep(Number(text)) })
-    yield* Effect.forkScoped(all.dispatcher.watchdog)
-    return all
-  })
+const sleeping = (limits = {}) => dispatching({ limits, handle: ({ text }) => Effect.sleep(Number(text)) })
 
 describe("a dispatcher that costs little", () => {
   it.effect("looks at the clock once in 16 events while they are handled fast, and sleeps without one", () =>
@@ -377,10 +375,9 @@ describe("rule 6: a dispatcher's deadline", () => {
   it.effect("interrupts what is past it", () =>
     Effect.gen(function* () {
       let interrupted = false
-      const { dispatcher, queue, runner } = yield* dispatching({
+      const { queue, runner } = yield* dispatching({
         handle: () => Effect.onInterrupt(Effect.never, () => Effect.sync(() => (interrupted = true)))
       })
-      yield* Effect.forkScoped(dispatcher.watchdog)
       queue.add("a")
       yield* settled
       yield* TestClock.adjust(1000)
@@ -392,10 +389,9 @@ describe("rule 6: a dispatcher's deadline", () => {
 
   it.effect("drops what a handler answers that couldn't be interrupted", () =>
     Effect.gen(function* () {
-      const { accounting, answers, count, dispatcher, queue } = yield* dispatching({
+      const { accounting, answers, count, queue } = yield* dispatching({
         handle: () => Effect.uninterruptible(Effect.as(Effect.sleep(3000), { status: "late" }))
       })
-      yield* Effect.forkScoped(dispatcher.watchdog)
       queue.add("a", "b")
       yield* settled
       yield* TestClock.adjust(1000)
@@ -408,30 +404,31 @@ describe("rule 6: a dispatcher's deadline", () => {
     })
   )
 
-  for (const [what, wall, monotonic, verdict] of [
-    ["past it, on a thread that let no watchdog look", 1000, 1000, "DispatchTimeout"],
-    ["a moment before it", 999, 999, "answered"],
-    ["at once, while the wall clock was set forward", 3_600_000, 0, "answered"],
-    ["at once, while the wall clock was set back", -3_600_000, 0, "answered"],
-    ["past it, while the wall clock was set back", -3_600_000, 1000, "DispatchTimeout"]
+  for (const [what, wall, monotonic] of [
+    ["forward", 3_600_000, 0],
+    ["back", -3_600_000, 0],
+    ["nowhere, but the thread blocked for an hour", 3_600_000, 3_600_000]
   ] as const) {
-    it.effect(`judges by a clock that is never set: ${what}`, () =>
+    it.effect(`judges by time that was had: while the wall clock is set ${what}`, () =>
       Effect.gen(function* () {
         const time = { wall: 1e12, monotonic: 0 }
+        const clock = standing(time)
         const { accounting, answers, dispatcher, queue } = yield* dispatching({
-          clock: standing(time),
+          clock,
           handle: () =>
-            Effect.sync(() => {
-              time.wall += wall
-              time.monotonic += monotonic
-            })
-        })
-        queue.add("a")
+            Effect.andThen(
+              Effect.yieldNow,
+              Effect.sync(() => {
+                time.wall += wall
+                time.monotonic += monotonic
+              })
+            )
+        }).pipe(Effect.provideService(ClockModule.Clock, clock))
+        queue.add("a", "b")
         yield* settled
-        const said = tagOf(dispatcher.end) ?? "answered"
-        assert.strictEqual(said, verdict)
-        assert.lengthOf(answers, verdict === "answered" ? 1 : 0)
-        assert.deepInclude(accounting, { timedOut: verdict === "answered" ? 0 : 1, inFlight: 0 })
+        assert.isUndefined(dispatcher.end)
+        assert.lengthOf(answers, 2)
+        assert.deepInclude(accounting, { timedOut: 0, inFlight: 0 })
       })
     )
   }
@@ -544,14 +541,16 @@ describe("a dispatcher's end", () => {
     })
   )
 
-  it.effect("ends its watchdog, too", () =>
+  it.effect("ends its watch over the deadline, too", () =>
     Effect.gen(function* () {
-      const { dispatcher } = yield* dispatching({})
-      const watchdog = yield* Effect.forkScoped(dispatcher.watchdog)
+      const { dispatcher, queue, time } = yield* dispatching({ handle: () => Effect.never })
+      queue.add("a")
       yield* settled
       dispatcher.stop()
-      yield* settled
-      assert.isDefined(watchdog.pollUnsafe())
+      yield* TestClock.adjust(100)
+      const had = time.now()
+      yield* TestClock.adjust(100)
+      assert.strictEqual(time.now(), had)
     })
   )
 
@@ -712,7 +711,6 @@ describe("the status that a dispatcher asks for", () => {
   it.effect("that is past the deadline is a crash, too", () =>
     Effect.gen(function* () {
       const { accounting, dispatcher, queue } = yield* asking(() => Effect.never)
-      yield* Effect.forkScoped(dispatcher.watchdog)
       queue.add("waits")
       yield* settled
       yield* TestClock.adjust(1000)
@@ -720,22 +718,6 @@ describe("the status that a dispatcher asks for", () => {
       assert.deepInclude(dispatcher.end, { _tag: "DispatchTimeout", during: "status" })
       assert.deepInclude(accounting, { timedOut: 0, inFlight: 0 })
       assert.strictEqual(queue.waiting.length, 1)
-    })
-  )
-
-  it.effect("that took longer than the deadline on a thread that let no watchdog look is a crash as well", () =>
-    Effect.gen(function* () {
-      const time = { wall: 1e12, monotonic: 0 }
-      for (const [millis, end] of [
-        [999, undefined],
-        [1000, "DispatchTimeout"]
-      ] as const) {
-        const slow = Effect.sync(() => (time.monotonic += millis))
-        const { dispatcher, reports } = yield* asking(() => slow, { clock: standing(time) })
-        yield* settled
-        assert.strictEqual(tagOf(dispatcher.end), end)
-        assert.lengthOf(reports, end === undefined ? 1 : 0)
-      }
     })
   )
 

@@ -19,13 +19,13 @@ import { closing, drop, followed, stopped, unserved } from "./steps.ts"
 export const close = (
   state: State,
   { code, reason }: { readonly code: number; readonly reason: string },
-  { closeGraceMs, now, revision }: Facts
+  { closeGraceMs, had, revision }: Facts
 ): Step => {
   const { phase } = state
   if (state.service !== "runs") return [state, []]
   switch (phase.name) {
     case "open":
-      return [{ ...state, phase: closing({ kind: "plugin" }, now + closeGraceMs) }, [{ kind: "close", code, reason }]]
+      return [{ ...state, phase: closing({ kind: "plugin" }, had + closeGraceMs) }, [{ kind: "close", code, reason }]]
     case "closing":
       return [{ ...state, phase: { ...phase, next: { kind: "plugin" } } }, []]
     case "dialling":
@@ -57,7 +57,7 @@ export const reconnect = (
     case "waiting":
       return [state, []]
     case "open":
-      return [{ ...state, phase: closing(next, facts.now + facts.closeGraceMs) }, [{ kind: "close", code, reason: "" }]]
+      return [{ ...state, phase: closing(next, facts.had + facts.closeGraceMs) }, [{ kind: "close", code, reason: "" }]]
     case "closing":
       return isAtOnce(phase.next) ? [state, []] : [{ ...state, phase: { ...phase, next } }, []]
     case "dialling": {
@@ -85,7 +85,7 @@ const lifted = (state: State, beneath: Beneath | null, facts: Facts): Step => {
   return followed({ ...after, phase: waits }, [restart, ...reports])
 }
 
-export const redial = (state: State, { closeGraceMs, now, source }: Facts): Step => {
+export const redial = (state: State, { closeGraceMs, had, now, source }: Facts): Step => {
   const { phase } = state
   const next: Next = { kind: "redial", atOnce: true }
   if (state.service !== "runs") {
@@ -96,7 +96,7 @@ export const redial = (state: State, { closeGraceMs, now, source }: Facts): Step
   switch (phase.name) {
     case "open":
       return [
-        { ...state, phase: closing(next, now + closeGraceMs) },
+        { ...state, phase: closing(next, had + closeGraceMs) },
         [{ kind: "close", code: source.closeCode, reason: "" }]
       ]
     case "closing":

@@ -92,7 +92,7 @@ export class Driver {
   /** Runs effects while a service runs it. */
   #fork: Fork | undefined = undefined
   #dial: Fiber.Fiber<void> | undefined = undefined
-  #timer: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined = undefined
+  #timer: { readonly at: number; readonly kind: "due" | "graceOver"; readonly end: () => void } | undefined = undefined
   /** For what it waits beside the time. */
   readonly #waits: (why: Unreached | null) => void
   /** What the last dial acquired, and what releases it. */
@@ -177,9 +177,10 @@ export class Driver {
   }
 
   get #facts(): Phases.Facts {
-    const { authority, limits, source } = this.options
+    const { authority, limits, source, time } = this.options
     return {
       now: this.clocks.monotonic(),
+      had: time.now(),
       random: this.clocks.random(),
       covered: this.route.covered,
       revision: authority.revision(),
@@ -244,17 +245,28 @@ export class Driver {
   /** Comes back when something is due. */
   #wait(): void {
     const at = Phases.dueAt(this.state)
-    if (at === (this.#timer?.at ?? null)) return
-    this.#timer?.fiber.interruptUnsafe()
+    const kind = this.state.phase.name === "closing" ? "graceOver" : "due"
+    if (at === (this.#timer?.at ?? null) && kind === (this.#timer?.kind ?? kind)) return
+    this.#timer?.end()
     this.#timer = undefined
     if (at === null || this.#fork === undefined) return
-    const { monotonic } = this.clocks
-    const over = Effect.sync(() => {
+    const over = () => {
       this.#timer = undefined
-      this.tell({ kind: this.state.phase.name === "closing" ? "graceOver" : "due" })
-    })
-    const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - monotonic()))))
-    this.#timer = { at, fiber: this.#fork(Effect.andThen(sleep, over)) }
+      this.tell({ kind })
+    }
+    // A close judges the peer; everything else only waits.
+    this.#timer = { at, kind, end: kind === "graceOver" ? this.#hadUntil(at, over) : this.#until(at, over) }
+  }
+
+  #hadUntil(at: number, over: () => void): () => void {
+    const { time } = this.options
+    return time.after(at - time.now(), over)
+  }
+
+  #until(at: number, over: () => void): () => void {
+    const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - this.clocks.monotonic()))))
+    const fiber = this.#fork?.(Effect.andThen(sleep, Effect.sync(over)))
+    return () => fiber?.interruptUnsafe()
   }
 
   /** Tells whoever waits for it whether something is under way. */

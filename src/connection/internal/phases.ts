@@ -42,7 +42,7 @@ export type Phase =
     }
   | { readonly name: "dialling"; readonly isDropped: boolean; readonly isRevoked: boolean; readonly next: Next }
   | { readonly name: "open" }
-  /** `until`: when it is broken off; null where the peer began, which the client sees to. */
+  /** `until`: when it is broken off, in time that was had; null where the peer began, which the client sees to. */
   | {
       readonly name: "closing"
       readonly isRevoked: boolean
@@ -123,6 +123,8 @@ export type Input =
 
 export interface Facts {
   readonly now: number
+  /** Time that was had: what a close is judged by. */
+  readonly had: number
   /** Uniform in [0, 1). */
   readonly random: number
   /** Whether manifest and grant cover the source and what was dialled for it. */
@@ -181,7 +183,7 @@ export const stoppedFor = (phase: Phase, now: number, revision: number): Reconne
 export const waitsFor = ({ history, phase, service }: State): Unreached | null =>
   service === "runs" && phase.name === "waiting" && phase.dueAt !== null ? (history.unreached?.why ?? null) : null
 
-/** When the driver has to come back by itself. */
+/** When the driver has to come back by itself; for a close, in time that was had. */
 export const dueAt = ({ phase, service }: State): number | null => {
   if (phase.name === "closing") return phase.until
   return isAtRest(phase) && service === "runs" ? phase.dueAt : null

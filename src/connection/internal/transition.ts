@@ -81,7 +81,7 @@ const started = (state: State): Step => {
   return considering({ ...state, service: "runs", phase: isOver ? { name: "closed", dueAt: null } : phase })
 }
 
-const ending = (state: State, { closeGraceMs, now, source }: Facts): Step => {
+const ending = (state: State, { closeGraceMs, had, source }: Facts): Step => {
   const { phase } = state
   const pausing: State = { ...state, service: state.service === "rests" ? "rests" : "pauses" }
   switch (phase.name) {
@@ -95,7 +95,7 @@ const ending = (state: State, { closeGraceMs, now, source }: Facts): Step => {
       return drop(pausing, phase.next)
     case "open":
       return [
-        { ...pausing, phase: closing(DECIDE, now + closeGraceMs) },
+        { ...pausing, phase: closing(DECIDE, had + closeGraceMs) },
         [{ kind: "close", code: source.closeCode, reason: "" }]
       ]
   }
@@ -105,9 +105,9 @@ const retired = (phase: Phase): Phase =>
   phase.name === "closed" || phase.name === "waiting" ? stopped("service") : phase
 
 /** The grant is gone. What is being closed is broken off soon. */
-const revoked = (state: State, { closeGraceMs, now, revision, source }: Facts): Step => {
+const revoked = (state: State, { closeGraceMs, had, revision, source }: Facts): Step => {
   const { phase } = state
-  const until = now + Math.min(REVOKED_GRACE_MS, closeGraceMs)
+  const until = had + Math.min(REVOKED_GRACE_MS, closeGraceMs)
   const denied: State = { ...state, deniedAt: revision }
   const revoke: Action = { kind: "revoke" }
   switch (phase.name) {
@@ -183,12 +183,12 @@ const opened = (state: State): Step => {
 const reached = (state: State, { now }: Facts): Step =>
   waitsFor(state) === null ? [state, []] : followed({ ...state, phase: { name: "waiting", dueAt: now } }, [])
 
-const graceOver = (state: State, { now }: Facts): Step => {
+const graceOver = (state: State, { had }: Facts): Step => {
   const { phase } = state
   if (phase.name !== "closing") return [state, []]
   if (phase.isTerminated) return [state, [{ kind: "abandon" }]]
   return [
-    { ...state, phase: { ...phase, isTerminated: true, until: now + TERMINATED_WITHIN_MS } },
+    { ...state, phase: { ...phase, isTerminated: true, until: had + TERMINATED_WITHIN_MS } },
     [{ kind: "terminate" }]
   ]
 }

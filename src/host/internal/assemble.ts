@@ -37,7 +37,7 @@ export const row = (
   predecessor: PluginInstance | undefined
 ): Effect.Effect<Row> =>
   Effect.gen(function* () {
-    const { activity, changeLog, clock, hostBytes, limits } = shared
+    const { activity, changeLog, clock, hostBytes, limits, time } = shared
     const tell = changeLog.plugin(wanted.ref)
     const log = DiagnosticLog.make<PluginDiagnostic>({
       capacity: limits.diagnosticsKept,
@@ -56,7 +56,7 @@ export const row = (
       tell(made.instance)
       shared.changed()
     }
-    const options = { key, limits, clock, log, hostBytes, activity, changed, dropped }
+    const options = { key, limits, clock, log, hostBytes, time, activity, changed, dropped }
     const instance = new PluginInstance(options, setup, predecessor)
     const made: Row = {
       ...parts,

@@ -12,6 +12,7 @@ import * as Json from "../../internal/json.ts"
 import type { Parking } from "../../internal/parking.ts"
 import { abandon } from "../../internal/promises.ts"
 import { ManifestInvalid } from "../../manifest/ManifestError.ts"
+import type { HadTime } from "../../time/HadTime.ts"
 import { DispatchFailed, DispatchTimeout, StartFailed, StartTimeout } from "../PluginError.ts"
 import type { Instance } from "../PluginRuntime.ts"
 import { outlives, withDeadline } from "./deadline.ts"
@@ -24,7 +25,7 @@ const MOST_CONFIG = 1_048_576
 /** The loop that waits, and for how long. */
 export interface Patience {
   readonly parking: Parking
-  readonly monotonic: () => number
+  readonly time: HadTime
   readonly deadlineMs: number
 }
 
@@ -85,12 +86,13 @@ export const provided = <A, E>({ services }: Instance, effect: Effect.Effect<A, 
 
 /** Releases what an instance acquired; what went wrong, or a fiber where that doesn't end. */
 export const release = (
-  resources: Scope.Closeable
+  resources: Scope.Closeable,
+  time: HadTime
 ): Effect.Effect<DispatchFailed | Fiber.Fiber<unknown, unknown> | undefined> =>
   Effect.gen(function* () {
     // It is released by the plugin's code, which may not end.
     const releasing = yield* Effect.forkDetach(Scope.close(resources, Exit.void))
-    if (yield* outlives(releasing, UNSTOPPABLE_AFTER_MS)) return releasing
+    if (yield* outlives(releasing, UNSTOPPABLE_AFTER_MS, time)) return releasing
     return failure(yield* Fiber.await(releasing))
   })
 

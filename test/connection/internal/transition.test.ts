@@ -26,6 +26,7 @@ const source: Source = {
 
 const facts = (change: Partial<Phases.Facts> = {}): Phases.Facts => ({
   now: 10_000,
+  had: 20_000,
   random: 0.5,
   covered: true,
   revision: 1,
@@ -80,7 +81,7 @@ const PHASES: ReadonlyArray<Phases.Phase> = [
     ...both.flatMap((isDropped) =>
       both.map((isRevoked) => ({ name: "dialling" as const, isDropped, isRevoked, next }))
     ),
-    ...[null, 14_000].flatMap((until) =>
+    ...[null, 24_000].flatMap((until) =>
       both.flatMap((isRevoked) =>
         both.map((isTerminated) => ({ name: "closing" as const, isRevoked, next, until, isTerminated }))
       )
@@ -292,7 +293,7 @@ const closing = (change: Partial<Extract<Phases.Phase, { readonly name: "closing
   name: "closing",
   isRevoked: false,
   next: { kind: "decide" },
-  until: 14_000,
+  until: 24_000,
   isTerminated: false,
   ...change
 })
@@ -331,9 +332,9 @@ const ROWS: ReadonlyArray<Row> = [
   [stopped("http", 11_000), { kind: "ending" }, "stopped http at 11000 (pauses)"],
   [dialling(), { kind: "ending" }, "dialling dropped (pauses), drop"],
   [dropped(PLUGIN), { kind: "ending" }, "dialling dropped then plugin (pauses)"],
-  [open, { kind: "ending" }, "closing at 15000 (pauses), close 1001"],
-  [open, { kind: "ending" }, "closing at 15000 (rests), close 1001", {}, "rests"],
-  [closing({ next: PLUGIN }), { kind: "ending" }, "closing at 14000 then plugin (pauses)"],
+  [open, { kind: "ending" }, "closing at 25000 (pauses), close 1001"],
+  [open, { kind: "ending" }, "closing at 25000 (rests), close 1001", {}, "rests"],
+  [closing({ next: PLUGIN }), { kind: "ending" }, "closing at 24000 then plugin (pauses)"],
   [closed(11_000), { kind: "retired" }, "stopped service (rests)", {}, "pauses"],
   [waiting(11_000), { kind: "retired" }, "stopped service (rests)"],
   [stopped("http", 11_000), { kind: "retired" }, "stopped http at 11000 (rests)", {}, "pauses"],
@@ -348,14 +349,14 @@ const ROWS: ReadonlyArray<Row> = [
   [dialling(), { kind: "grants" }, "dialling dropped revoked, revoke, drop", uncovered],
   [dropped(REDIAL), { kind: "grants" }, "dialling dropped revoked then redial, revoke", uncovered],
   [open, { kind: "grants" }, "open"],
-  [open, { kind: "grants" }, "closing at 10500 revoked, revoke, close 1001", uncovered],
-  [open, { kind: "grants" }, "closing at 10100 revoked, revoke, close 1001", { covered: false, closeGraceMs: 100 }],
-  [closing({ until: null }), { kind: "grants" }, "closing at 10500 revoked, revoke", uncovered],
-  [closing({ until: 10_200 }), { kind: "grants" }, "closing at 10200 revoked, revoke", uncovered],
+  [open, { kind: "grants" }, "closing at 20500 revoked, revoke, close 1001", uncovered],
+  [open, { kind: "grants" }, "closing at 20100 revoked, revoke, close 1001", { covered: false, closeGraceMs: 100 }],
+  [closing({ until: null }), { kind: "grants" }, "closing at 20500 revoked, revoke", uncovered],
+  [closing({ until: 20_200 }), { kind: "grants" }, "closing at 20200 revoked, revoke", uncovered],
   [
-    closing({ until: 11_000, isTerminated: true }),
+    closing({ until: 21_000, isTerminated: true }),
     { kind: "grants" },
-    "closing at 11000 broken off revoked, revoke",
+    "closing at 21000 broken off revoked, revoke",
     uncovered
   ],
   [stopped("http", 9000), { kind: "due" }, "stopped http at 9000, consider"],
@@ -446,10 +447,10 @@ const ROWS: ReadonlyArray<Row> = [
   [dialling(), gone(nowhere), "waiting at 10500, DialFailed, tellFailed reconnects delivered, consider"],
   [dialling(), gone(nowhere, 3000), "waiting at 10500, DialFailed, tellFailed reconnects delivered, consider"],
   [waiting(11_000), { kind: "reached" }, "waiting at 11000"],
-  [closing(), { kind: "graceOver" }, "closing at 11000 broken off, terminate"],
-  [closing({ isTerminated: true }), { kind: "graceOver" }, "closing at 14000 broken off, abandon"],
-  [open, byPlugin, "closing at 15000 then plugin, close 1000 bye"],
-  [closing({ next: REDIAL }), byPlugin, "closing at 14000 then plugin"],
+  [closing(), { kind: "graceOver" }, "closing at 21000 broken off, terminate"],
+  [closing({ isTerminated: true }), { kind: "graceOver" }, "closing at 24000 broken off, abandon"],
+  [open, byPlugin, "closing at 25000 then plugin, close 1000 bye"],
+  [closing({ next: REDIAL }), byPlugin, "closing at 24000 then plugin"],
   [dialling(), byPlugin, "dialling dropped then plugin, drop"],
   [dropped(REDIAL), byPlugin, "dialling dropped then plugin"],
   [closed(), byPlugin, "stopped plugin over null of 1"],
@@ -458,9 +459,9 @@ const ROWS: ReadonlyArray<Row> = [
   [stopped("plugin", null, over("http", 11_000)), byPlugin, "stopped plugin over http at 11000 of 1"],
   [stopped("plugin"), byPlugin, "stopped plugin over null of 1"],
   [open, byPlugin, "open (pauses)", {}, "pauses"],
-  [open, asked, "closing at 15000 then redial, close 1000"],
-  [closing({ next: PLUGIN }), asked, "closing at 14000 then redial"],
-  [closing({ next: AT_ONCE }), asked, "closing at 14000 then redial at once"],
+  [open, asked, "closing at 25000 then redial, close 1000"],
+  [closing({ next: PLUGIN }), asked, "closing at 24000 then redial"],
+  [closing({ next: AT_ONCE }), asked, "closing at 24000 then redial at once"],
   [dialling(), asked, "dialling"],
   [dialling(), askedOther, "dialling dropped then redial, drop"],
   [dropped(PLUGIN), asked, "dialling dropped then redial"],
@@ -473,8 +474,8 @@ const ROWS: ReadonlyArray<Row> = [
   [stopped("plugin", null, over("close_code", 20_000)), asked, "waiting at 10500, restartRoute, consider"],
   [stopped("plugin"), asked, "closed, restartRoute, consider", uncovered],
   [stopped("plugin"), asked, "stopped never, restartRoute, consider", never],
-  [open, { kind: "redial" }, "closing at 15000 then redial at once, close 1001"],
-  [closing({ next: PLUGIN }), { kind: "redial" }, "closing at 14000 then redial at once"],
+  [open, { kind: "redial" }, "closing at 25000 then redial at once, close 1001"],
+  [closing({ next: PLUGIN }), { kind: "redial" }, "closing at 24000 then redial at once"],
   [dialling(), { kind: "redial" }, "dialling dropped then redial at once, drop"],
   [dropped(PLUGIN), { kind: "redial" }, "dialling dropped then redial at once"],
   [waiting(11_000), { kind: "redial" }, "waiting at 10000, restartRoute, consider"],
@@ -570,7 +571,7 @@ describe("what follows", () => {
     for (const input of begun) {
       const { state } = play([...OPEN, input])
       const [after, actions] = step(state, { kind: "grants" }, facts({ covered: false }))
-      assert.deepInclude(after.phase, { name: "closing", until: known.now + 500, isRevoked: true })
+      assert.deepInclude(after.phase, { name: "closing", until: known.had + 500, isRevoked: true })
       assert.deepStrictEqual(kindsOf(actions), ["revoke"])
     }
   })
@@ -587,10 +588,10 @@ describe("what follows", () => {
 
   it("a deaf peer's socket is broken off after the grace, and given up a second later", () => {
     const { phase, state } = play([...OPEN, { kind: "close", code: 1000, reason: "" }])
-    assert.deepInclude(phase, { until: 15_000, isTerminated: false })
-    const [terminated, first] = step(state, { kind: "graceOver" }, facts({ now: 15_000 }))
+    assert.deepInclude(phase, { until: 25_000, isTerminated: false })
+    const [terminated, first] = step(state, { kind: "graceOver" }, facts({ had: 25_000 }))
     assert.deepStrictEqual(kindsOf(first), ["terminate"])
-    assert.deepInclude(terminated.phase, { until: 16_000, isTerminated: true })
+    assert.deepInclude(terminated.phase, { until: 26_000, isTerminated: true })
     assert.deepStrictEqual(kindsOf(step(terminated, { kind: "graceOver" }, facts())[1]), ["abandon"])
   })
 
