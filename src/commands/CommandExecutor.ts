@@ -224,7 +224,8 @@ export class CommandExecutor<D extends Destination> {
   #overBuffer(connection: Addressee, text: string): SendBufferFull | undefined {
     const { sendBufferBytes } = this.#options.limits
     const bufferedBytes = connection.bufferedBytes
-    const bytes = bytesOver(text, sendBufferBytes - bufferedBytes)
+    // An empty text counts as well, or as many as one likes could wait.
+    const bytes = Math.max(1, bytesOver(text, sendBufferBytes - bufferedBytes))
     if (bufferedBytes + bytes <= sendBufferBytes) return undefined
     return new SendBufferFull({ url: connection.source.display, bufferedBytes, limit: sendBufferBytes })
   }

@@ -124,9 +124,9 @@ export class Connection {
     return this.#driver.route.covered
   }
 
-  /** Bytes that were sent and that the system hasn't taken yet. */
+  /** Bytes of texts that were sent and that the system hasn't taken yet. */
   get bufferedBytes(): number {
-    return this.#driver.session.bufferedAmount
+    return this.#driver.session.bufferedBytes
   }
 
   /** Whether they cover this source and a URL that might be dialled for it; null: its own. */

@@ -194,6 +194,22 @@ export class BinaryUnsupported extends Schema.TaggedError<BinaryUnsupported>(id(
 }
 
 /**
+ * The peer took nothing for `send_stall_ms`, while so many bytes waited for it.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class PeerStalled extends Schema.TaggedError<PeerStalled>(id("PeerStalled"))("PeerStalled", {
+  url: Schema.String,
+  stalledMs: Schema.Int,
+  bufferedBytes: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.url} took nothing for ${this.stalledMs} ms, while ${this.bufferedBytes} bytes waited for it`
+  }
+}
+
+/**
  * The peer sent more pings and pongs in a second than are allowed.
  *
  * @category errors
@@ -235,6 +251,7 @@ export const ConnectionError = Schema.Union([
   ProtocolViolation,
   BinaryUnsupported,
   ControlFlood,
+  PeerStalled,
   ReconnectExhausted
 ])
 

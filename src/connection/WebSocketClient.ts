@@ -40,16 +40,20 @@ export interface Socket {
   readonly remoteAddress: string | null
   /** When the certificate expires that the server has shown, in Unix milliseconds; null where it has shown none. */
   readonly peerCertificateExpiresAt: number | null
-  /** Bytes that were sent and that the system hasn't taken yet. */
-  readonly bufferedAmount: () => number
+  /**
+   * How many bytes of what it was handed the system hasn't taken yet. What counts
+   * is that it changes, so that a text which goes out slowly isn't taken for one
+   * that doesn't; always 0 where that can't be told.
+   */
+  readonly writeQueueSize: () => number
   /** All bytes that were read from the network so far, whether or not they made a frame. */
   readonly bytesRead: () => number
   /**
-   * Sends one text frame. `written` is called exactly once, in the order of the
+   * Sends one text frame, which it is given in UTF-8. `written` is called exactly once, in the order of the
    * sends: when the system has all of its bytes, or as failed when they can't be
    * written any more, maybe only after the end.
    */
-  readonly send: (text: string, written: (failed: boolean) => void) => void
+  readonly send: (text: Uint8Array, written: (failed: boolean) => void) => void
   /** Sends a ping of at most 125 bytes. `written` is called when the system has it, and never if it can't be written. */
   readonly ping: (payload: Uint8Array, written: () => void) => void
   /** Answers a ping, and tells likewise. */

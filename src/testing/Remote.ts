@@ -20,6 +20,7 @@ type Frame =
   | { readonly kind: "end"; readonly code: number; readonly reason: string; readonly clean: boolean }
 
 const utf8 = new TextEncoder()
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 const NO_CODE = 1005
 // The head of a short frame (RFC 6455, section 5.2).
 const HEAD_BYTES = 2
@@ -157,12 +158,12 @@ export class Remote {
       subprotocol,
       remoteAddress: target.url.literal ? target.url.host : null,
       peerCertificateExpiresAt: null,
-      bufferedAmount: () => this.#outbox.bytes,
+      writeQueueSize: () => this.#outbox.bytes,
       bytesRead: () => this.#bytesRead,
       send: (text, written) => {
         if (!this.isOpen) return written(true)
-        this.sent.push(text)
-        this.#outbox.add(utf8.encode(text).length, true, written)
+        this.sent.push(decoder.decode(text))
+        this.#outbox.add(text.length, true, written)
         this.#bell.ring()
       },
       ping: (payload, written) =>

@@ -560,8 +560,8 @@ describe("a send", () => {
   it.each([
     ["fits", "é".repeat(10), 80, "executed"],
     ["is a byte too long", "é".repeat(10), 81, "SendBufferFull"],
-    ["has no bytes, and nothing more fits", "", 100, "executed"],
-    ["has no bytes, and more waits than may", "", 101, "SendBufferFull"]
+    ["has no bytes, and one more fits", "", 99, "executed"],
+    ["has no bytes, which counts as one, and nothing more fits", "", 100, "SendBufferFull"]
   ])("has to fit into what may wait: one that %s", (_, text, bufferedBytes, verdict) => {
     const there = own({ bufferedBytes })
     const test = executing({ destinations: [there], limits: { sendBufferBytes: 100 } })

@@ -78,7 +78,7 @@ const throwing = (members: ReadonlyArray<string>) => (_: unknown, __: unknown, e
   Effect.sync(() => {
     const end = () => events.closed(1000, "", true)
     const socket = {
-      bufferedAmount: () => 0,
+      writeQueueSize: () => 0,
       bytesRead: () => 0,
       send() {},
       ping() {},
@@ -624,9 +624,8 @@ describe("Connection", () => {
     ["read", "close"],
     ["send"],
     ["pong"],
-    ["bufferedAmount"],
     ["close", "terminate"],
-    ["bufferedAmount", "send", "ping", "pong", "read", "close", "terminate"]
+    ["writeQueueSize", "bytesRead", "send", "ping", "pong", "read", "close", "terminate"]
   ]) {
     it.effect(`rule 9: the host closes, and an operator is heard, over sockets whose ${members.join(", ")} throw`, () =>
       Effect.gen(function* () {

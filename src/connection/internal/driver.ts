@@ -218,7 +218,7 @@ export class Driver {
       case "abandon":
         return this.session.abandon()
       case "revoke":
-        this.session.reject()
+        this.session.revoke()
         return this.options.sink.revoked()
       case "restartRoute":
         return this.route.restart()
@@ -351,6 +351,7 @@ export class Driver {
     const session: Session = new Session({
       now: this.clocks.now,
       monotonic: this.clocks.monotonic,
+      time: this.options.time,
       turnNow,
       display: this.options.source.display,
       limits,

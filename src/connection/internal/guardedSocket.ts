@@ -22,31 +22,15 @@ export class GuardedSocket implements Socket {
     this.#broke = broke
   }
 
-  /** One that can't say takes nothing more. */
-  bufferedAmount(): number {
-    try {
-      const amount = this.#socket.bufferedAmount()
-      if (Number.isSafeInteger(amount)) return amount
-      this.#thrown(amount)
-    } catch (thrown) {
-      this.#thrown(thrown)
-    }
-    return Number.MAX_SAFE_INTEGER
+  writeQueueSize(): number {
+    return this.#said(() => this.#socket.writeQueueSize())
   }
 
-  /** One that can't say has read nothing. */
   bytesRead(): number {
-    try {
-      const bytes = this.#socket.bytesRead()
-      if (Number.isSafeInteger(bytes)) return bytes
-      this.#thrown(bytes)
-    } catch (thrown) {
-      this.#thrown(thrown)
-    }
-    return 0
+    return this.#said(() => this.#socket.bytesRead())
   }
 
-  send(text: string, written: (failed: boolean) => void): void {
+  send(text: Uint8Array, written: (failed: boolean) => void): void {
     try {
       ignored(this.#socket.send(text, written))
     } catch (thrown) {
@@ -93,6 +77,18 @@ export class GuardedSocket implements Socket {
     } catch (thrown) {
       this.#thrown(thrown)
     }
+  }
+
+  /** A number that it says, 0 of one that can't. */
+  #said(ask: () => number): number {
+    try {
+      const said = ask()
+      if (Number.isSafeInteger(said)) return said
+      this.#thrown(said)
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
+    return 0
   }
 
   #thrown(thrown: unknown): void {

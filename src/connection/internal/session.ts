@@ -8,6 +8,7 @@ import {
   BinaryUnsupported,
   ControlFlood,
   DialFailed,
+  PeerStalled,
   type AddressDenied,
   type ConnectionError
 } from "../ConnectionError.ts"
@@ -15,7 +16,9 @@ import type { ConnectionSink } from "../ConnectionSink.ts"
 import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
 import { ControlBucket } from "./controlBucket.ts"
 import { GuardedSocket } from "./guardedSocket.ts"
+import { Outgoing } from "./outgoing.ts"
 import * as Reason from "./reason.ts"
+import { StallClock, type Time } from "./stallClock.ts"
 
 /** What counts for as long as the source exists. */
 export interface Totals {
@@ -34,6 +37,8 @@ export interface Owner {
   readonly now: () => number
   /** Milliseconds of a clock that is never set. */
   readonly monotonic: () => number
+  /** Time that was had. */
+  readonly time: Time
   /** The time at which this turn of the event loop began to receive. */
   readonly turnNow: () => number
   readonly display: string
@@ -65,21 +70,25 @@ export class Session implements SocketEvents {
   #socket: Socket | null = null
   #delivering = false
   #control: ControlBucket | null = null
+  #outgoing: Outgoing | null = null
+  #stall: StallClock | null = null
 
   constructor(owner: Owner) {
     this.#owner = owner
   }
 
-  get bufferedAmount(): number {
-    return this.#socket === null ? 0 : this.#socket.bufferedAmount()
+  /** Bytes of texts that were sent and aren't written yet. */
+  get bufferedBytes(): number {
+    return this.#outgoing?.bytes ?? 0
   }
 
-  /** Hands a text to the open socket. */
+  /** Hands a text to the open socket, behind those that wait. */
   send(text: string): void {
-    if (this.#socket === null) return
+    if (this.#outgoing?.isOpen !== true) return
     this.#owner.totals.sentTextFrames++
     this.#owner.totals.unconfirmedFrames++
-    this.#socket.send(text, this.#written)
+    this.#outgoing.send(text)
+    this.#stall?.start()
   }
 
   /** Delivers nothing more: what still arrives is counted as rejected. */
@@ -87,17 +96,26 @@ export class Session implements SocketEvents {
     this.#delivering = false
   }
 
-  /** Starts the closing handshake. */
+  /** The grant is gone: delivers nothing more, and what waits to be written never is. */
+  revoke(): void {
+    this.reject()
+    this.#outgoing?.discard()
+  }
+
+  /** Starts the closing handshake, behind what was sent. */
   close(code: number, reason: string): void {
     this.reject()
+    // The grace is the clock of what still goes out.
+    this.#stall?.end()
     // A paused socket never sees the peer's close frame.
     this.#socket?.read("full")
-    this.#socket?.close(code, reason)
+    this.#outgoing?.close(code, reason)
   }
 
   /** Breaks the connection off. Its end is told like any. */
   terminate(): void {
     this.reject()
+    this.#endSending()
     this.#socket?.terminate()
   }
 
@@ -115,7 +133,10 @@ export class Session implements SocketEvents {
     this.#socket = guarded
     this.#delivering = true
     this.openedAt = this.#owner.monotonic()
-    this.#control = new ControlBucket(this.#owner.limits.controlFramesPerSecond, this.openedAt)
+    const { controlFramesPerSecond, sendBufferBytes, sendStallMs } = this.#owner.limits
+    this.#control = new ControlBucket(controlFramesPerSecond, this.openedAt)
+    this.#outgoing = new Outgoing(guarded, sendBufferBytes, this.#sendsFailed)
+    this.#stall = new StallClock(this.#owner.time, sendStallMs, this.#outgoing, this.#stalled)
     this.#owner.opened(guarded, this.#read)
   }
 
@@ -135,11 +156,7 @@ export class Session implements SocketEvents {
   }
 
   readonly ping = (data: Uint8Array): void => {
-    // After a close frame of ours nothing is sent (RFC 6455, section 5.5.1).
-    if (!this.#takesControl() || this.#socket === null || !this.#delivering) return
-    // A peer that pings and never reads gets no more answers than the buffer holds.
-    const buffered = this.#socket.bufferedAmount() + data.length
-    if (buffered <= this.#owner.limits.sendBufferBytes) this.#socket.pong(data, () => {})
+    if (this.#takesControl()) this.#outgoing?.pong(data)
   }
 
   readonly pong = (): void => {
@@ -147,7 +164,9 @@ export class Session implements SocketEvents {
   }
 
   readonly closing = (): void => {
-    if (this.#socket !== null) this.#owner.closing()
+    if (this.#socket === null) return
+    this.#endSending()
+    this.#owner.closing()
   }
 
   readonly failed = (error: ConnectionError | AddressDenied | DialFailed): void => {
@@ -162,8 +181,19 @@ export class Session implements SocketEvents {
     this.#finish()
   }
 
-  readonly #written = (failed: boolean): void => {
-    if (failed) this.#owner.totals.sendFailures++
+  readonly #sendsFailed = (texts: number): void => {
+    this.#owner.totals.sendFailures += texts
+  }
+
+  readonly #stalled = (): void => {
+    const { display: url, limits } = this.#owner
+    this.failed(new PeerStalled({ url, stalledMs: limits.sendStallMs, bufferedBytes: this.bufferedBytes }))
+    this.terminate()
+  }
+
+  #endSending(): void {
+    this.#stall?.end()
+    this.#outgoing?.end()
   }
 
   readonly #read = (mode: ReadMode): void => {
@@ -193,6 +223,9 @@ export class Session implements SocketEvents {
     this.hasEnded = true
     this.#socket = null
     this.#control = null
+    this.#endSending()
+    this.#outgoing = null
+    this.#stall = null
     if (!this.wasOpen) return
     const { totals } = this.#owner
     this.unconfirmed = totals.unconfirmedFrames

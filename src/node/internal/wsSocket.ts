@@ -4,6 +4,7 @@
 import type * as Net from "node:net"
 import type { WebSocket } from "ws"
 import type { ReadMode, Socket } from "../../connection/WebSocketClient.ts"
+import { writeQueueSize } from "./writeQueue.ts"
 
 // One read of a socket brings at most 64 KiB. Half of that means that it was a large one and that more is waiting.
 const CHUNK_BYTES = 32_768
@@ -31,6 +32,7 @@ type Agreed = Pick<Socket, "subprotocol" | "remoteAddress" | "peerCertificateExp
 
 type Written = (error?: Error | null) => void
 
+const TEXT = { binary: false }
 // What a client sends is masked (RFC 6455, section 5.3), which is the default.
 const MASKED = undefined
 
@@ -61,16 +63,16 @@ export class WsSocket implements Socket {
     this.peerCertificateExpiresAt = agreed.peerCertificateExpiresAt
   }
 
-  readonly bufferedAmount = (): number => this.#ws.bufferedAmount
+  readonly writeQueueSize = (): number => writeQueueSize(this.#connected)
 
   readonly bytesRead = (): number => this.#connected.bytesRead
 
-  readonly send = (text: string, written: (failed: boolean) => void): void => {
+  readonly send = (text: Uint8Array, written: (failed: boolean) => void): void => {
     if (this.#told !== written) {
       this.#told = written
       this.#written = (error) => written(isFailure(error))
     }
-    this.#ws.send(text, this.#written)
+    this.#ws.send(text, TEXT, this.#written)
   }
 
   readonly ping = (payload: Uint8Array, written: () => void): void =>

@@ -1,7 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { Limits } from "mooring"
-import { BinaryUnsupported, ConnectionClosed, ControlFlood } from "../../../src/connection/ConnectionError.ts"
+import {
+  BinaryUnsupported,
+  ConnectionClosed,
+  ControlFlood,
+  PeerStalled
+} from "../../../src/connection/ConnectionError.ts"
 import { type Owner, Session } from "../../../src/connection/internal/session.ts"
 import type { ReadMode, Socket } from "../../../src/connection/WebSocketClient.ts"
 import { unhandled } from "../../support/rejections.ts"
@@ -11,14 +16,17 @@ const URL_ERROR = new ConnectionClosed({ url: URL, code: 1006, reason: "", clean
 
 const NOTHING: (mode: ReadMode) => void = () => {}
 
+const utf8 = new TextDecoder()
+
 /** A session whose owner and socket write down what they are told, under clocks of the test's own. */
 const play = (limits: Partial<Limits.Values> = {}) => {
   const calls: Array<string> = []
+  const timers = new Set<{ readonly ms: number; readonly due: () => void }>()
   const call = (name: string, ...facts: ReadonlyArray<unknown>) => void calls.push([name, ...facts].join(" "))
   const world = {
     now: 1000,
     monotonic: 50,
-    buffered: 0,
+    queue: 0,
     mayOpen: true,
     written: (_failed: boolean) => {},
     read: NOTHING
@@ -26,6 +34,14 @@ const play = (limits: Partial<Limits.Values> = {}) => {
   const owner: Owner = {
     now: () => world.now,
     monotonic: () => world.monotonic,
+    time: {
+      now: () => world.monotonic,
+      after: (ms, due) => {
+        const timer = { ms, due }
+        timers.add(timer)
+        return () => void timers.delete(timer)
+      }
+    },
     turnNow: () => world.now - 1,
     display: URL,
     limits: { ...Limits.defaults, ...limits },
@@ -60,10 +76,10 @@ const play = (limits: Partial<Limits.Values> = {}) => {
     subprotocol: null,
     remoteAddress: null,
     peerCertificateExpiresAt: null,
-    bufferedAmount: () => world.buffered,
+    writeQueueSize: () => world.queue,
     bytesRead: () => 0,
     send: (text, written) => {
-      call("send", text)
+      call("send", utf8.decode(text))
       world.written = written
     },
     ping: (data) => call("ping", data.length),
@@ -78,6 +94,7 @@ const play = (limits: Partial<Limits.Values> = {}) => {
     owner,
     socket,
     world,
+    timers,
     read: (mode: ReadMode) => world.read(mode),
     /** What was called since it was last asked. */
     calls: () => calls.splice(0)
@@ -101,12 +118,12 @@ describe("a session", () => {
   it("is open from the turn in which the upgrade completes", () => {
     const { calls, session, socket, world } = play()
     world.monotonic = 77
-    assert.strictEqual(session.bufferedAmount, 0)
+    assert.strictEqual(session.bufferedBytes, 0)
     session.open(socket)
     assert.deepStrictEqual(calls(), ["opened"])
     assert.deepInclude(session, { wasOpen: true, hasEnded: false, openedAt: 77, code: 1006, reason: "", clean: false })
-    world.buffered = 12
-    assert.strictEqual(session.bufferedAmount, 12)
+    session.send("grüße")
+    assert.strictEqual(session.bufferedBytes, 7)
   })
 
   it("breaks off a socket that opens though it may not any more, or after it was given up, and is told nothing of it", () => {
@@ -153,16 +170,17 @@ describe("a session", () => {
     session.send("a")
     world.written(false)
     session.send("b")
-    assert.deepStrictEqual(calls(), ["send a", "send b"])
+    session.send("c")
+    assert.deepStrictEqual(calls(), ["send a", "send b", "send c"])
     world.written(true)
-    assert.deepInclude(owner.totals, { sentTextFrames: 2, unconfirmedFrames: 2, sendFailures: 1, unconfirmedAtEnds: 0 })
+    assert.deepInclude(owner.totals, { sentTextFrames: 3, unconfirmedFrames: 3, sendFailures: 1, unconfirmedAtEnds: 0 })
     session.closed(1000, "", true)
     // It may be known only after the end.
     world.written(true)
-    assert.deepInclude(owner.totals, { unconfirmedFrames: 0, sendFailures: 2, unconfirmedAtEnds: 2 })
-    session.send("c")
+    assert.deepInclude(owner.totals, { unconfirmedFrames: 0, sendFailures: 2, unconfirmedAtEnds: 3 })
+    session.send("d")
     assert.deepStrictEqual(calls(), ["ended"])
-    assert.strictEqual(owner.totals.sentTextFrames, 2)
+    assert.strictEqual(owner.totals.sentTextFrames, 3)
   })
 
   for (const [name, stop, told] of [
@@ -171,7 +189,6 @@ describe("a session", () => {
       ({ session }: ReturnType<typeof opened>) => session.close(4000, "bye"),
       ["read full", "close 4000 bye"]
     ],
-    ["a close of its plugin's", ({ session }: ReturnType<typeof opened>) => session.reject(), []],
     ["being broken off", ({ session }: ReturnType<typeof opened>) => session.terminate(), ["terminate"]]
   ] as const) {
     it(`delivers nothing more after ${name}: texts are counted as rejected, pings not answered, the pace is its own`, () => {
@@ -192,6 +209,23 @@ describe("a session", () => {
     })
   }
 
+  it("goes on answering pings while its plugin is told nothing more, and while its close waits behind what was sent", () => {
+    const { calls, session, world } = opened()
+    session.reject()
+    session.ping(DATA)
+    session.text("late", 4)
+    assert.deepStrictEqual(calls(), ["pong 3", "rejected"])
+    for (let text = 0; text < 2; text++) session.send("x".repeat(60_000))
+    session.close(1000, "")
+    calls()
+    session.ping(DATA)
+    assert.deepStrictEqual(calls(), ["pong 3"])
+    world.written(false)
+    assert.deepStrictEqual(calls().at(-1), "close 1000 ")
+    session.ping(DATA)
+    assert.deepStrictEqual(calls(), [])
+  })
+
   it("ends once, with the first cause and the code of the end, and hears nothing after it", () => {
     const { calls, owner, read, session } = opened()
     session.failed(URL_ERROR)
@@ -211,7 +245,7 @@ describe("a session", () => {
     read("full")
     assert.deepStrictEqual(calls(), [])
     assert.deepInclude(session, { hasEnded: true, code: 4001, reason: "bye", clean: true, error: URL_ERROR })
-    assert.strictEqual(session.bufferedAmount, 0)
+    assert.strictEqual(session.bufferedBytes, 0)
     assert.isNull(owner.totals.lastFrameAt)
   })
 
@@ -224,17 +258,86 @@ describe("a session", () => {
     assert.deepStrictEqual(calls(), [])
   })
 
-  it("answers pings with their data, as long as the buffer has room for it", () => {
-    const { calls, owner, session, world } = opened({ sendBufferBytes: 1024 })
+  it("answers pings with their data, also where texts have used up the buffer", () => {
+    const { calls, owner, session } = opened({ sendBufferBytes: 1024 })
+    session.send("x".repeat(1024))
+    calls()
     session.ping(DATA)
-    world.buffered = 1021
-    session.ping(DATA)
-    world.buffered = 1022
     session.ping(DATA)
     assert.deepStrictEqual(calls(), ["pong 3", "pong 3"])
     assert.strictEqual(owner.totals.lastFrameAt, 1000)
     assert.isNull(owner.totals.lastPongAt)
   })
+
+  it("answers no more pings than the buffer would hold of a peer that takes in none of the answers", () => {
+    const { calls, session } = opened({ sendBufferBytes: 1024 })
+    for (let ping = 0; ping < 50; ping++) session.ping(DATA)
+    assert.deepStrictEqual(calls(), ["pong 3", "pong 3", "pong 3", "pong 3"])
+  })
+
+  it("throws away what waits when its grant is lost, and closes behind what is with the socket", () => {
+    const { calls, owner, session, world } = opened()
+    for (let text = 0; text < 5; text++) session.send("x".repeat(60_000))
+    assert.lengthOf(calls(), 1)
+    session.revoke()
+    assert.deepStrictEqual(calls(), [])
+    assert.strictEqual(session.bufferedBytes, 60_000)
+    session.close(1001, "")
+    assert.deepStrictEqual(calls(), ["read full", "close 1001 "])
+    world.written(false)
+    session.closed(1001, "", true)
+    assert.deepStrictEqual(calls(), ["ended"])
+    assert.deepInclude(owner.totals, { sentTextFrames: 5, sendFailures: 4, unconfirmedAtEnds: 5 })
+  })
+
+  it("counts what still waits as not written when it ends, before it says that it has", () => {
+    const { calls, owner, session } = opened()
+    for (let text = 0; text < 5; text++) session.send("x".repeat(60_000))
+    calls()
+    session.closing()
+    assert.strictEqual(owner.totals.sendFailures, 4)
+    session.send("late")
+    assert.strictEqual(owner.totals.sentTextFrames, 5)
+    session.closed(1000, "", true)
+    assert.deepStrictEqual(calls(), ["closing", "ended"])
+  })
+
+  it("breaks off a peer that takes nothing for too long", () => {
+    const { calls, owner, session, timers, world } = opened({ sendStallMs: 1500 })
+    const pass = (ms: number) => {
+      const [timer] = timers
+      assert.strictEqual(timer?.ms, ms)
+      world.monotonic += ms
+      if (timer !== undefined) timers.delete(timer)
+      timer?.due()
+    }
+    session.send("grüße")
+    assert.strictEqual(timers.size, 1)
+    pass(1000)
+    assert.isNull(session.error)
+    pass(500)
+    assert.deepEqual(session.error, new PeerStalled({ url: URL, stalledMs: 1500, bufferedBytes: 7 }))
+    assert.deepStrictEqual(calls(), ["send grüße", "terminate"])
+    assert.strictEqual(timers.size, 0)
+    world.written(true)
+    assert.strictEqual(owner.totals.sendFailures, 1)
+  })
+
+  for (const [name, act] of [
+    ["is closed", ({ session }: ReturnType<typeof opened>) => session.close(1000, "")],
+    ["is closed by the peer", ({ session }: ReturnType<typeof opened>) => session.closing()],
+    ["is broken off", ({ session }: ReturnType<typeof opened>) => session.terminate()],
+    ["is given up", ({ session }: ReturnType<typeof opened>) => session.abandon()],
+    ["has ended", ({ session }: ReturnType<typeof opened>) => session.closed(1006, "", false)]
+  ] as const) {
+    it(`waits for nothing any more once it ${name}`, () => {
+      const played = opened()
+      played.session.send("a")
+      assert.strictEqual(played.timers.size, 1)
+      act(played)
+      assert.strictEqual(played.timers.size, 0)
+    })
+  }
 
   it("notes when a pong came", () => {
     const { calls, owner, session, world } = opened()
@@ -282,7 +385,7 @@ describe("a session", () => {
   }
 
   for (const [member, act] of [
-    ["bufferedAmount", ({ session }: ReturnType<typeof opened>) => void session.bufferedAmount],
+    ["writeQueueSize", ({ session }: ReturnType<typeof opened>) => session.send("a")],
     ["send", ({ session }: ReturnType<typeof opened>) => session.send("a")],
     ["pong", ({ session }: ReturnType<typeof opened>) => session.ping(DATA)],
     ["read", ({ read }: ReturnType<typeof opened>) => read("off")],
@@ -299,7 +402,7 @@ describe("a session", () => {
         played.calls()
         assert.deepStrictEqual(yield* unhandled(Effect.sync(() => act(played))), [])
         assert.deepStrictEqual(
-          played.calls().filter((call) => call !== "read full"),
+          played.calls().filter((call) => call !== "read full" && call !== "send a"),
           member === "terminate" ? ["ended"] : ["ended", "terminate"]
         )
         const { error } = played.session
@@ -315,7 +418,7 @@ describe("a session", () => {
         played.session.open({ ...played.socket, [member]: () => Promise.reject(new Error("boom")) })
         assert.deepStrictEqual(yield* unhandled(Effect.sync(() => act(played))), [])
         // What is buffered can't be known of it.
-        assert.strictEqual(played.session.hasEnded, member === "bufferedAmount")
+        assert.strictEqual(played.session.hasEnded, member === "writeQueueSize")
       })
     )
   }

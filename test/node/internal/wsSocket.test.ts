@@ -11,12 +11,13 @@ type Done = (error?: Error | null) => void
 
 const NOTHING = () => {}
 
+const connected = { bytesRead: 123, _handle: { writeQueueSize: 7 } }
+
 /** A `ws` that writes down what it is told, as far as this needs one. */
 const play = (turn = new Turn()) => {
   const calls: Array<string> = []
   let written: Done | undefined
   const ws = {
-    bufferedAmount: 7,
     pause: () => calls.push("pause"),
     resume: () => calls.push("resume"),
     ping: (data: Uint8Array, mask: undefined, done: Done) => {
@@ -29,12 +30,12 @@ const play = (turn = new Turn()) => {
     },
     close: (code: number, reason: string) => calls.push(`close ${code} ${reason}`),
     terminate: () => calls.push("terminate"),
-    send: (text: string, done: Done) => {
-      calls.push(`send ${text}`)
+    send: (text: Uint8Array, options: unknown, done: Done) => {
+      calls.push(`send ${text} ${JSON.stringify(options)}`)
       written = done
     }
   }
-  const socket = new WsSocket(ws as unknown as WebSocket, { bytesRead: 123 }, agreed, turn)
+  const socket = new WsSocket(ws as unknown as WebSocket, connected, agreed, turn)
   return { socket, calls: () => calls.splice(0), written: (error?: Error | null) => written?.(error) }
 }
 
@@ -53,7 +54,7 @@ describe("an open socket", () => {
     socket.terminate()
     assert.deepStrictEqual(calls(), ["ping 2 undefined", "pong 3 undefined", "close 4000 bye", "terminate"])
     assert.deepInclude(socket, agreed)
-    assert.strictEqual(socket.bufferedAmount(), 7)
+    assert.strictEqual(socket.writeQueueSize(), 7)
     assert.strictEqual(socket.bytesRead(), 123)
   })
 
@@ -61,15 +62,18 @@ describe("an open socket", () => {
     const { calls, socket, written } = play()
     const told: Array<string> = []
     const tell = (failed: boolean) => told.push(`one ${failed}`)
-    socket.send("a", tell)
+    socket.send(Uint8Array.of(1), tell)
     written()
-    socket.send("b", tell)
+    socket.send(Uint8Array.of(2), tell)
     written(null)
-    socket.send("c", (failed) => told.push(`other ${failed}`))
+    socket.send(Uint8Array.of(3), (failed) => told.push(`other ${failed}`))
     written(new Error("EPIPE"))
-    socket.send("d", tell)
+    socket.send(Uint8Array.of(4), tell)
     written(new Error("EPIPE"))
-    assert.deepStrictEqual(calls(), ["send a", "send b", "send c", "send d"])
+    assert.deepStrictEqual(
+      calls(),
+      [1, 2, 3, 4].map((text) => `send ${text} {"binary":false}`)
+    )
     assert.deepStrictEqual(told, ["one false", "one false", "other true", "one true"])
   })
 

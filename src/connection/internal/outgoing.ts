@@ -1,0 +1,185 @@
+/**
+ * What an open connection sends, between the commands and the socket.
+ *
+ * Texts are accepted in order and go out in it. At most one text or 64 KiB are
+ * with the socket at a time and the rest waits here, so that what is written is
+ * told as it goes, a ping or pong waits behind little, and what waits when a
+ * grant is lost is never written. A close frame goes out behind what was
+ * accepted before it. Pings and pongs go straight to the socket and count as
+ * nothing.
+ *
+ * Each epoch has its own, so what an old socket still tells changes nothing of
+ * a new one. No clock: `progress` is for whoever looks whether anything moves.
+ */
+import type { Socket } from "../WebSocketClient.ts"
+import { WaitingTexts } from "./waitingTexts.ts"
+
+const AT_ONCE_BYTES = 65_536
+// A frame in the hands of the system takes some hundred bytes beside its own.
+const AT_ONCE_TEXTS = 1024
+const PONG_MEMORY_BYTES = 256
+
+const utf8 = new TextEncoder()
+
+interface CloseFrame {
+  readonly code: number
+  readonly reason: string
+}
+
+export class Outgoing {
+  /** How many texts were accepted, ever. */
+  accepted = 0
+  /** How many of those were handed to the socket: all that a ping which is handed to it now comes after. */
+  handed = 0
+  /** The bytes of those. */
+  handedBytes = 0
+  /** Those of the texts that were accepted and not written yet, in UTF-8; an empty one counts as one. */
+  bytes = 0
+  readonly #socket: Pick<Socket, "writeQueueSize" | "send" | "ping" | "pong" | "close">
+  readonly #failed: (texts: number) => void
+  readonly #mostPongs: number
+  readonly #waiting = new WaitingTexts()
+  /** What counts of each text that is with the socket, the oldest from `#oldest` on. */
+  readonly #sizes: Array<number> = []
+  #oldest = 0
+  #bytesWithSocket = 0
+  #writes = 0
+  #isHandingOver = false
+  #pongs = 0
+  /** The ping that is to be answered as soon as pongs have room again. */
+  #unanswered: Uint8Array | null = null
+  #state: "open" | "ended" | CloseFrame = "open"
+
+  /** `failed` is told of accepted texts that can't be written any more. */
+  constructor(
+    socket: Pick<Socket, "writeQueueSize" | "send" | "ping" | "pong" | "close">,
+    sendBufferBytes: number,
+    failed: (texts: number) => void
+  ) {
+    this.#socket = socket
+    this.#failed = failed
+    this.#mostPongs = Math.ceil(sendBufferBytes / PONG_MEMORY_BYTES)
+  }
+
+  /** Takes nothing more once a close was asked for, or came. */
+  get isOpen(): boolean {
+    return this.#state === "open"
+  }
+
+  /** Accepts a text. Whether there is room for it is for the caller to look at. */
+  send(text: string): void {
+    if (this.#state !== "open") return
+    const payload = utf8.encode(text)
+    this.accepted++
+    this.bytes += sizeOf(payload.length)
+    if (this.#waiting.count === 0 && this.#hasRoom(sizeOf(payload.length))) this.#hand(payload)
+    else this.#waiting.push(payload)
+  }
+
+  ping(payload: Uint8Array, written: () => void): void {
+    if (this.#state !== "ended") this.#socket.ping(payload, written)
+  }
+
+  /**
+   * Answers a ping. Where the peer takes in nothing, only the last of those that
+   * have no room is answered, as RFC 6455 (section 5.5.3) allows.
+   */
+  pong(payload: Uint8Array): void {
+    if (this.#state === "ended") return
+    if (this.#pongs >= this.#mostPongs) {
+      this.#unanswered = payload
+      return
+    }
+    this.#pongs++
+    this.#socket.pong(payload, this.#ponged)
+  }
+
+  /** Sends a close frame behind what was accepted. */
+  close(code: number, reason: string): void {
+    if (this.#state !== "open") return
+    this.#state = { code, reason }
+    this.#handOver()
+  }
+
+  /** Throws away what waits. */
+  discard(): void {
+    const texts = this.#waiting.count
+    for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) {
+      this.bytes -= sizeOf(text.length)
+    }
+    if (texts > 0) this.#failed(texts)
+    this.#handOver()
+  }
+
+  /** Nothing can be sent any more. */
+  end(): void {
+    this.#state = "ended"
+    this.#unanswered = null
+    this.discard()
+  }
+
+  /** Something that differs from what it was whenever anything was written meanwhile. */
+  get progress(): string {
+    return `${this.#writes} ${this.#socket.writeQueueSize()}`
+  }
+
+  #hasRoom(size: number): boolean {
+    const texts = this.#sizes.length - this.#oldest
+    if (texts === 0) return true
+    return texts < AT_ONCE_TEXTS && this.#bytesWithSocket + size <= AT_ONCE_BYTES
+  }
+
+  #hand(payload: Uint8Array): void {
+    const size = sizeOf(payload.length)
+    this.handed++
+    this.handedBytes += payload.length
+    this.#sizes.push(size)
+    this.#bytesWithSocket += size
+    this.#socket.send(payload, this.#written)
+  }
+
+  /** The oldest text that was with the socket isn't any more. */
+  readonly #written = (failed: boolean): void => {
+    const size = this.#sizes[this.#oldest]
+    if (size === undefined) return
+    this.#oldest++
+    if (this.#oldest === this.#sizes.length) {
+      this.#sizes.length = 0
+      this.#oldest = 0
+    } else if (this.#oldest === AT_ONCE_TEXTS) {
+      this.#sizes.splice(0, AT_ONCE_TEXTS)
+      this.#oldest = 0
+    }
+    this.#bytesWithSocket -= size
+    this.bytes -= size
+    this.#writes++
+    if (failed) this.#failed(1)
+    this.#handOver()
+  }
+
+  readonly #ponged = (): void => {
+    this.#pongs--
+    const payload = this.#unanswered
+    if (payload === null) return
+    this.#unanswered = null
+    this.pong(payload)
+  }
+
+  /** Hands over what there is room for, and behind all of it the close frame. A socket may tell of a write in the same turn. */
+  #handOver(): void {
+    if (this.#isHandingOver) return
+    this.#isHandingOver = true
+    while (this.#waiting.count > 0 && this.#hasRoom(sizeOf(this.#waiting.nextLength))) {
+      const payload = this.#waiting.shift()
+      if (payload !== undefined) this.#hand(payload)
+    }
+    this.#isHandingOver = false
+    if (this.#waiting.count > 0 || typeof this.#state === "string") return
+    const { code, reason } = this.#state
+    this.#state = "ended"
+    this.#socket.close(code, reason)
+  }
+}
+
+/** What a text counts in the buffer. */
+export const sizeOf = (bytes: number): number => Math.max(1, bytes)
