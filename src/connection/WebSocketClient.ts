@@ -116,8 +116,6 @@ export interface ConnectOptions {
   readonly compression: boolean
   readonly maxMessageBytes: number
   readonly maxMessageFragments: number
-  /** How long a peer that has sent or was sent a close frame may take to hang up, in milliseconds. */
-  readonly closeGraceMs: number
   /** Where names are looked up. */
   readonly lookups: LookupSlots
   /** Told what the dial waits for next; it begins with `dns`. */

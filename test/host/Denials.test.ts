@@ -443,7 +443,6 @@ describe("the client of a host", () => {
               compression: false,
               maxMessageBytes: 1024,
               maxMessageFragments: 1024,
-              closeGraceMs: 1000,
               lookups: { take: Effect.succeed((lookup) => lookup) },
               entered: () => {}
             },

@@ -21,7 +21,6 @@ const options: WebSocketClient.ConnectOptions = {
   compression: false,
   maxMessageBytes: 1024,
   maxMessageFragments: 16,
-  closeGraceMs: 1000,
   lookups: { take: Effect.succeed((lookup) => lookup) },
   entered: () => {}
 }

@@ -69,7 +69,7 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
   Effect.suspend(() => {
     const { client, declared, dials, limits, mayOpen, progress, route, session, source, time } = options
     const { lookups } = dials
-    const { closeGraceMs, maxMessageBytes, maxMessageFragments, openDeadlineMs: deadlineMs, retryAfterMs } = limits
+    const { maxMessageBytes, maxMessageFragments, openDeadlineMs: deadlineMs, retryAfterMs } = limits
     const { entered } = progress
     // What waited for its turn may have become unwanted; whoever finds that out interrupts it.
     const wanted = <A, E, R>(effect: () => Effect.Effect<A, E, R>) =>
@@ -81,7 +81,7 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
       route.target = target
       return wanted(() => {
         entered("dns")
-        const bounds = { maxMessageBytes, maxMessageFragments, closeGraceMs }
+        const bounds = { maxMessageBytes, maxMessageFragments }
         const connecting = { headers, tls, compression: source.compression, ...bounds, lookups, entered }
         return Ports.effectFrom(() => client.connect(target, connecting, session)).pipe(
           Effect.catch((error) => (isDialError(error) ? Effect.fail(error) : Effect.die(error)))

@@ -42,12 +42,12 @@ export type Phase =
     }
   | { readonly name: "dialling"; readonly isDropped: boolean; readonly isRevoked: boolean; readonly next: Next }
   | { readonly name: "open" }
-  /** `until`: when it is broken off, in time that was had; null where the peer began, which the client sees to. */
+  /** `until`: when it is broken off, in time that was had. */
   | {
       readonly name: "closing"
       readonly isRevoked: boolean
       readonly next: Next
-      readonly until: number | null
+      readonly until: number
       readonly isTerminated: boolean
     }
 

@@ -14,7 +14,7 @@ export const stopped = (
   beneath: Beneath | null = null
 ): Phase => ({ name: "stopped", reason, dueAt: at, beneath })
 
-export const closing = (next: Next, until: number | null, isRevoked = false): Phase => ({
+export const closing = (next: Next, until: number, isRevoked = false): Phase => ({
   name: "closing",
   next,
   until,

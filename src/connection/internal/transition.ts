@@ -53,7 +53,9 @@ export const step = (state: State, input: Input, facts: Facts): Step => {
     case "opened":
       return opened(state)
     case "closing":
-      return state.phase.name === "open" ? [{ ...state, phase: closing(DECIDE, null) }, []] : [state, []]
+      return state.phase.name === "open"
+        ? [{ ...state, phase: closing(DECIDE, facts.had + facts.closeGraceMs) }, []]
+        : [state, []]
     case "ended":
       return ended(state, input, facts)
     case "gone":
@@ -121,7 +123,7 @@ const revoked = (state: State, { closeGraceMs, had, revision, source }: Facts): 
         [revoke, { kind: "close", code: source.closeCode, reason: "" }]
       ]
     case "closing": {
-      const sooner = phase.isTerminated ? phase.until : Math.min(phase.until ?? until, until)
+      const sooner = phase.isTerminated ? phase.until : Math.min(phase.until, until)
       return [{ ...denied, phase: { ...phase, isRevoked: true, until: sooner } }, [revoke]]
     }
     default:

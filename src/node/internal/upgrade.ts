@@ -16,6 +16,8 @@ import { type Turn, WsSocket } from "./wsSocket.ts"
 // RFC 6455, section 7.1.5
 const NO_CLOSE_FRAME = 1006
 const SUBPROTOCOL = "sec-websocket-protocol"
+// The longest that a timer of Node can be: it never fires.
+const LONGEST_TIMER_MS = 2 ** 31 - 1
 
 export interface Upgrading {
   readonly target: AuthorizedTarget
@@ -42,8 +44,9 @@ export const upgrade = (
       return
     }
     const limits = { bytes: options.maxMessageBytes, fragments: options.maxMessageFragments }
-    // Options of ws that its types don't have. How many reads a frame takes is nobody's fault.
-    const untyped = { closeTimeout: options.closeGraceMs, maxFragments: limits.fragments, maxBufferedChunks: 0 }
+    // Options of ws that its types don't have. How many reads a frame takes is nobody's fault, and how long a close may
+    // take the connection judges, by time that was had.
+    const untyped = { closeTimeout: LONGEST_TIMER_MS, maxFragments: limits.fragments, maxBufferedChunks: 0 }
     const ws = new WebSocket(target.url.canonical, [...subprotocols], {
       headers: options.headers,
       maxPayload: limits.bytes,

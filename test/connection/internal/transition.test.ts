@@ -81,10 +81,8 @@ const PHASES: ReadonlyArray<Phases.Phase> = [
     ...both.flatMap((isDropped) =>
       both.map((isRevoked) => ({ name: "dialling" as const, isDropped, isRevoked, next }))
     ),
-    ...[null, 24_000].flatMap((until) =>
-      both.flatMap((isRevoked) =>
-        both.map((isTerminated) => ({ name: "closing" as const, isRevoked, next, until, isTerminated }))
-      )
+    ...both.flatMap((isRevoked) =>
+      both.map((isTerminated) => ({ name: "closing" as const, isRevoked, next, until: 24_000, isTerminated }))
     )
   ]),
   { name: "open" }
@@ -149,7 +147,7 @@ const wrong = (
   if (did("dial") && (input.kind !== "considered" || before.service !== "runs")) return "it dials without having asked"
   if (did("dial") && (input.kind !== "considered" || Result.isFailure(input.prospects.declared)))
     return "it dials what is denied"
-  if (did("close") !== (was.name === "open" && is.name === "closing" && is.until !== null))
+  if (did("close") !== (was.name === "open" && is.name === "closing" && input.kind !== "closing"))
     return "a close frame is sent once"
   if (did("drop") && !(was.name === "dialling" && !was.isDropped && is.name === "dialling" && is.isDropped))
     return "a drop"
@@ -351,7 +349,7 @@ const ROWS: ReadonlyArray<Row> = [
   [open, { kind: "grants" }, "open"],
   [open, { kind: "grants" }, "closing at 20500 revoked, revoke, close 1001", uncovered],
   [open, { kind: "grants" }, "closing at 20100 revoked, revoke, close 1001", { covered: false, closeGraceMs: 100 }],
-  [closing({ until: null }), { kind: "grants" }, "closing at 20500 revoked, revoke", uncovered],
+  [closing(), { kind: "grants" }, "closing at 20500 revoked, revoke", uncovered],
   [closing({ until: 20_200 }), { kind: "grants" }, "closing at 20200 revoked, revoke", uncovered],
   [
     closing({ until: 21_000, isTerminated: true }),
@@ -387,7 +385,7 @@ const ROWS: ReadonlyArray<Row> = [
   [dialling(), { kind: "opened" }, "open"],
   [dropped(), { kind: "opened" }, "dialling dropped"],
   [dialling(), { kind: "opened" }, "dialling (rests)", {}, "rests"],
-  [open, { kind: "closing" }, "closing"],
+  [open, { kind: "closing" }, "closing at 25000"],
   [open, endedWith(1006), "waiting at 10500, ConnectionClosed, tellEnded reconnects delivered, consider"],
   [open, endedWith(4004), "stopped close_code at 910000, ConnectionClosed, tellEnded delivered, consider"],
   [open, endedWith(1000), "stopped never, ConnectionClosed, tellEnded delivered, consider", never],
@@ -728,11 +726,8 @@ describe("what follows", () => {
         const played = play([{ kind: "started" }, ...script, { kind: "ending" }])
         if (played.phase.name === "dialling") played.tell({ kind: "gone", failure: null, waitedMs: 0 })
         if (played.phase.name === "closing") {
-          // Where the peer began it, the client sees to the end.
-          if (played.phase.until !== null) {
-            for (let grace = played.phase.isTerminated ? 1 : 0; grace < 2; grace++) played.tell({ kind: "graceOver" })
-            assert.strictEqual(played.actions.at(-1)?.kind, "abandon")
-          }
+          for (let grace = played.phase.isTerminated ? 1 : 0; grace < 2; grace++) played.tell({ kind: "graceOver" })
+          assert.strictEqual(played.actions.at(-1)?.kind, "abandon")
           played.tell(endedWith(1006))
         }
         assert.isTrue(Phases.isAtRest(played.phase), played.phase.name)

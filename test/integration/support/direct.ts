@@ -79,7 +79,6 @@ const dialBy = (service: WebSocketClient.WebSocketClient["Service"], url: string
         compression: false,
         maxMessageBytes: 1_048_576,
         maxMessageFragments: 65_536,
-        closeGraceMs: 200,
         lookups: { take: Effect.succeed((lookup) => lookup) },
         ...settings,
         entered: (phase) => {
