@@ -1,8 +1,8 @@
 /**
  * The `WebSocketClient` on `ws`, for Node.
  *
- * It dials exactly an address that the policy has checked, follows no
- * redirect, knows no proxy, offers no compression, and has no limit or
+ * It dials exactly an address that the policy has checked, or the proxy that it
+ * is given, follows no redirect, offers no compression, and has no limit or
  * deadline of its own beside the ones it is given. Reading is fair: at most
  * about one chunk of 64 KiB per connection and turn of the event loop, so that
  * a server that floods doesn't own the loop.
@@ -17,25 +17,30 @@ import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import { AuthorizedTarget } from "../grants/Grants.ts"
 import * as DnsAddresses from "./DnsAddresses.ts"
 import { dial } from "./internal/dial.ts"
+import type { Proxy } from "./internal/proxy.ts"
 import { SecureContexts, type ClientTls } from "./internal/secureContexts.ts"
 import { Turn } from "./internal/wsSocket.ts"
+import * as ProxySettings from "./ProxySettings.ts"
 
 /**
  * What all connections of a client have in common, each optional: Node's TLS
  * options of these names (`minVersion` is TLS 1.2 unless given), and how names
  * are resolved (by default `DnsAddresses`). What a source has of its own takes
- * the place of `ca`, and of `cert` and `key`.
+ * the place of `ca`, and of `cert` and `key`. With a `proxy` everything goes
+ * through it and nothing around it: where it can't be used, which `"unusable"`
+ * says outright, every dial fails. It is never taken from the environment.
  *
  * **Gotchas**
  *
  * `ca` takes the place of the certificate authorities that Node comes with. A
- * client certificate is shown to every server that asks for one.
+ * client certificate is shown to every server that asks for one, but to no proxy.
  *
  * @category models
  * @since 0.2.0
  */
 export interface Options extends ClientTls {
   readonly resolve?: Resolve
+  readonly proxy?: ProxySettings.ProxySettings | "unusable"
 }
 
 /**
@@ -45,14 +50,15 @@ export interface Options extends ClientTls {
  * @category layers
  * @since 0.2.0
  */
-export const layerOptions = ({ resolve, ...tls }: Options = {}): Layer.Layer<WebSocketClient> =>
+export const layerOptions = ({ proxy, resolve, ...tls }: Options = {}): Layer.Layer<WebSocketClient> =>
   Layer.effect(
     WebSocketClient,
     Effect.gen(function* () {
       const lookups = yield* Lookups.make(resolve ?? DnsAddresses.make().resolve)
-      const shared = { lookups, contexts: new SecureContexts(tls), turn: new Turn() }
+      const contexts = new SecureContexts(tls)
+      const shared = { lookups, contexts, turn: new Turn(), proxy: proxyOf(proxy, contexts) }
       return WebSocketClient.of({
-        proxied: false,
+        proxied: proxy !== undefined,
         connect: (target, options, events) =>
           AuthorizedTarget.is(target)
             ? dial(target, options, events, shared)
@@ -60,6 +66,13 @@ export const layerOptions = ({ resolve, ...tls }: Options = {}): Layer.Layer<Web
       })
     })
   )
+
+/** What can't be used is a proxy, too: null. */
+const proxyOf = (settings: Options["proxy"], { anonymous }: SecureContexts): Proxy | null | undefined => {
+  if (settings === undefined) return undefined
+  const parsed = settings === "unusable" ? undefined : ProxySettings.parse(settings)
+  return parsed === undefined ? null : { ...parsed, context: parsed.isSecure ? anonymous : undefined }
+}
 
 /**
  * Provides the client.

@@ -4,4 +4,5 @@
  * @since 0.1.0
  */
 export * as DnsAddresses from "./DnsAddresses.ts"
+export * as ProxySettings from "./ProxySettings.ts"
 export * as WsClient from "./WsClient.ts"

@@ -29,13 +29,20 @@ describe("the sockets of a dial", () => {
   it.live("that end before TLS or the upgrade is begun are told as if they had ended in it", () =>
     Effect.gen(function* () {
       const ended = new Net.Socket().destroy()
-      const peer = { display: URL, name: "gateway.test" }
+      const peer = { display: URL, name: "gateway.test", phase: "tls" } as const
       const tls = yield* Effect.flip(Sockets.secure(new Set(), peer, Tls.createSecureContext(), ended))
       assert.deepInclude(tls, { _tag: "DialFailed", phase: "tls", code: "ECONNRESET" })
       const authority = yield* authorityOf(subject({ websocket }), { websocket })
       const target = Result.getOrThrow(authority.authorize("gateway", URL))
       const rejected = yield* Effect.flip(
-        upgrade(ended, { target, options, events: nothing, turn: new Turn(), opened: () => assert.fail("it opened") })
+        upgrade(ended, {
+          target,
+          options,
+          events: nothing,
+          turn: new Turn(),
+          remoteAddress: null,
+          opened: () => assert.fail("it opened")
+        })
       )
       assert.deepInclude(rejected, { _tag: "HandshakeRejected", status: null })
     })
@@ -45,7 +52,7 @@ describe("the sockets of a dial", () => {
     Effect.gen(function* () {
       const sockets: Sockets.Sockets = new Set()
       for (const address of ["localhost", "127.1", "", "[::1]", "0x7f.1"]) {
-        const failure = yield* Effect.flip(Sockets.connect(sockets, { display: URL, port: 1 }, address))
+        const failure = yield* Effect.flip(Sockets.connect(sockets, { display: URL, port: 1, phase: "tcp" }, address))
         assert.deepInclude(failure, { _tag: "DialFailed", phase: "tcp", code: "EINVAL" })
       }
       assert.strictEqual(sockets.size, 0)

@@ -22,6 +22,8 @@ const KEPT = 1024
 export class SecureContexts {
   /** For the client's own settings. */
   readonly common: SecureContext
+  /** The same, for whom no certificate of the client's is. */
+  readonly anonymous: SecureContext
   readonly #client: ClientTls
   readonly #kept = new Map<string, SecureContext>()
 
@@ -29,6 +31,7 @@ export class SecureContexts {
   constructor({ minVersion = "TLSv1.2", ...client }: ClientTls) {
     this.#client = { ...client, minVersion }
     this.common = createSecureContext(this.#client)
+    this.anonymous = createSecureContext({ minVersion, ...(client.ca === undefined ? {} : { ca: client.ca }) })
   }
 
   /** The context for a source, or the code that says why its settings are of no use. Nothing of them is in it. */

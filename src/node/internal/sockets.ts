@@ -7,7 +7,6 @@ import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { DialFailed } from "../../connection/ConnectionError.ts"
-import type { SocketUrl } from "../../manifest/SocketUrl.ts"
 import { codeOf } from "./errorCode.ts"
 
 export type Sockets = Set<Net.Socket>
@@ -35,14 +34,21 @@ export const keepOnly = (sockets: Sockets, kept: Net.Socket): void => {
 
 export const destroy = destroyAll
 
+/** What is dialled, as it may be shown, and what a failure to connect belongs to. */
+export interface Port {
+  readonly display: string
+  readonly port: number
+  readonly phase: "tcp" | "proxy"
+}
+
 /** Connects to exactly this address. What isn't one is not looked up. */
 export const connect = (
   sockets: Sockets,
-  { display: url, port }: Pick<SocketUrl, "display" | "port">,
+  { display: url, phase, port }: Port,
   address: string
 ): Effect.Effect<Net.Socket, DialFailed> =>
   Effect.callback((resume) => {
-    const failed = (code: string) => resume(Effect.fail(new DialFailed({ url, phase: "tcp", code })))
+    const failed = (code: string) => resume(Effect.fail(new DialFailed({ url, phase, code })))
     if (Net.isIP(address) === 0) {
       failed("EINVAL")
       return
@@ -63,17 +69,18 @@ export interface Peer {
   readonly display: string
   /** What the certificate has to prove: a name, or an address. */
   readonly name: string
+  readonly phase: "tls" | "proxy"
 }
 
 /** Agrees on TLS with the server that is at the other end, which must be the one that is meant. */
 export const secure = (
   sockets: Sockets,
-  { display: url, name }: Peer,
+  { display: url, name, phase }: Peer,
   secureContext: Tls.SecureContext,
   socket: Net.Socket
 ): Effect.Effect<Tls.TLSSocket, DialFailed> =>
   Effect.callback((resume) => {
-    const failed = (code: string) => resume(Effect.fail(new DialFailed({ url, phase: "tls", code })))
+    const failed = (code: string) => resume(Effect.fail(new DialFailed({ url, phase, code })))
     // Of a socket that has ended Node tells nothing any more.
     if (socket.destroyed) {
       failed("ECONNRESET")

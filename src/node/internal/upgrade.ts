@@ -24,6 +24,8 @@ export interface Upgrading {
   readonly options: ConnectOptions
   readonly events: SocketEvents
   readonly turn: Turn
+  /** The address that was dialled, where that is the server's. */
+  readonly remoteAddress: string | null
   /** Called in the turn of the open, before anything is told. */
   readonly opened: () => void
 }
@@ -34,7 +36,7 @@ const expiryOf = (socket: Socket): number | null =>
 
 export const upgrade = (
   connected: Socket,
-  { events, opened, options, target, turn }: Upgrading
+  { events, opened, options, remoteAddress, target, turn }: Upgrading
 ): Effect.Effect<WebSocket, DialError> =>
   Effect.callback<WebSocket, DialError>((resume) => {
     const { display, subprotocols } = target
@@ -78,7 +80,6 @@ export const upgrade = (
       ws.terminate()
     })
     ws.on("open", () => {
-      const remoteAddress = connected.remoteAddress ?? null
       const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(connected) }
       socket = new WsSocket(ws, connected, agreed, turn)
       collectFrames(ws, limits, socket.received)

@@ -1,0 +1,96 @@
+/**
+ * The proxy through which a host dials, if the operator names one: an HTTP proxy
+ * that is asked by CONNECT for a way to each server.
+ *
+ * @since 0.3.0
+ */
+import * as Redacted from "effect/Redacted"
+import type * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as Wire from "../internal/wire.ts"
+import { Outside } from "../manifest/Outside.ts"
+
+/**
+ * Where the proxy is, `http://proxy.example:3128` or `https://…`, and the whole
+ * value of `Proxy-Authorization` where it wants one.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface ProxySettings {
+  readonly connect: string
+  readonly authorization?: Redacted.Redacted<string>
+}
+
+/** What is dialled of a proxy. */
+interface Parsed {
+  readonly host: string
+  readonly port: number
+  readonly isSecure: boolean
+  readonly authorization: Redacted.Redacted<string> | undefined
+}
+
+const DEFAULT_PORTS = new Map([
+  ["http:", 80],
+  ["https:", 443]
+])
+
+// What an HTTP field value may have (RFC 9110, section 5.5), without the spaces at its ends.
+const FIELD_VALUE = /^[\x21-\x7e\xa0-\xff](?:[\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?$/u
+
+/**
+ * Reads settings; undefined where they are of no use.
+ *
+ * @category parsing
+ * @since 0.3.0
+ */
+export const parse = ({ authorization, connect }: ProxySettings): Parsed | undefined => {
+  const at = endpointOf(connect)
+  if (at === undefined || (authorization !== undefined && !FIELD_VALUE.test(Redacted.value(authorization)))) {
+    return undefined
+  }
+  return { ...at, authorization }
+}
+
+/** An origin and nothing else: a password in a URL would be shown. */
+const endpointOf = (connect: string): Omit<Parsed, "authorization"> | undefined => {
+  if (!URL.canParse(connect)) return undefined
+  const { hash, hostname, password, pathname, port, protocol, search, username } = new URL(connect)
+  const standard = DEFAULT_PORTS.get(protocol)
+  const beside = [hash, password, search, username, pathname === "/" ? "" : pathname]
+  if (standard === undefined || port === "0" || beside.some((part) => part !== "")) return undefined
+  const host = hostname.replace(/^\[|\]$/gu, "")
+  return { host, port: port === "" ? standard : Number(port), isSecure: protocol === "https:" }
+}
+
+/**
+ * The `[proxy]` table of a host file.
+ *
+ * @category schemas
+ * @since 0.3.0
+ */
+export const Table = Wire.struct({
+  connect: Schema.String.check(
+    Schema.isPattern(/^https?:\/\/[^\s/?#@\\]+\/?$/u, { expected: "http:// or https://, a host and maybe a port" }),
+    Schema.makeFilter((connect: string) => endpointOf(connect) !== undefined, {
+      expected: "http:// or https://, a host and maybe a port",
+      toJsonSchema: () => ({})
+    })
+  ),
+  authorization: Schema.optionalKey(Outside)
+}).annotate({ identifier: "Proxy" })
+
+/**
+ * @category models
+ * @since 0.3.0
+ */
+export type Table = typeof Table.Type
+
+/**
+ * Decodes the table, with all problems at once. A host whose table can't be
+ * used goes around no proxy: its client is to be told `"unusable"`.
+ *
+ * @category decoding
+ * @since 0.3.0
+ */
+export const decode: (input: unknown) => Result.Result<Table, ReadonlyArray<Wire.Problem>> = Wire.decoder(Table)
