@@ -14,6 +14,6 @@ describe("docs/reliability.md", () => {
 
   it.for(rows)("%s: its test", ([, test]) => {
     const [, file = "", name = ""] = /^(\S+\.test\.ts): (.+)$/.exec(test) ?? []
-    assert.include(read(`test/faults/${file}`), name)
+    assert.include(read(`test/${file}`), name)
   })
 })

@@ -8,6 +8,9 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { spawnSync } from "node:child_process"
+import * as Fs from "node:fs"
+import * as Os from "node:os"
+import * as path from "node:path"
 import * as Program from "./program.ts"
 import type { Conditions } from "./line.ts"
 import type { Order } from "./relayProgram.ts"
@@ -18,6 +21,8 @@ export const FAR = "10.201.0.2"
 /** Another one, that an end may move to. */
 export const OTHER_HOST = "10.201.0.3"
 export const OTHER_FAR = "10.201.0.4"
+/** Where the name server is, also while the far end moves. */
+export const RESOLVER = "10.201.0.9"
 export const HOST6 = "fd00:201::1"
 export const FAR6 = "fd00:201::2"
 
@@ -40,6 +45,8 @@ export const skipped = missing === undefined ? "" : ` [skipped: ${missing}]`
 export interface Lab {
   readonly host: Program.Where
   readonly far: Program.Where
+  /** Where the host is, with this name server in its /etc/resolv.conf. */
+  readonly resolving: (server: string) => Effect.Effect<Program.Where, never, Scope.Scope>
   /** Changes what happens on the way out of the host, and in. */
   readonly spoil: (conditions: {
     readonly out?: Partial<Conditions>
@@ -51,6 +58,9 @@ export interface Lab {
   readonly forget: (ways: { readonly out: boolean; readonly in: boolean }) => Effect.Effect<void>
   /** All as it was at first. */
   readonly heal: Effect.Effect<void>
+  /** The device of the host's own end goes down, and comes back, with the same address or another. */
+  readonly unplug: Effect.Effect<void>
+  readonly plug: (address?: string) => Effect.Effect<void>
   /** A script of `sh` in a namespace. */
   readonly sh: (where: Program.Where, script: string) => Effect.Effect<void>
 }
@@ -71,6 +81,14 @@ const holder = Effect.gen(function* () {
   return program.child.pid ?? 0
 })
 
+/** Makes addresses of the other end known. */
+const known = (mac: string, addresses: ReadonlyArray<string>) =>
+  addresses.map((address) => `ip neigh replace ${address} lladdr ${mac} nud permanent dev line`).join("\n")
+
+const MAC_HOST = "02:00:00:00:00:01"
+const MAC_FAR = "02:00:00:00:00:02"
+const FAR_ADDRESSES = [FAR, OTHER_FAR, RESOLVER, FAR6]
+
 /** One end of the tunnel: the device `line`, with all addresses of the other end known, so that nobody has to ask. */
 const end = (
   mac: string,
@@ -87,10 +105,26 @@ ip link set line mtu 1400 gso_max_segs 1
 echo 0 > /proc/sys/net/ipv6/conf/line/accept_dad
 ${addresses.map((address) => `ip addr add ${address}/${address.includes(":") ? 64 : 24} dev line`).join("\n")}
 ip link set line up
-${others.map((address) => `ip neigh replace ${address} lladdr ${otherMac} nud permanent dev line`).join("\n")}
+${known(otherMac, others)}
 `
 
 const within = (pid: number): Program.Where => ["nsenter", "-t", String(pid), "-n"]
+
+const resolvConf = (server: string) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => Fs.mkdtempSync(path.join(Os.tmpdir(), "mooring-faults-"))),
+      (folder) => Effect.sync(() => Fs.rmSync(folder, { recursive: true }))
+    ),
+    (folder) => {
+      const file = path.join(folder, "resolv.conf")
+      Fs.writeFileSync(file, `nameserver ${server}\n`)
+      return file
+    }
+  )
+
+/** A command in a mount namespace of its own, where a file lies over /etc/resolv.conf. */
+const mounted = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/resolv.conf; exec "$@"']
 
 /** One end of a cable of the relay; the other is `under` in a namespace. */
 const cable = (name: string, address: string, pid: number) => `
@@ -103,9 +137,11 @@ ip link set ${name} up
 export const make: Effect.Effect<Lab, never, Scope.Scope> = Effect.gen(function* () {
   const [host, far, middle] = yield* Effect.all([holder, holder, holder], { concurrency: 3 })
   yield* sh(within(middle), cable("tohost", "10.200.0.2", host) + cable("tofar", "10.200.1.2", far))
-  const [macA, macB] = ["02:00:00:00:00:01", "02:00:00:00:00:02"]
-  yield* sh(within(host), end(macA, macB, "10.200.0.1", "10.200.0.2", [HOST, HOST6], [FAR, OTHER_FAR, FAR6]))
-  yield* sh(within(far), end(macB, macA, "10.200.1.1", "10.200.1.2", [FAR, FAR6], [HOST, OTHER_HOST, HOST6]))
+  yield* sh(within(host), end(MAC_HOST, MAC_FAR, "10.200.0.1", "10.200.0.2", [HOST, HOST6], FAR_ADDRESSES))
+  yield* sh(
+    within(far),
+    end(MAC_FAR, MAC_HOST, "10.200.1.1", "10.200.1.2", [FAR, RESOLVER, FAR6], [HOST, OTHER_HOST, HOST6])
+  )
   const relay = yield* Program.start<{ readonly ready?: true; readonly done?: string }, Order>(
     "relayProgram.ts",
     ["10.200.0.2", "10.200.0.1", "10.200.1.2", "10.200.1.1"],
@@ -121,10 +157,17 @@ export const make: Effect.Effect<Lab, never, Scope.Scope> = Effect.gen(function*
   return {
     host: within(host),
     far: within(far),
+    resolving: (server) => Effect.map(resolvConf(server), (file) => [...within(host), ...mounted, file]),
     spoil: (conditions) => order({ do: "set", ...conditions }),
     spoilBoth: (conditions) => order({ do: "set", out: conditions, in: conditions }),
     forget: (ways) => order({ do: "forget", ...ways }),
     heal: order({ do: "heal" }),
+    unplug: sh(within(host), "ip link set line down"),
+    plug: (address = HOST) =>
+      sh(
+        within(host),
+        `ip addr flush dev line; ip addr add ${address}/24 dev line; ip link set line up\n${known(MAC_FAR, FAR_ADDRESSES)}`
+      ),
     sh
   }
 })

@@ -3,6 +3,8 @@ import { assert } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type * as Host from "./hostProgram.ts"
+import type * as Names from "./dnsProgram.ts"
+import * as Lab from "./lab.ts"
 import * as Program from "./program.ts"
 import type * as Server from "./serverProgram.ts"
 
@@ -15,6 +17,32 @@ export type HostProgram = Program.Program<Host.Line, Host.Order>
 
 /** Whether this is the long form of the suite, with the times of real life. */
 export const isLong = process.env["MOORING_FAULTS"] === "long"
+
+/** A test of the long form alone. */
+export const long = {
+  skipped: !isLong,
+  name: (name: string) => (isLong ? name : `${name} [skipped: needs MOORING_FAULTS=long]`)
+}
+
+export const portOf = (server: ServerProgram): number =>
+  server.said.find(({ listening }) => listening !== undefined)?.port ?? 0
+
+/** Waits until something is so. */
+export const eventually = (holds: () => boolean, withinMs = 10_000): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const deadline = performance.now() + withinMs
+    while (!holds()) {
+      if (performance.now() > deadline) return yield* Effect.die(new Error(`not within ${withinMs} ms: ${holds}`))
+      yield* Effect.sleep(10)
+    }
+  })
+
+/** Milliseconds by the clock that all processes of a test share. */
+export const now = (): number => performance.timeOrigin + performance.now()
+
+/** Those of the middle. */
+export const median = (values: ReadonlyArray<number>): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 
 export const serve = (
   port: number,
@@ -36,11 +64,41 @@ export const host = (
     (program) => program.until(({ ready }) => ready)
   )
 
+/**
+ * The clocks of a host: those that it has by default, or shorter ones in the short form. A connection is pinged within a
+ * second of its open, whatever they are.
+ */
+export const limits = isLong
+  ? { pingIntervalMs: 30_000, pongDeadlineMs: 10_000, openDeadlineMs: 10_000 }
+  : { pingIntervalMs: 1000, pongDeadlineMs: 1000, openDeadlineMs: 2000 }
+
+/** Within so much a peer that says nothing more is noticed, on a machine that has other things to do. */
+export const NOTICED_MS = isLong ? limits.pingIntervalMs + limits.pongDeadlineMs + 5000 : 20_000
+
+/** No server was reached: the next dial is at most so much later. */
+export const WAIT_MS = 5000
+
+/** Within so much after a fault is over its connections are open again, on such a machine. */
+export const RECOVERED_MS = WAIT_MS + limits.openDeadlineMs + 5000
+
+/** A lab with a server at the far end and a host whose sources, at these paths of it, are open. */
+export const openOver = (paths: ReadonlyArray<string>, setup: Partial<Host.Setup> = {}) =>
+  Effect.gen(function* () {
+    const lab = yield* Lab.make
+    const server = yield* serve(80, ["0.0.0.0"], lab.far)
+    const sources = paths.map((path) => `ws://${Lab.FAR}${path}`)
+    const program = yield* host({ sources, target: Lab.FAR, limits, ...setup }, lab.host)
+    yield* Effect.forEach(sources, (source) => event(program, { kind: "websocket_open", source }))
+    return { lab, server, host: program, sources }
+  })
+
 /** How an event is looked for: by its kind, and its epoch or what it says where these are given. */
 export interface Wanted {
   readonly kind: Host.Told["kind"]
   readonly epoch?: number
   readonly source?: string
+  /** Not the first such, but this one. */
+  readonly nth?: number
 }
 
 const isWanted = (event: Host.Told, { epoch, kind, source }: Wanted) =>
@@ -48,12 +106,33 @@ const isWanted = (event: Host.Told, { epoch, kind, source }: Wanted) =>
   (epoch === undefined || event.epoch === epoch) &&
   (source === undefined || event.source.endsWith(source))
 
-/** The event, with the time at which the plugin had it by the host's clock. */
+/** The event, with the time at which the plugin had it. */
 export const event = (program: HostProgram, wanted: Wanted, withinMs?: number) =>
-  program.until(
-    (line) => (line.event !== undefined && isWanted(line.event, wanted) ? { ...line.event, at: line.at } : undefined),
-    withinMs
-  )
+  Effect.suspend(() => {
+    let left = wanted.nth ?? 1
+    return program.until(
+      (line) =>
+        line.event !== undefined && isWanted(line.event, wanted) && --left === 0
+          ? { ...line.event, at: line.at }
+          : undefined,
+      withinMs
+    )
+  })
+
+/** A name server in a place; `answer` changes what it says, and returns when it does. */
+export const nameServer = (address: string, where: Program.Where, answers: Names.Order["answers"]) =>
+  Effect.gen(function* () {
+    const program = yield* Program.start<Names.Line, Names.Order>("dnsProgram.ts", [address], { where })
+    const answer = (next: Names.Order["answers"]) =>
+      Effect.suspend(() => {
+        const after = program.said.length
+        program.tell({ answers: next })
+        return Effect.asVoid(program.until((line) => ("ready" in line ? true : undefined), undefined, after))
+      })
+    yield* answer(answers)
+    const asked = () => program.said.flatMap((line) => ("asked" in line ? [line.asked] : []))
+    return { answer, asked }
+  })
 
 export const events = (program: HostProgram): ReadonlyArray<Host.Told> =>
   program.said.flatMap((line) => (line.event === undefined ? [] : [line.event]))
@@ -75,6 +154,39 @@ export const connection = (program: HostProgram, holds: (connection: Connection)
       if (performance.now() > until) return yield* Effect.die(new Error(`${holds}: ${JSON.stringify(first)}`))
       yield* Effect.sleep(20)
     }
+  })
+
+/** Waits until all connections are open. */
+export const allOpen = (program: HostProgram, withinMs: number) =>
+  Effect.gen(function* () {
+    const until = performance.now() + withinMs
+    while (true) {
+      const connections = (yield* status(program)).websocket_connections
+      const others = connections.filter(({ state }) => state !== "open")
+      if (others.length === 0) return connections
+      if (performance.now() > until) {
+        const told = others.map((it) => `${it.state} ${it.next_attempt_at} ${it.last_error?.message}`)
+        return yield* Effect.die(new Error(`not open after ${withinMs} ms:\n${told.join("\n")}`))
+      }
+      yield* Effect.sleep(50)
+    }
+  })
+
+/** The paths of those that are open. */
+export const openPaths = (program: HostProgram) =>
+  Effect.map(status(program), ({ websocket_connections: connections }) =>
+    connections.flatMap(({ state, url }) => (state === "open" ? [new URL(url).pathname] : []))
+  )
+
+/** When a connection opened for the last time so far. */
+export const lastOpen = (program: HostProgram, path: string) =>
+  Effect.suspend(() => {
+    const opens = program.said.filter(
+      (line) =>
+        line.event?.kind === "websocket_open" && new URL(line.event.source.slice("websocket:".length)).pathname === path
+    )
+    const last = opens.at(-1)
+    return last === undefined ? Effect.die(new Error(`${path} never opened`)) : Effect.succeed(last)
   })
 
 export const report = (server: ServerProgram): Effect.Effect<Server.Report> =>
@@ -151,7 +263,7 @@ export const finish = (program: HostProgram, server: ServerProgram, graceMs = GR
     const [first] = plugin?.websocket_connections ?? []
     if (plugin === undefined || first === undefined) return yield* Effect.die(new Error("it told no last status"))
     assertAccounted(plugin)
-    assert.deepInclude(plugin, { queue_depth: 0 })
+    assert.strictEqual(plugin.queue_depth, 0)
     assert.strictEqual(plugin.dispatch_counters.in_flight, 0)
     const told = events(program)
     assertNoSilentGap(told)
@@ -162,6 +274,8 @@ export const finish = (program: HostProgram, server: ServerProgram, graceMs = GR
       assert.isAtMost(missing, unconfirmed, `${url}: ${sent} were sent`)
       lost += missing
     }
-    const faults = plugin.diagnostics.flatMap(({ severity, tag }) => (severity === "info" ? [] : [tag]))
+    const faults = plugin.diagnostics.flatMap(({ count, severity, tag }) =>
+      severity === "info" ? [] : Array.from({ length: count }, () => tag)
+    )
     return { plugin, connection: first, faults, endedMs: exited.at - beganAt, lost }
   })

@@ -9,13 +9,20 @@ import { type WebSocket, WebSocketServer } from "ws"
 export type Order =
   /** So many texts of so many bytes to each of its peers, numbered from where it left off for that path. */
   | { readonly do: "send"; readonly count: number; readonly bytes: number }
+  /** One text so often to whoever is there; 0: no more. */
+  | { readonly do: "chatter"; readonly everyMs: number }
+  | { readonly do: "pings"; readonly perSecond: number }
+  /** So many peers' TCP connections end. */
+  | { readonly do: "hangUp"; readonly count: number }
   | { readonly do: "report" }
   /** It listens at one address more. */
   | { readonly do: "listen"; readonly address: string }
 
 export interface Line {
   readonly at: number
+  /** An address at which it listens, and the port. */
   readonly listening?: string
+  readonly port?: number
   /** A WebSocket opened, at which path and from which address. */
   readonly opened?: string
   readonly from?: string
@@ -73,15 +80,38 @@ const listen = (address: string) => {
     })
   })
   servers.push(server)
-  server.listen(Number(port), address, () => say({ listening: address }))
+  server.listen(Number(port), address, () => {
+    const bound = server.address()
+    say({ listening: address, port: typeof bound === "object" && bound !== null ? bound.port : 0 })
+  })
+}
+
+let chatter: NodeJS.Timeout | undefined
+let pings: NodeJS.Timeout | undefined
+
+const send = (count: number, bytes: number) => {
+  for (const [peer, path] of peers) {
+    for (let nth = 0; nth < count; nth++) peer.send(`${++path.sent}:`.padEnd(bytes, "y"))
+  }
 }
 
 const obey = (order: Order): void => {
   switch (order.do) {
     case "send":
-      for (const [peer, path] of peers) {
-        for (let nth = 0; nth < order.count; nth++) peer.send(`${++path.sent}:`.padEnd(order.bytes, "y"))
-      }
+      send(order.count, order.bytes)
+      return
+    case "chatter":
+      clearInterval(chatter)
+      if (order.everyMs > 0) chatter = setInterval(send, order.everyMs, 1, 20)
+      return
+    case "pings":
+      clearInterval(pings)
+      pings = setInterval(() => {
+        for (const peer of peers.keys()) peer.ping()
+      }, 1000 / order.perSecond)
+      return
+    case "hangUp":
+      for (const peer of [...peers.keys()].slice(0, order.count)) peer.terminate()
       return
     case "listen":
       listen(order.address)
