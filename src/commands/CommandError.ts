@@ -133,6 +133,21 @@ export class NotConnected extends Schema.TaggedError<NotConnected>(id("NotConnec
 }
 
 /**
+ * A secret would go to a server for which it isn't granted.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class SecretUngranted extends Schema.TaggedError<SecretUngranted>(id("SecretUngranted"))("SecretUngranted", {
+  url: Schema.String,
+  secret: Schema.String
+}) {
+  override get message(): string {
+    return `the secret '${this.secret}' is not granted for ${this.url}`
+  }
+}
+
+/**
  * The grant allows no further send in this minute. It does after `retryAfterMs`,
  * unless something else is sent first.
  *
@@ -212,6 +227,7 @@ export const CommandError = Schema.Union([
   AmbiguousConnection,
   StaleEpoch,
   NotConnected,
+  SecretUngranted,
   SendRateLimited,
   SendBufferFull,
   ReconnectDenied,

@@ -19,6 +19,7 @@ import {
   CommandsTooMany,
   NotConnected,
   ReconnectDenied,
+  SecretUngranted,
   SendBufferFull,
   SendRateLimited,
   StaleEpoch,
@@ -250,6 +251,11 @@ export class CommandExecutor<D extends Destination> {
     }
     const stale = stalenessOf(event, dispatch, payload, found)
     if (stale !== undefined) return refused(stale, id)
+    const secret = connection.withheld(dialUrl)
+    if (secret !== undefined) {
+      const url = typeof dialUrl === "string" ? shownOf(dialUrl) : display
+      return refused(new SecretUngranted({ url, secret }), id)
+    }
     const stopReason = connection.denial(dialUrl)
     if (stopReason !== undefined) return refused(new ReconnectDenied({ url: display, stopReason }), id)
     connection.reconnect(payload.code ?? closeCode, dialUrl)

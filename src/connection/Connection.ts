@@ -134,6 +134,11 @@ export class Connection {
     return this.#driver.route.mayDial(dialUrl)
   }
 
+  /** A secret that would go with such a URL to a server that it isn't granted for; undefined where none would. */
+  withheld(dialUrl: string | null | undefined): string | undefined {
+    return this.#driver.route.withheld(dialUrl)
+  }
+
   /** Why it isn't dialled anew though its plugin asks for it, with this URL; undefined where it may be. */
   denial(dialUrl: string | null | undefined): Denial | undefined {
     const { refused, source } = this.#driver.options

@@ -11,7 +11,7 @@ import type { Problem } from "../internal/wire.ts"
 import { reconnectDefaults, type Enablement, type ReconnectSettings } from "../manifest/Enablement.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
-import type { TlsSettings } from "./WebSocketClient.ts"
+import * as Filling from "./Filling.ts"
 
 /**
  * @category models
@@ -27,8 +27,9 @@ export interface Source {
   readonly display: string
   /** What commands compare, query included; null where the URL is refused. */
   readonly canonical: string | null
+  /** As written; `filling` says where secrets belong into them and into the URL. */
   readonly headers: { readonly [name: string]: string }
-  readonly tls: TlsSettings | undefined
+  readonly filling: Filling.Filling
   /** Whether permessage-deflate is offered. */
   readonly compression: boolean
   readonly reconnect: ReconnectSettings
@@ -72,10 +73,12 @@ export const isNamed = (name: string): ((source: Source) => boolean) => {
  * @category constructors
  * @since 0.1.0
  */
-export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">): ReadonlyArray<Source> =>
+export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" | "secrets">): ReadonlyArray<Source> =>
   manifest.ingresses.flatMap((ingress) => {
     const settings = Object.hasOwn(enablement.sources, ingress.name) ? enablement.sources[ingress.name] : undefined
     const reconnect = settings?.reconnect ?? reconnectDefaults
+    const { headers = {} } = settings ?? {}
+    const isSecret = (name: string) => Object.hasOwn(enablement.secrets, name)
     const urls = (settings?.urls ?? ingress.sources).map(SocketUrl.withoutPrefix)
     return urls.map((url) => {
       const parsed = SocketUrl.parse(url)
@@ -85,9 +88,9 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources">)
         url,
         display: SocketUrl.display(url),
         canonical: Result.isSuccess(parsed) ? parsed.success.canonical : null,
-        headers: settings?.headers ?? {},
-        tls: undefined,
-        compression: false,
+        headers,
+        filling: Filling.of(settings?.urls === undefined ? null : url, headers, isSecret),
+        compression: settings?.compression ?? false,
         reconnect,
         stopCodes: reconnect.stopCodes ?? ingress.stopCodes ?? [],
         closeCode: reconnect.closeCode ?? ingress.closeCode ?? GOING_AWAY

@@ -54,6 +54,8 @@ export interface Authorization {
   readonly privateAddresses: boolean
   /** What bounds how much may be sent, if anything does. */
   readonly rate: Rates.Rate | undefined
+  /** The secrets that may go there although another server is their own. */
+  readonly secrets: ReadonlyArray<string>
 }
 
 /**
@@ -202,12 +204,14 @@ interface Target {
   readonly matches: (url: SocketUrl.SocketUrl) => boolean
   readonly subprotocols: ReadonlyArray<string>
   readonly privateAddresses: boolean
+  readonly secrets: ReadonlyArray<string>
 }
 
 const targetOf = (target: WebSocketTarget.GrantedTarget): Target => ({
   matches: WebSocketTarget.matcher(target),
   subprotocols: target.subprotocols ?? [],
-  privateAddresses: target.privateAddresses === true
+  privateAddresses: target.privateAddresses === true,
+  secrets: target.secrets ?? []
 })
 
 const authorizeUrl = (
@@ -226,6 +230,6 @@ const authorizeUrl = (
   const allowed = new Set(granted.flatMap((target) => target.subprotocols))
   const ungranted = subprotocols.find((subprotocol) => !allowed.has(subprotocol))
   if (ungranted !== undefined) return Result.fail(new TargetUngranted({ url: display, subprotocol: ungranted }))
-  const { privateAddresses, rate } = decisive
-  return Result.succeed({ url, display, subprotocols, privateAddresses, rate })
+  const { privateAddresses, rate, secrets } = decisive
+  return Result.succeed({ url, display, subprotocols, privateAddresses, rate, secrets })
 }

@@ -48,16 +48,19 @@ export class TargetUndeclared extends Schema.TaggedError<TargetUndeclared>(id("T
 
 /**
  * No target of the grant covers the URL, or a subprotocol that the manifest
- * declares for it isn't granted.
+ * declares for it isn't granted, or a secret that would go there isn't opened
+ * by it.
  *
  * @category errors
  * @since 0.1.0
  */
 export class TargetUngranted extends Schema.TaggedError<TargetUngranted>(id("TargetUngranted"))("TargetUngranted", {
   url: Schema.String,
-  subprotocol: Schema.NullOr(Schema.String)
+  subprotocol: Schema.NullOr(Schema.String),
+  secret: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
+    if (this.secret !== undefined) return `the secret '${this.secret}' is not granted for ${this.url}`
     return this.subprotocol === null
       ? `no granted target covers ${this.url}`
       : `the subprotocol '${this.subprotocol}' is not granted for ${this.url}`

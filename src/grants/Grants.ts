@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import { freeze } from "../internal/bounded.ts"
+import { follow } from "../internal/following.ts"
 import type { SocketUrl } from "../manifest/SocketUrl.ts"
 import { evaluator, type Answer, type Authorization, type Evaluation, type Rate, type Subject } from "./Evaluation.ts"
 import type { GrantError } from "./GrantError.ts"
@@ -96,6 +97,11 @@ export class AuthorizedTarget {
   /** What bounded how much may be sent when it was allowed; see {@link Authority.rateOf}. */
   get rate(): Rate | undefined {
     return this.#authorization.rate
+  }
+
+  /** Whether a secret may go there although another server is its own. */
+  opens(secret: string): boolean {
+    return this.#authorization.secrets.includes(secret)
   }
 
   /** The revision of the grants that allowed it. */
@@ -226,7 +232,7 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
     const askAll = Effect.suspend(() =>
       Effect.forEach([...entries], ({ asker }) => asker.ask, { concurrency: "unbounded", discard: true })
     )
-    yield* Effect.forkScoped(Following.follow(store, askAll), { startImmediately: true })
+    yield* Effect.forkScoped(follow(store, "grant store", askAll), { startImmediately: true })
 
     return Grants.of({
       authority: Effect.fnUntraced(function* (subject) {

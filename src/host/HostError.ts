@@ -12,6 +12,7 @@ import * as Diagnostic from "../diagnostics/Diagnostic.ts"
 import type { Redaction } from "../diagnostics/Redaction.ts"
 import { GrantError } from "../grants/GrantError.ts"
 import { IngressError } from "../ingress/IngressError.ts"
+import { HostFileError } from "../manifest/HostFileError.ts"
 import { ManifestError } from "../manifest/ManifestError.ts"
 import { DispatchError, RuntimeError } from "../plugin/PluginError.ts"
 
@@ -29,7 +30,8 @@ export const HostError = Schema.Union([
   IngressError,
   DispatchError,
   CommandError,
-  RuntimeError
+  RuntimeError,
+  HostFileError
 ])
 
 /**
@@ -76,7 +78,8 @@ export const stages: ReadonlyArray<Diagnostic.StageCodec> = [
   codec("ingress", IngressError, warning),
   codec("dispatch", DispatchError, error),
   codec("command", CommandError, warning),
-  codec("runtime", RuntimeError, error)
+  codec("runtime", RuntimeError, error),
+  codec("host", HostFileError, error)
 ]
 
 /**

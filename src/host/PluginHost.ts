@@ -23,11 +23,13 @@ import * as Grants from "../grants/Grants.ts"
 import type { GrantStore } from "../grants/GrantStore.ts"
 import type { Delivery } from "../ingress/Delivery.ts"
 import type { IngressError, ServiceFailed, ServiceStopped } from "../ingress/IngressError.ts"
+import { follow } from "../internal/following.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import { HeapLimit } from "../limits/HeapLimit.ts"
 import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
+import { Secrets } from "../secrets/Secrets.ts"
 import * as HadTime from "../time/HadTime.ts"
 import type { HostStatus, PluginStatus } from "./HostStatus.ts"
 import { ChangeLog } from "./internal/changeLog.ts"
@@ -161,6 +163,7 @@ export const make = Effect.fnUntraced(function* (
   const roster = yield* Roster.make(options.plugins, shared)
   const status = yield* Document.make(shared, roster)
   yield* roster.apply(options.enabled)
+  yield* Effect.forkScoped(follow(shared.secrets, "secrets", roster.refresh), { startImmediately: true })
   shared.changed()
   return PluginHost.of({
     ...Operations.make(shared, roster, feeds.signals),
@@ -184,6 +187,8 @@ const sharedOf = Effect.fnUntraced(function* (
     client: yield* WebSocketClient,
     sourceUrl: yield* SourceUrl,
     grants: yield* Grants.Grants,
+    secrets: yield* Secrets,
+    knownSecrets: new Map(),
     limits,
     clock,
     dials: yield* DialLimiter.make(limits),

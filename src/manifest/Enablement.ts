@@ -14,7 +14,7 @@ import * as Repeats from "./internal/repeats.ts"
 import { PluginLimits } from "../limits/Limits.ts"
 import type { Manifest } from "./Manifest.ts"
 import { ManifestInvalid } from "./ManifestError.ts"
-import { Outside, OutsideOrValue } from "./Outside.ts"
+import { isOutside, Outside, OutsideOrValue } from "./Outside.ts"
 import { Name, Permission } from "./Permission.ts"
 import * as PluginRef from "./PluginRef.ts"
 import * as SourceSettings from "./SourceSettings.ts"
@@ -119,8 +119,6 @@ const unnamed = (input: unknown): ReadonlyArray<Wire.Problem> =>
   FromOutside.placesIn(Repeats.ownOf(input, "config"), ["config"]).flatMap(({ path, source }) =>
     isOutside(source) ? [] : [{ path: Wire.formatPath(path), message: "Expected the name of a variable or file" }]
   )
-
-const isOutside = Schema.is(Outside)
 
 const repeated = (input: unknown): ReadonlyArray<Wire.Problem> =>
   Repeats.tableOf(input, "sources").flatMap(([ingress, settings]) => [

@@ -5,6 +5,7 @@
  * @since 0.3.0
  */
 import * as Schema from "effect/Schema"
+import * as FromOutside from "./internal/fromOutside.ts"
 
 const Variable = Schema.String.check(
   Schema.isPattern(/^[^=\0]+$/u, { expected: "the name of a variable of the environment" })
@@ -26,6 +27,14 @@ export const Outside = Schema.Union([Schema.Struct({ env: Variable }), Schema.St
 export type Outside = typeof Outside.Type
 
 /**
+ * Whether a value says where a text comes from.
+ *
+ * @category predicates
+ * @since 0.3.0
+ */
+export const isOutside = Schema.is(Outside)
+
+/**
  * The same, or the value itself, where an enablement is made in the program's
  * own text.
  *
@@ -39,3 +48,41 @@ export const OutsideOrValue = Schema.Union([...Outside.members, Schema.Redacted(
  * @since 0.3.0
  */
 export type OutsideOrValue = typeof OutsideOrValue.Type
+
+/**
+ * A table of a configuration that stands for a text: exactly `from_env` or
+ * `from_file`.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface Place {
+  readonly path: ReadonlyArray<PropertyKey>
+  readonly from: Outside
+}
+
+/**
+ * The places of a configuration where a text from outside belongs.
+ *
+ * @category getters
+ * @since 0.3.0
+ */
+export const placesIn = (config: Schema.Json): ReadonlyArray<Place> =>
+  FromOutside.placesIn(config, []).flatMap(({ path, source }) => (isOutside(source) ? [{ path, from: source }] : []))
+
+/**
+ * A configuration with a text in each of those places, in their order.
+ *
+ * @category combinators
+ * @since 0.3.0
+ */
+export const withTexts = (config: Schema.Json, texts: ReadonlyArray<string>): Schema.Json => {
+  let next = 0
+  const walk = (value: Schema.Json): Schema.Json => {
+    if (isOutside(FromOutside.sourceOf(value))) return texts[next++] ?? ""
+    if (Array.isArray(value)) return value.map((item: Schema.Json) => walk(item))
+    if (typeof value !== "object" || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item)]))
+  }
+  return texts.length === 0 ? config : walk(config)
+}

@@ -6,3 +6,4 @@
 export * as DnsAddresses from "./DnsAddresses.ts"
 export * as ProxySettings from "./ProxySettings.ts"
 export * as WsClient from "./WsClient.ts"
+export * as SystemSecrets from "./SystemSecrets.ts"

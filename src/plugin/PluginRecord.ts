@@ -21,6 +21,7 @@ import * as TextRules from "../ingress/TextRules.ts"
 import { Turns, type EventQueue } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import type { Values } from "../limits/Limits.ts"
+import type { HostFileError } from "../manifest/HostFileError.ts"
 import { takes, type Ingress, type Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { Checked } from "./internal/output.ts"
@@ -35,7 +36,7 @@ import { Timers } from "./Timers.ts"
  * @category models
  * @since 0.1.0
  */
-export type PluginDiagnostic = ManifestError | Reported | IngressError | CommandError | DispatchError | RuntimeError
+export type PluginDiagnostic = Reported | IngressError | CommandError | Exclude<OwnError, GrantError>
 
 /**
  * What a plugin's `last_error` may be.
@@ -43,7 +44,7 @@ export type PluginDiagnostic = ManifestError | Reported | IngressError | Command
  * @category models
  * @since 0.1.0
  */
-export type OwnError = ManifestError | GrantError | DispatchError | RuntimeError
+export type OwnError = ManifestError | HostFileError | GrantError | DispatchError | RuntimeError
 
 /**
  * A plugin's last error.

@@ -8,6 +8,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { Authority } from "../grants/Grants.ts"
+import type { HostFileError } from "../manifest/HostFileError.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { PluginRecord } from "./PluginRecord.ts"
@@ -38,7 +39,7 @@ export interface Setup {
  * @category models
  * @since 0.1.0
  */
-export type SetupOrProblem = Setup | ManifestError
+export type SetupOrProblem = Setup | ManifestError | HostFileError
 
 /**
  * Whether something can run.

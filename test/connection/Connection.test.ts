@@ -495,18 +495,6 @@ describe("Connection", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg], limits: { connectionsPerPlugin: 2 } })))
   })
 
-  it.effect("never dials a template that nobody fills in", () => {
-    const pkg = plugin({ sources: ["ws://127.0.0.1:7700/gateway?key={key}"] })
-    return Effect.gen(function* () {
-      const host = yield* PluginHost.PluginHost
-      const fake = yield* FakeWebSocket.FakeWebSocket
-      yield* host.idle
-      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "grant" })
-      assert.strictEqual((yield* connection).lastError?.tag, "TargetInvalid")
-      assert.strictEqual((yield* fake.dials).length, 0)
-    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
-  })
-
   it.effect("keeps its backoff while its service restarts, and forgets a stop when the operator starts anew", () =>
     withHost({ reconnect: { policy: "never" } }, () =>
       Effect.gen(function* () {

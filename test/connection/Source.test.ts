@@ -2,6 +2,7 @@ import { createHash } from "node:crypto"
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import { Enablement, Manifest } from "mooring"
+import * as Filling from "../../src/connection/Filling.ts"
 import * as Source from "../../src/connection/Source.ts"
 
 const manifestOf = (ingresses: ReadonlyArray<{ readonly [key: string]: unknown }>): Manifest.Manifest =>
@@ -47,7 +48,7 @@ describe("Source", () => {
       display: "ws://h/1",
       canonical: "ws://h:80/1?token=SECRET123",
       headers: {},
-      tls: undefined,
+      filling: Filling.none,
       compression: false,
       reconnect: Enablement.reconnectDefaults,
       stopCodes: [4004],

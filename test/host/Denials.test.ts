@@ -388,7 +388,7 @@ const refused: ReadonlyArray<readonly [what: string, sources: ReadonlyArray<stri
     ]
   ],
   ["no host or port", ["ws:///gateway", "ws://", "ws://127.0.0.1:0/", "ws://127.0.0.1:99999/?token=SECRET123"]],
-  ["a template that nobody fills in", ["ws://127.0.0.1:7700/gateway/{key}?token={SECRET123}"]]
+  ["a template where it could lead elsewhere", ["ws://{key}/gateway", "ws://127.0.0.1:{port}/?token={SECRET123}"]]
 ]
 
 describe("a source that is refused as it is written", () => {

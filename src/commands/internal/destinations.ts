@@ -19,6 +19,7 @@ export type Addressee = Pick<
   | "covered"
   | "bufferedBytes"
   | "mayDial"
+  | "withheld"
   | "denial"
   | "send"
   | "close"

@@ -6,11 +6,13 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
-import type { GrantError } from "../../grants/GrantError.ts"
+import { TargetUngranted, type GrantError } from "../../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
 import * as Ports from "../../internal/ports.ts"
 import * as Wire from "../../internal/wire.ts"
+import * as Template from "../../secrets/Template.ts"
 import { DialFailed } from "../ConnectionError.ts"
+import * as Filling from "../Filling.ts"
 import type { Source } from "../Source.ts"
 import * as SourceUrl from "../SourceUrl.ts"
 import type { TlsSettings } from "../WebSocketClient.ts"
@@ -22,6 +24,14 @@ export interface Options {
   readonly source: Source
   readonly sourceUrl: typeof SourceUrl.SourceUrl.Service
   readonly authority: Authority
+  readonly secrets: SourceSecrets
+}
+
+/** What a source's dials need that isn't written down where the source is. */
+export interface SourceSecrets {
+  /** As it is now. */
+  readonly valueOf: Template.ValueOf
+  readonly tls: () => TlsSettings | undefined
 }
 
 type Headers = Source["headers"]
@@ -63,8 +73,33 @@ export class Route {
   /** Whether the source and a URL that might be dialled for it are covered; null: its own, undefined: as it is. */
   mayDial(dialUrl: string | null | undefined): boolean {
     const { authority, source } = this.#options
-    const urls = [source.url, (dialUrl === undefined ? this.#dialUrl : dialUrl) ?? source.url]
-    return urls.every((url) => Result.isSuccess(authority.authorize(source.ingress, url)))
+    const url = this.#asked(dialUrl) ?? this.#own
+    return [source.url, url].every((each) => Result.isSuccess(authority.authorize(source.ingress, each)))
+  }
+
+  /** A secret that would go with a URL to a server that isn't the source's own and doesn't open it. */
+  withheld(dialUrl: string | null | undefined): string | undefined {
+    const { authority, source } = this.#options
+    const url = this.#asked(dialUrl)
+    const own = authority.authorize(source.ingress, source.url)
+    const other = url === null ? own : authority.authorize(source.ingress, url)
+    return Result.isSuccess(own) && Result.isSuccess(other) ? this.#withheldFrom(other.success, own.success) : undefined
+  }
+
+  #withheldFrom(target: AuthorizedTarget, own: AuthorizedTarget): string | undefined {
+    if (Filling.isSameServer(target.url, own.url)) return undefined
+    return Filling.secretsOfHeaders(this.#options.source.filling).find((secret) => !target.opens(secret))
+  }
+
+  #asked(dialUrl: string | null | undefined): string | null {
+    return dialUrl === undefined ? this.#dialUrl : dialUrl
+  }
+
+  /** The source's own URL with its secrets. */
+  get #own(): string {
+    const { secrets, source } = this.#options
+    const { url } = source.filling
+    return url === undefined ? source.url : Template.inUrl(url, secrets.valueOf)
   }
 
   /** From now on this URL is dialled; true if that is another one than before. */
@@ -91,12 +126,19 @@ export class Route {
     return this.isDenied && (dialUrl === undefined || dialUrl === this.#dialUrl)
   }
 
-  /** Authorizes the source's own URL. */
+  /** Authorizes the source's own URL, as it is written and with its secrets. */
   declare(): Result.Result<AuthorizedTarget, GrantError> {
     const { authority, source } = this.#options
     const declared = authority.authorize(source.ingress, source.url)
-    if (Result.isSuccess(declared)) this.#declared = declared.success
-    return declared
+    if (Result.isFailure(declared)) return declared
+    this.#declared = declared.success
+    return Result.map(this.#filled(declared.success), () => declared.success)
+  }
+
+  #filled(declared: AuthorizedTarget): Result.Result<AuthorizedTarget, GrantError> {
+    const { authority, source } = this.#options
+    if (source.filling.url === undefined) return Result.succeed(declared)
+    return authority.authorize(source.ingress, this.#own, source.display)
   }
 
   /** What is to be dialled now, authorized, if anything. Nothing of it is shown but the source's own URL. */
@@ -126,26 +168,31 @@ export class Route {
   }
 
   #dial(declared: AuthorizedTarget, url: string, headers: Headers): Effect.Effect<Resolved, GrantError> {
-    const { authority, source } = this.#options
-    const found = { kind: "dial" as const, headers: merged(source.headers, headers) }
-    if (url === source.url) return Effect.succeed({ ...found, target: declared, tls: source.tls })
-    const authorized = authority.authorize(source.ingress, url, source.display)
-    if (Result.isFailure(authorized)) this.#deniedAt = authority.revision()
-    return Effect.fromResult(
-      Result.map(authorized, (target) => ({ ...found, target, tls: tlsFor(target, declared, source.tls) }))
-    )
+    const { authority, secrets, source } = this.#options
+    const isAsked = url === this.#dialUrl
+    const authorized =
+      url === source.url && !isAsked
+        ? this.#filled(declared)
+        : Result.flatMap(authority.authorize(source.ingress, url, source.display), (target) => {
+            const secret = isAsked ? this.#withheldFrom(target, declared) : undefined
+            if (secret === undefined) return Result.succeed(target)
+            return Result.fail(new TargetUngranted({ url: source.display, subprotocol: null, secret }))
+          })
+    if (Result.isFailure(authorized)) {
+      this.#deniedAt = authority.revision()
+      return Effect.fail(authorized.failure)
+    }
+    const target = authorized.success
+    const isHome = Filling.isSameServer(target.url, declared.url)
+    const own = Filling.headersOf(source.headers, source.filling, secrets.valueOf, isHome || isAsked)
+    const tls = isHome ? secrets.tls() : elsewhere(secrets.tls())
+    return Effect.succeed({ kind: "dial", target, headers: merged(own, headers), tls })
   }
 }
 
 /** A client certificate, and the name that a server must prove, are for the server of the source's own URL only. */
-const tlsFor = (
-  { url }: AuthorizedTarget,
-  { url: own }: AuthorizedTarget,
-  tls: TlsSettings | undefined
-): TlsSettings | undefined => {
-  if (url.scheme === own.scheme && url.host === own.host && url.port === own.port) return tls
-  return tls?.ca === undefined ? undefined : { ca: tls.ca }
-}
+const elsewhere = (tls: TlsSettings | undefined): TlsSettings | undefined =>
+  tls?.ca === undefined ? undefined : { ca: tls.ca }
 
 const decoded = Wire.decoder(SourceUrl.Answer)
 

@@ -3,8 +3,7 @@
  * of it, and what is no usable answer grants nothing.
  *
  * A store that failed, or answered with what is no grant, is asked again after
- * a while, for nobody else would say when it is well; changes that end or fail
- * are followed anew, for a withdrawal must not be missed.
+ * a while, for nobody else would say when it is well.
  */
 import * as Cause from "effect/Cause"
 import * as Deferred from "effect/Deferred"
@@ -14,15 +13,12 @@ import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
-import * as Stream from "effect/Stream"
-import * as Log from "../../internal/log.ts"
 import * as Ports from "../../internal/ports.ts"
 import type { Answer } from "../Evaluation.ts"
 import { check, type GrantStore } from "../GrantStore.ts"
 
 const ANSWER_WITHIN_MS = 500
 const ASK_AGAIN_MS = 5000
-const FOLLOW_AGAIN_MS = 1000
 
 const denied = (cause: unknown): Answer => ({ grant: undefined, cause: cause ?? "no reason was given" })
 
@@ -82,31 +78,4 @@ export const asker = (
   })
 
   return { ask, stop }
-}
-
-/** Does something whenever the store says that answers may have changed, and whenever it stops saying so. */
-export const follow = (store: GrantStore["Service"], changed: Effect.Effect<void>): Effect.Effect<never> => {
-  // Once for each time that it was well before.
-  let isWell = true
-  const tell = (how: "ended" | "failed") => {
-    const told = isWell
-      ? Log.written(Effect.logWarning(`the changes of the grant store ${how}: they are followed anew`))
-      : Effect.void
-    isWell = false
-    return told
-  }
-  const heard = Effect.suspend(() => {
-    isWell = true
-    return changed
-  })
-  return Stream.runForEach(
-    Ports.streamFrom(() => store.changes),
-    () => heard
-  ).pipe(
-    // What a failure says is foreign text, which no log has.
-    Effect.matchCauseEffect({ onSuccess: () => tell("ended"), onFailure: () => tell("failed") }),
-    Effect.andThen(Effect.sleep(FOLLOW_AGAIN_MS)),
-    Effect.andThen(changed),
-    Effect.forever
-  )
 }

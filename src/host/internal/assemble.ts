@@ -6,32 +6,35 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import * as Source from "../../connection/Source.ts"
 import * as Diagnostic from "../../diagnostics/Diagnostic.ts"
 import * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
 import * as Redaction from "../../diagnostics/Redaction.ts"
+import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import { PluginInstance } from "../../plugin/PluginInstance.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import type { SourceSlot } from "../../plugin/SourceSlot.ts"
 import * as HostError from "../HostError.ts"
 import { configured } from "./configured.ts"
+import { hold, type Held } from "./held.ts"
 import { Reported } from "./reported.ts"
 import type { Parts, Shared } from "./shared.ts"
 import { leavePlaces, slots } from "./slots.ts"
-import type { Wanted } from "./wanted.ts"
+import * as Wanted from "./wanted.ts"
 
 /** One enabled plugin, for as long as it stays enabled. */
 export interface Row extends Parts {
   readonly instance: PluginInstance
   readonly reported: Reported
-  wanted: Wanted
+  wanted: Wanted.Wanted
+  /** What it was set up with; undefined where it couldn't be. */
+  held: Held | undefined
   redaction: Redaction.Redaction
 }
 
 /** A row of its own for an entry that wasn't there before; `key` is the head of its correlation ids. */
 export const row = (
-  wanted: Wanted,
+  wanted: Wanted.Wanted,
   key: string,
   shared: Shared,
   predecessor: PluginInstance | undefined
@@ -50,7 +53,7 @@ export const row = (
       }
     })
     const parts = { ref: wanted.ref, key, log, dials: shared.dials.plugin() }
-    const setup = yield* prepare(wanted, parts, shared)
+    const { held, setup } = yield* prepare(wanted, parts, shared)
     const dropped = (gone: ReadonlyArray<SourceSlot>) => leavePlaces(key, gone, shared)
     const changed = () => {
       tell(made.instance)
@@ -63,28 +66,55 @@ export const row = (
       instance,
       reported: new Reported(),
       wanted,
-      redaction: redactionOf(wanted)
+      held,
+      redaction: redactionOf(shared, { wanted, held })
     }
     return made
   })
 
 /** The same plugin, enabled differently: it ends what it runs, and starts anew. */
-export const change = (existing: Row, wanted: Wanted, shared: Shared): Effect.Effect<void> =>
+export const change = (existing: Row, wanted: Wanted.Wanted, shared: Shared): Effect.Effect<void> =>
   Effect.gen(function* () {
-    const setup = yield* prepare(wanted, existing, shared)
+    const { held, setup } = yield* prepare(wanted, existing, shared)
     mask(existing)
     // What was enabled until now may still say something.
-    existing.redaction = redactionOf(existing.wanted, wanted)
+    existing.redaction = redactionOf(shared, existing, { wanted, held })
     existing.wanted = wanted
+    existing.held = held
     yield* existing.instance.replace(setup)
   })
 
-const isInProcess = ({ found }: Wanted): boolean => !("_tag" in found) && found.runtime.isInProcess === true
+/** Asks for its secrets again: a new one is used from the next dial on, a new configuration from a new start on. */
+export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { held, instance, wanted } = existing
+    if (held === undefined) return
+    const before = JSON.stringify(held.problems)
+    const isReconfigured = yield* held.refreshed
+    existing.redaction = redactionOf(shared, existing)
+    const { problems } = held
+    if (problems.length > 0 && JSON.stringify(problems) !== before) {
+      instance.record.fail(new HostFileInvalid({ problems }))
+    }
+    if (isReconfigured) yield* change(existing, wanted, shared)
+    shared.changed()
+  })
 
-const redactionOf = (...wanted: ReadonlyArray<Wanted>) =>
+/** Whether an entry runs what runs already. One that lacked something may have it now. */
+export const isSame = ({ held, wanted: before }: Row, wanted: Wanted.Wanted): boolean =>
+  Wanted.isSame(before, wanted) && (held !== undefined || "_tag" in wanted.found)
+
+const isInProcess = ({ found }: Wanted.Wanted): boolean => !("_tag" in found) && found.runtime.isInProcess === true
+
+const redactionOf = (
+  { knownSecrets }: Shared,
+  ...enabled: ReadonlyArray<Pick<Row, "wanted" | "held">>
+): Redaction.Redaction =>
   Redaction.make({
-    secrets: [],
-    config: wanted.map(({ enablement, found }) => configured(enablement, "_tag" in found ? undefined : found.manifest))
+    secrets: enabled.flatMap(({ wanted: { ref } }) => [...(knownSecrets.get(ref) ?? [])]),
+    config: enabled.map(({ held, wanted: { enablement, found } }) =>
+      configured(held?.enablement ?? enablement, "_tag" in found ? undefined : found.manifest)
+    )
   })
 
 /** Masks for good what is kept of foreign texts, before it is forgotten what is to be masked. */
@@ -104,14 +134,25 @@ const mask = ({ instance: { record }, redaction }: Row): void => {
   }
 }
 
+/** What is to run, and what it was set up with. */
+interface Prepared {
+  readonly setup: SetupOrProblem
+  readonly held: Held | undefined
+}
+
 const prepare = (
-  { enablement, found }: Wanted,
+  { enablement, found }: Wanted.Wanted,
   { dials, key, log, ref }: Parts,
   shared: Shared
-): Effect.Effect<SetupOrProblem> =>
+): Effect.Effect<Prepared> =>
   Effect.gen(function* () {
-    if ("_tag" in found) return found
+    if ("_tag" in found) return { setup: found, held: undefined }
     const { digest, manifest, runtime } = found
+    const known = shared.knownSecrets.get(ref) ?? new Set()
+    shared.knownSecrets.set(ref, known)
+    const { limits, secrets: port } = shared
+    const held = yield* hold({ ref, enablement, manifest, port, limits, known })
+    if ("_tag" in held) return { setup: held, held: undefined }
     const scope = yield* Scope.make()
     const subject = {
       pluginRef: ref,
@@ -122,19 +163,21 @@ const prepare = (
       surfaces: enablement.surfaces
     }
     const authority = yield* Scope.provide(shared.grants.authority(subject), scope)
+    const { config } = held.enablement
     const prepared: Omit<Setup, "slots"> = {
       runtime,
-      config: enablement.config,
+      config,
       manifest,
       authority,
       watch: (changed) => Scope.provide(authority.watch(changed), scope),
       release: Scope.close(scope, Exit.void)
     }
-    const { config, id, instance = null } = enablement
+    const { id, instance = null } = enablement
     const asking = { id, instance, config }
-    const sources = Source.all(manifest, enablement)
-    return {
+    const setup: Setup = {
       ...prepared,
-      slots: (former, record) => slots({ ref, key, log, dials, prepared, record, asking }, sources, former, shared)
+      slots: (former, record) =>
+        slots({ ref, key, log, dials, prepared, record, asking, held }, held.sources, former, shared)
     }
+    return { setup, held }
   })

@@ -39,6 +39,8 @@ export interface Roster {
   readonly appliedAt: number
   /** One after the other. Completes when every plugin has been told. */
   readonly apply: (enabled: ReadonlyArray<Enablement>, packages?: ReadonlyArray<PluginPackage>) => Effect.Effect<void>
+  /** Secrets may have changed. */
+  readonly refresh: Effect.Effect<void>
 }
 
 /** An empty roster; closing the scope stops every plugin, side by side. */
@@ -101,7 +103,7 @@ export const make = (
         const plan = read.entries.map((each) => {
           const wanted = Wanted.want(each, known)
           const entry = before.get(wanted.ref)
-          return { wanted, entry, isSame: entry !== undefined && Wanted.isSame(entry.row.wanted, wanted) }
+          return { wanted, entry, isSame: entry !== undefined && Assemble.isSame(entry.row, wanted) }
         })
         problems = read.problems
         appliedAt = shared.clock.currentTimeMillisUnsafe()
@@ -136,6 +138,12 @@ export const make = (
         Effect.suspend(() => {
           known = plugins ?? known
           return apply(enabled)
-        }).pipe(oneByOne.withPermits(1), Effect.uninterruptible)
+        }).pipe(oneByOne.withPermits(1), Effect.uninterruptible),
+      refresh: Effect.suspend(() =>
+        Effect.forEach([...entries.values()], ({ row }) => Assemble.refresh(row, shared), {
+          concurrency: "unbounded",
+          discard: true
+        })
+      ).pipe(oneByOne.withPermits(1), Effect.uninterruptible)
     }
   })

@@ -10,6 +10,7 @@ import type { Grants } from "../../grants/Grants.ts"
 import type { HostBytes } from "../../ingress/Accounting.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
+import type { Secrets } from "../../secrets/Secrets.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { ChangeLog } from "./changeLog.ts"
@@ -18,6 +19,9 @@ export interface Shared {
   readonly client: WebSocketClient["Service"]
   readonly sourceUrl: typeof SourceUrl.Service
   readonly grants: Grants["Service"]
+  readonly secrets: typeof Secrets.Service
+  /** Every secret that an entry ever had, by its reference: they stay masked. */
+  readonly knownSecrets: Map<string, Set<string>>
   readonly limits: Values
   readonly clock: Clock.Clock
   readonly dials: DialLimiter

@@ -6,12 +6,12 @@ import * as Effect from "effect/Effect"
 import * as Connection from "../../connection/Connection.ts"
 import { ConnectionLimit } from "../../connection/ConnectionError.ts"
 import type * as Source from "../../connection/Source.ts"
-import { TargetInvalid } from "../../grants/GrantError.ts"
 import * as IngressQueue from "../../ingress/IngressQueue.ts"
 import { monotonic } from "../../internal/monotonic.ts"
 import type { PluginRecord } from "../../plugin/PluginRecord.ts"
 import type { Setup } from "../../plugin/Setup.ts"
 import type { SourceSlot } from "../../plugin/SourceSlot.ts"
+import type { Held } from "./held.ts"
 import type { Parts, Shared } from "./shared.ts"
 
 interface Slots extends Parts {
@@ -19,6 +19,7 @@ interface Slots extends Parts {
   readonly record: PluginRecord
   /** What is said of the plugin to who is asked what is dialled for it. */
   readonly asking: Connection.Options["enablement"]
+  readonly held: Held
 }
 
 /** The sources of a plugin: those that stay are kept, with all that they counted. */
@@ -90,7 +91,7 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
   })
 
 const connectionOptions = (
-  { asking, dials, log, prepared, ref }: Slots,
+  { asking, dials, held, log, prepared, ref }: Slots,
   source: Source.Source,
   refused: Connection.Options["refused"],
   { activity, changeLog, changed, client, limits, sourceUrl, time, turnNow }: Shared
@@ -101,6 +102,7 @@ const connectionOptions = (
     enablement: asking,
     source,
     sourceUrl,
+    secrets: { valueOf: held.valueOf, tls: () => held.tlsOf(source.ingress) },
     authority: prepared.authority,
     client,
     dials,
@@ -121,7 +123,7 @@ const connectionOptions = (
 const refusalOf = (key: string, source: Source.Source, index: number, shared: Shared) => () =>
   refusal(key, source, index, shared)
 
-/** Why a source isn't dialled: there are too many, or nobody fills in its template. */
+/** Why a source isn't dialled: there are too many. */
 const refusal = (
   key: string,
   source: Source.Source,
@@ -129,10 +131,6 @@ const refusal = (
   { limits, places }: Shared
 ): Connection.Refusal | undefined => {
   const url = source.display
-  if ([source.url, ...Object.values(source.headers)].some((text) => /\{[^{}]*\}/.test(text))) {
-    const error = new TargetInvalid({ url, problem: "its template is not filled in by this host" })
-    return { error, reason: "grant" }
-  }
   if (index >= limits.connectionsPerPlugin) {
     const error = new ConnectionLimit({ url, per: "plugin", limit: limits.connectionsPerPlugin })
     return { error, reason: "limit" }

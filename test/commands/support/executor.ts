@@ -6,6 +6,7 @@ import { fromRecorded, type Recorded } from "../../../src/commands/CommandResult
 import type { Addressee } from "../../../src/commands/internal/destinations.ts"
 import { TimerLimit } from "../../../src/commands/CommandError.ts"
 import type { TimerOwner, TimerSpec } from "../../../src/commands/TimerPort.ts"
+import * as Filling from "../../../src/connection/Filling.ts"
 import { idOf } from "../../../src/connection/Source.ts"
 import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
 import * as SocketUrl from "../../../src/manifest/SocketUrl.ts"
@@ -13,7 +14,9 @@ import * as SocketUrl from "../../../src/manifest/SocketUrl.ts"
 export const NOW = Date.parse("2026-11-26T00:00:00.000Z")
 
 type Fields = {
-  -readonly [K in Exclude<keyof Addressee, "mayDial" | "denial" | "send" | "close" | "reconnect">]: Addressee[K]
+  -readonly [
+    K in Exclude<keyof Addressee, "mayDial" | "withheld" | "denial" | "send" | "close" | "reconnect">
+  ]: Addressee[K]
 }
 
 /** A connection as commands see it. `asked` is what was asked of it, in order. */
@@ -26,6 +29,7 @@ export class FakeConnection implements Addressee {
   bufferedBytes = 0
   readonly asked: Array<ReadonlyArray<unknown>> = []
   readonly mayDial: Addressee["mayDial"]
+  readonly withheld: Addressee["withheld"]
   readonly denial: Addressee["denial"]
 
   constructor(ingress: string, url: string, change: Partial<Addressee> = {}) {
@@ -37,7 +41,7 @@ export class FakeConnection implements Addressee {
       display: SocketUrl.display(url),
       canonical: Result.isSuccess(parsed) ? parsed.success.canonical : null,
       headers: {},
-      tls: undefined,
+      filling: Filling.none,
       compression: false,
       reconnect: reconnectDefaults,
       stopCodes: [],
@@ -45,9 +49,10 @@ export class FakeConnection implements Addressee {
     }
     // Nothing but Grants makes one, and nothing here looks into it.
     this.target = Result.isSuccess(parsed) ? ({ url: parsed.success } as never) : null
-    const { denial = () => undefined, mayDial = () => true, ...fields } = change
+    const { denial = () => undefined, mayDial = () => true, withheld = () => undefined, ...fields } = change
     this.denial = denial
     this.mayDial = mayDial
+    this.withheld = withheld
     Object.assign(this, fields)
   }
 

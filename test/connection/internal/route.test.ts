@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Enablement, type WebSocketClient } from "mooring"
+import * as Filling from "../../../src/connection/Filling.ts"
 import { Route } from "../../../src/connection/internal/route.ts"
 import * as Source from "../../../src/connection/Source.ts"
 import { authorityOf, subject } from "../../support/grants.ts"
@@ -21,7 +22,7 @@ const tlsTo = (url: string, tls: WebSocketClient.TlsSettings | undefined) =>
       display: OWN,
       canonical: OWN,
       headers: {},
-      tls,
+      filling: Filling.none,
       compression: false,
       reconnect: Enablement.reconnectDefaults,
       stopCodes: [],
@@ -30,7 +31,8 @@ const tlsTo = (url: string, tls: WebSocketClient.TlsSettings | undefined) =>
     const authority = yield* authorityOf(subject({ websocket }), { websocket })
     const enablement = { id: "project:test.plugin", instance: null, config: {} }
     const sourceUrl = { resolve: () => Effect.succeed(url) }
-    const route = new Route({ pluginRef: "project:test.plugin", enablement, source, sourceUrl, authority })
+    const secrets = { valueOf: () => "", tls: () => tls }
+    const route = new Route({ pluginRef: "project:test.plugin", enablement, source, sourceUrl, authority, secrets })
     const resolved = yield* route.resolve(Result.getOrThrow(route.declare()))
     return resolved.kind === "dial" ? resolved.tls : assert.fail("it isn't dialled")
   })

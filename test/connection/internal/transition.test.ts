@@ -6,6 +6,7 @@ import { ConnectionError, GrantError, type Grants } from "mooring"
 import * as Phases from "../../../src/connection/internal/phases.ts"
 import { step } from "../../../src/connection/internal/transition.ts"
 import type { Source } from "../../../src/connection/Source.ts"
+import * as Filling from "../../../src/connection/Filling.ts"
 import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
 import { list, oneOf } from "../../support/arbitraries.ts"
 
@@ -17,7 +18,7 @@ const source: Source = {
   display: URL,
   canonical: URL,
   headers: {},
-  tls: undefined,
+  filling: Filling.none,
   compression: false,
   reconnect: reconnectDefaults,
   stopCodes: [4004],

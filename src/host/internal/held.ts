@@ -1,0 +1,171 @@
+/**
+ * What an entry is set up with that doesn't stand in it: its configuration with
+ * the texts that it names, the values of its secrets, and TLS of its sources.
+ *
+ * Values are asked for when the entry is set up and when the port says that they
+ * may have changed; a new one is used from the next dial on, and one that can't
+ * be used stays what it was.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Filling from "../../connection/Filling.ts"
+import * as Source from "../../connection/Source.ts"
+import type { TlsSettings } from "../../connection/WebSocketClient.ts"
+import type { Problem } from "../../internal/wire.ts"
+import * as Limits from "../../limits/Limits.ts"
+import type { Enablement } from "../../manifest/Enablement.ts"
+import { HostFileInvalid } from "../../manifest/HostFileError.ts"
+import type { Manifest } from "../../manifest/Manifest.ts"
+import { withTexts } from "../../manifest/Outside.ts"
+import type { Secrets } from "../../secrets/Secrets.ts"
+import * as Lookup from "./lookup.ts"
+
+/** By key path. */
+type Values = ReadonlyMap<string, string>
+
+interface Options {
+  readonly ref: string
+  readonly enablement: Enablement
+  readonly manifest: Manifest
+  readonly port: typeof Secrets.Service
+  readonly limits: Limits.Values
+  /** Every secret that was ever this reference's: it stays masked. */
+  readonly known: Set<string>
+}
+
+export class Held {
+  /** The entry with the texts that its configuration names. */
+  readonly enablement: Enablement
+  readonly sources: ReadonlyArray<Source.Source>
+  /** What was wrong when values were last asked for. */
+  problems: ReadonlyArray<Problem> = []
+  readonly #options: Options
+  readonly #wants: ReadonlyArray<Lookup.Want>
+  readonly #texts: ReadonlyArray<string>
+  #values: Values
+
+  constructor(options: Options, wants: ReadonlyArray<Lookup.Want>, { texts, values }: Found) {
+    const { enablement, manifest } = options
+    this.enablement = { ...enablement, config: withTexts(enablement.config, texts) }
+    this.#texts = texts
+    this.sources = Source.all(manifest, enablement)
+    this.#options = options
+    this.#wants = wants
+    this.#values = values
+    this.#remember()
+  }
+
+  /** The value of a secret now. */
+  readonly valueOf = (name: string): string => valueIn(this.#values, name)
+
+  /** TLS of an ingress's sources now. */
+  tlsOf(ingress: string): TlsSettings | undefined {
+    const { sources } = this.enablement
+    const tls = Object.hasOwn(sources, ingress) ? sources[ingress]?.tls : undefined
+    if (tls === undefined) return undefined
+    const [ca, cert, key] = Lookup.PEMS.map((each) => this.#values.get(Lookup.pemPath(ingress, each)))
+    return {
+      ...(ca === undefined ? {} : { ca }),
+      ...(cert === undefined ? {} : { cert }),
+      ...(key === undefined ? {} : { key: Redacted.make(key) }),
+      ...(tls.serverName === undefined ? {} : { serverName: tls.serverName })
+    }
+  }
+
+  /** Asks for everything again; true where the plugin has to be started anew for what has changed. */
+  get refreshed(): Effect.Effect<boolean> {
+    const { port, ref } = this.#options
+    return Effect.map(Lookup.look(this.#wants, ref, port), (answers) => {
+      const { problems, texts, values } = read(this.#wants, answers)
+      const next = new Map([...this.#values, ...values])
+      const misplaced = misplacedIn(this.sources, next)
+      for (const { secrets } of misplaced) {
+        for (const name of secrets) next.set(Lookup.secretPath(name), this.valueOf(name))
+      }
+      this.#values = next
+      this.problems = [...problems, ...misplaced.map(({ problem }) => problem)]
+      this.#remember()
+      return texts.length === this.#texts.length && texts.some((text, index) => text !== this.#texts[index])
+    })
+  }
+
+  #remember(): void {
+    for (const { path, purpose } of this.#wants) {
+      if (purpose === "secret") this.#options.known.add(this.#values.get(path) ?? "")
+    }
+  }
+}
+
+const valueIn = (values: Values, name: string): string => values.get(Lookup.secretPath(name)) ?? ""
+
+/** Asks for what an entry names; all that is wrong with it where it can't be set up. */
+export const hold = (options: Options): Effect.Effect<Held | HostFileInvalid> => {
+  const wants = Lookup.wantsOf(options.enablement)
+  return Effect.map(Lookup.look(wants, options.ref, options.port), (answers) => {
+    const found = read(wants, answers)
+    const sources = Source.all(options.manifest, options.enablement)
+    const problems = [
+      ...found.problems,
+      ...(found.problems.length === 0 ? misplacedIn(sources, found.values).map(({ problem }) => problem) : []),
+      ...unpaired(options.enablement),
+      ...unfit(options)
+    ]
+    return problems.length === 0 ? new Held(options, wants, found) : new HostFileInvalid({ problems })
+  })
+}
+
+/** What was found: the texts of a configuration in their order, everything else by its path. */
+interface Found {
+  readonly values: Values
+  readonly texts: ReadonlyArray<string>
+  readonly problems: ReadonlyArray<Problem>
+}
+
+const read = (wants: ReadonlyArray<Lookup.Want>, answers: ReadonlyArray<Lookup.Answer>): Found => {
+  const values = new Map<string, string>()
+  const texts: Array<string> = []
+  const problems: Array<Problem> = []
+  for (const [index, answer] of answers.entries()) {
+    const { path = "", purpose } = wants[index] ?? {}
+    if (Result.isFailure(answer)) problems.push(answer.failure)
+    else if (purpose === "text") texts.push(answer.success)
+    else values.set(path, answer.success)
+  }
+  return { values, texts, problems }
+}
+
+/** What can't stand where it is filled in, and the secrets that are. */
+const misplacedIn = (sources: ReadonlyArray<Source.Source>, values: Values) => {
+  const valueOf = (name: string) => valueIn(values, name)
+  const found = new Map<string, { readonly problem: Problem; readonly secrets: ReadonlyArray<string> }>()
+  for (const { filling, ingress, url } of sources) {
+    for (const { message, path, secrets } of Filling.problems(url, filling, valueOf)) {
+      const at = `sources.${ingress}.${path}`
+      found.set(`${at} ${secrets.join()}`, { problem: { path: at, message }, secrets })
+    }
+  }
+  return [...found.values()]
+}
+
+/** A certificate is of no use without its key, nor a key without its certificate. */
+const unpaired = ({ sources }: Enablement): ReadonlyArray<Problem> =>
+  Object.entries(sources).flatMap(([ingress, { tls = {} }]) =>
+    (tls.cert === undefined) === (tls.key === undefined)
+      ? []
+      : [{ path: `sources.${ingress}.tls`, message: "Expected cert and key together" }]
+  )
+
+/** Limits of its own that can't work together, or with the host's. */
+const unfit = ({ enablement, limits }: Options): ReadonlyArray<Problem> => {
+  const plugin = { path: "limits", limits: enablement.limits ?? {} }
+  const each = Object.entries(enablement.sources).map(([ingress, settings]) =>
+    Limits.problemsOf(limits, plugin, { path: `sources.${ingress}.limits`, limits: settings.limits ?? {} })
+  )
+  const problems = [...Limits.problemsOf(limits, plugin), ...each.flat()]
+  const texts = new Set<string>()
+  return problems.filter(({ message, path }) => {
+    const text = `${path} ${message}`
+    return texts.size < texts.add(text).size
+  })
+}

@@ -1,0 +1,108 @@
+/**
+ * Secrets from the environment and from files.
+ *
+ * A file is read through links, whole, as UTF-8, and only if it is a regular one
+ * of at most 1 MiB. Every file that was asked for is looked at four times a
+ * second: one that has become another and then stayed the same for half a
+ * second is a change. The environment of a process doesn't change.
+ *
+ * @since 0.3.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import * as Redacted from "effect/Redacted"
+import * as Stream from "effect/Stream"
+import * as Path from "node:path"
+import { SecretUnavailable, Secrets } from "../secrets/Secrets.ts"
+import { MOST_BYTES } from "../secrets/Usable.ts"
+import * as BoundedFile from "./internal/boundedFile.ts"
+import { codeOf } from "./internal/errorCode.ts"
+
+/**
+ * Where relative paths begin (the working directory unless given), and the
+ * variables that there are (those of the process).
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface Options {
+  readonly folder?: string
+  readonly env?: { readonly [name: string]: string | undefined }
+}
+
+const LOOK_EVERY_MS = 250
+const SAME_FOR_MS = 500
+
+const unavailable = (problem: string) => new SecretUnavailable({ problem: `Expected ${problem}` })
+
+const failure = (error: unknown): SecretUnavailable => {
+  if (error instanceof BoundedFile.Unreadable) return unavailable(`a file that can be read: it is ${error.message}`)
+  if (error instanceof TypeError) return unavailable("a file of UTF-8")
+  return unavailable(`a file that can be read: ${codeOf(error)}`)
+}
+
+const contentOf = (path: string): Effect.Effect<string, SecretUnavailable> =>
+  Effect.tryPromise({
+    try: async () =>
+      new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await BoundedFile.read(path, MOST_BYTES)),
+    catch: failure
+  })
+
+/** A file as somebody who follows it knows it: as it was last told, as it was last seen, and for how long that. */
+interface Look {
+  readonly told: string
+  readonly seen: string
+  readonly sameMs: number
+}
+
+/** The files that were asked for, each with what it was then. */
+type Asked = ReadonlyMap<string, string>
+
+/** Completes once a file has become another and then stayed the same for a while. */
+const nextChange = (asked: Asked, looks: Map<string, Look>): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    for (let isChanged = false; !isChanged;) {
+      yield* Effect.sleep(LOOK_EVERY_MS)
+      for (const [path, first] of asked) {
+        const seen = yield* identityOf(path)
+        const before = looks.get(path) ?? { told: first, seen: first, sameMs: 0 }
+        const sameMs = seen === before.seen ? before.sameMs + LOOK_EVERY_MS : 0
+        const isNew = seen !== before.told && sameMs >= SAME_FOR_MS
+        looks.set(path, { told: isNew ? seen : before.told, seen, sameMs })
+        isChanged ||= isNew
+      }
+    }
+  })
+
+const identityOf = (path: string): Effect.Effect<string> => Effect.promise(() => BoundedFile.identity(path))
+
+/**
+ * Provides secrets from the environment and from files.
+ *
+ * @category layers
+ * @since 0.3.0
+ */
+export const layer = ({ env = process.env, folder = process.cwd() }: Options = {}): Layer.Layer<never> =>
+  Layer.sync(Secrets, () => {
+    const asked = new Map<string, string>()
+    return {
+      lookup: ({ from }) => {
+        if ("env" in from) {
+          const value = Object.hasOwn(env, from.env) ? env[from.env] : undefined
+          return value === undefined
+            ? Effect.fail(unavailable("a variable that is set"))
+            : Effect.succeed(Redacted.make(value))
+        }
+        const path = Path.resolve(folder, from.file)
+        // What changes while it is read is told.
+        return Effect.flatMap(identityOf(path), (identity) => {
+          asked.set(path, identity)
+          return Effect.map(contentOf(path), (content) => Redacted.make(content))
+        })
+      },
+      changes: Stream.suspend(() => {
+        const looks = new Map<string, Look>()
+        return Stream.fromEffectRepeat(nextChange(asked, looks))
+      })
+    }
+  })
