@@ -1,0 +1,101 @@
+/** A thread that is blocked and a process that is stopped, for real: rule 6 of the design. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import { OutputCommand, PluginHost } from "mooring"
+import { FakeWebSocket, Standstill } from "mooring/testing"
+import { spawn } from "node:child_process"
+import * as Readline from "node:readline"
+import { fileURLToPath } from "node:url"
+import { accountingProblem, onFake, rowOf } from "../support/host.ts"
+import { GATEWAY, plugin, refOf } from "../support/plugins.ts"
+import * as Servers from "../support/servers.ts"
+import { eventually } from "./support/host.ts"
+
+const STOPPED = fileURLToPath(new URL("support/stopped.mjs", import.meta.url))
+
+describe("a standstill", () => {
+  it.live("of 1.3 s crashes none of 50 plugins whose handlers take 20 ms", () => {
+    const urls = Array.from({ length: 50 }, (_, nth) => `ws://127.0.0.1:7700/${nth}`)
+    const plugins = urls.map((url, nth) =>
+      plugin({
+        name: `p${nth}`,
+        sources: [url],
+        handlers: {
+          gateway: {
+            websocket_text: (event) => Effect.as(Effect.sleep(20), { commands: [OutputCommand.send(event, "done")] })
+          }
+        }
+      })
+    )
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      const remotes = yield* Effect.forEach(urls, (url) => fake.remote(url))
+      yield* host.idle
+      for (const remote of remotes) remote.sendText("x")
+      yield* eventually(host.status, ({ plugins: rows }) => rows.every((row) => row.dispatchCounters.inFlight === 1))
+      yield* Standstill.cause("1300 millis")
+      yield* host.idle
+      const { plugins: rows } = yield* host.status
+      const charged = rows.filter((row) => row.dispatchCounters.timedOut > 0 || row.restarts > 0)
+      assert.deepStrictEqual(
+        charged.map(({ pluginRef }) => pluginRef),
+        []
+      )
+      for (const row of rows) assert.isUndefined(accountingProblem(row))
+      assert.isTrue(remotes.every(({ sent }) => sent.length === 1))
+    }).pipe(Effect.provide(onFake({ plugins })))
+  })
+
+  it.live(
+    "saves no handler that hangs: it is interrupted at its deadline, also while others keep the thread busy",
+    () => {
+      const hanging = plugin({ handlers: { gateway: { websocket_text: () => Effect.never } } })
+      const ref = refOf(hanging)
+      return Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        const host = yield* PluginHost.PluginHost
+        const remote = yield* fake.remote(GATEWAY)
+        yield* host.idle
+        // Keeps the thread for 20 ms of every 25.
+        yield* Effect.forkScoped(
+          Effect.forever(Effect.andThen(Standstill.cause("20 millis"), Effect.sleep("5 millis")))
+        )
+        const begun = yield* Clock.monotonicTimeNanos
+        remote.sendText("x")
+        yield* eventually(rowOf(ref), ({ dispatchCounters }) => dispatchCounters.timedOut === 1, 12_000)
+        const took = Number((yield* Clock.monotonicTimeNanos) - begun) / 1e6
+        assert.isAtLeast(took, 1000)
+        assert.isAtMost(took, 10_000)
+      }).pipe(Effect.scoped, Effect.provide(onFake({ plugins: [hanging] })))
+    }
+  )
+
+  it.live("of a process that is stopped for 3 s charges no handler, start or dial", () =>
+    Effect.gen(function* () {
+      const talking = yield* Servers.gateway((peer) => peer.send("x"))
+      const mute = yield* Servers.tcp(() => {})
+      const child = yield* Effect.acquireRelease(
+        Effect.sync(() =>
+          spawn(process.execPath, [STOPPED, talking.url, mute.url], { stdio: ["ignore", "pipe", "inherit"] })
+        ),
+        (running) => Effect.sync(() => running.kill("SIGKILL"))
+      )
+      const lines = Readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+      const line = Effect.map(
+        Effect.promise(() => lines.next()),
+        ({ value }) => String(value)
+      )
+      assert.strictEqual(yield* line, "under way")
+      child.kill("SIGSTOP")
+      yield* Effect.sleep("3 seconds")
+      child.kill("SIGCONT")
+      assert.deepStrictEqual(JSON.parse(yield* line), [
+        { diagnosticCounts: {}, timedOut: 0, restarts: 0, state: "open" },
+        { diagnosticCounts: {}, timedOut: 0, restarts: 0 },
+        { diagnosticCounts: {}, timedOut: 0, restarts: 0, state: "connecting" }
+      ])
+    })
+  )
+})
