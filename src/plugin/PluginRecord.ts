@@ -209,6 +209,12 @@ export class PluginRecord {
     this.#options.log.add(error)
   }
 
+  /** What was reported before is the last error again. */
+  recall({ _tag: tag, message }: OwnError, at: number): void {
+    this.lastError = { tag, message, at }
+    this.#options.changed()
+  }
+
   /** An epoch of one of the sources begins. */
   epochBegan(slot: SourceSlot): void {
     slot.epochSince = this.#dispatches

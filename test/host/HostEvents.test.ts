@@ -277,7 +277,7 @@ describe("PluginHost.deliver", () => {
       yield* host.idle
       assert.strictEqual((yield* Effect.flip(deliver(1)))._tag, "ServiceStopped")
       yield* host.start(REF)
-      assert.deepInclude(yield* Effect.flip(deliver(1)), { _tag: "ServiceUnavailable", lifecycle: "ready" })
+      assert.deepInclude(yield* Effect.flip(deliver(1)), { _tag: "ServiceUnavailable", lifecycle: "starting" })
       const grants = yield* GrantStore.GrantEditor
       yield* grants.revoke(REF)
       yield* host.idle

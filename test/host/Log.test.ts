@@ -253,7 +253,6 @@ describe("the log of a host", () => {
         "the plugin is stopping",
         `${GATEWAY} is closing`,
         `${GATEWAY} is closed`,
-        "the plugin is ready",
         `${GATEWAY} is stopped (service)`
       ])
     }).pipe(Effect.provideService(References.MinimumLogLevel, "Debug"))

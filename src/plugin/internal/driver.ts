@@ -1,0 +1,316 @@
+/**
+ * Does what `transition` says, in the turn of what happened: takes setups over,
+ * runs services and ends them, waits for times, and tells whoever looks on.
+ */
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Result from "effect/Result"
+import type * as Schema from "effect/Schema"
+import * as Scope from "effect/Scope"
+import type { DiagnosticLog } from "../../diagnostics/DiagnosticLog.ts"
+import type { GrantError } from "../../grants/GrantError.ts"
+import type { HostBytes } from "../../ingress/Accounting.ts"
+import { check as checkDelivery, type Delivery } from "../../ingress/Delivery.ts"
+import { ServiceFailed, ServiceStopped, type IngressError } from "../../ingress/IngressError.ts"
+import * as Parking from "../../internal/parking.ts"
+import type { Values } from "../../limits/Limits.ts"
+import type { HadTime } from "../../time/HadTime.ts"
+import { PluginRecord, type PluginDiagnostic } from "../PluginRecord.ts"
+import type { Start } from "../PluginRuntime.ts"
+import { isSetup, type Setup, type SetupOrProblem } from "../Setup.ts"
+import type { SourceSlot } from "../SourceSlot.ts"
+import { unavailable } from "./availability.ts"
+import { Ghosts } from "./ghosts.ts"
+import * as Phases from "./phases.ts"
+import { Service } from "./service.ts"
+import { step } from "./transition.ts"
+
+/** What an enabled plugin needs. */
+export interface Options {
+  readonly key: string
+  readonly limits: Values
+  readonly clock: Clock.Clock
+  readonly log: DiagnosticLog<PluginDiagnostic>
+  readonly hostBytes: HostBytes
+  readonly time: HadTime
+  readonly activity: Parking.Activity
+  readonly changed: () => void
+  /** These sources are gone. */
+  readonly dropped: (slots: ReadonlyArray<SourceSlot>) => void
+}
+
+type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+
+export class Driver {
+  state = Phases.initial
+  /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
+  retryAt: number | null = null
+  /** Whether it was disabled, or the host closed, and nothing is left of it but what can't be ended. */
+  hasEnded = false
+  readonly record: PluginRecord
+  readonly ghosts: Ghosts
+  readonly #options: Options
+  /** What runs, or ran last, and what is to run instead. */
+  #setup: SetupOrProblem | undefined = undefined
+  #next: SetupOrProblem | undefined
+  #service: Service | undefined = undefined
+  /** How often it was started or ended: what an earlier start began delivers nothing any more. */
+  #starts = 0
+  readonly #inputs: Array<Phases.Input> = []
+  #isStepping = false
+  #isBusy = false
+  /** Runs effects while it is supervised. */
+  #fork: Fork | undefined = undefined
+  #timer: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined = undefined
+  readonly #parking = Parking.make(() => {})
+  readonly #over = Deferred.makeUnsafe<void>()
+  readonly #ended: Array<() => void> = []
+
+  constructor(options: Options, setup: SetupOrProblem, predecessor: Driver | undefined) {
+    const { changed, clock, hostBytes, key, limits, log } = options
+    this.#options = options
+    this.#next = setup
+    this.ghosts = new Ghosts(predecessor)
+    this.record = new PluginRecord({ key, limits, clock, log, hostBytes, changed, woken: () => this.#service?.wake() })
+    // Whoever waits for this one waits for the one before it, too.
+    if (predecessor !== undefined && this.ghosts.isWaiting) {
+      predecessor.#ended.push(() => {
+        this.tell({ kind: "due" })
+        this.#tellEnded()
+      })
+    }
+  }
+
+  /** Runs the plugin until the scope closes, which ends it in order. */
+  get supervised(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.asVoid(
+      Effect.acquireRelease(this.#begin, (fibers) =>
+        Effect.suspend(() => {
+          this.tell({ kind: "end" })
+          return Effect.andThen(Deferred.await(this.#over), Scope.close(fibers, Exit.void))
+        })
+      )
+    )
+  }
+
+  get #begin(): Effect.Effect<Scope.Closeable> {
+    return Effect.gen({ self: this }, function* () {
+      const fibers = yield* Scope.make()
+      this.#fork = yield* Scope.provide(FiberSet.makeRuntime<never, void, never>(), fibers)
+      yield* Scope.addFinalizer(fibers, this.#leave)
+      this.tell({ kind: "supervised" })
+      return fibers
+    })
+  }
+
+  /** What is left when it is over. */
+  get #leave(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      yield* releaseOf(this.#next)
+      yield* releaseOf(this.#setup)
+      this.#fork = undefined
+      this.#options.dropped(this.record.slots)
+      this.hasEnded = true
+      this.#tellEnded()
+    })
+  }
+
+  #tellEnded(): void {
+    for (const ended of this.#ended) ended()
+  }
+
+  /** Something else is to run. */
+  replace(setup: SetupOrProblem): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.state.desired.power === "end") return releaseOf(setup)
+      const unused = this.#next
+      this.#next = setup
+      this.tell({ kind: "replace" })
+      return releaseOf(unused)
+    })
+  }
+
+  /** Hands the plugin an event of the application's own, or of what one start began; its correlation id. */
+  deliver(delivery: Delivery, start?: number): Result.Result<string, IngressError | GrantError> {
+    if (start !== undefined && start !== this.#starts) return Result.fail(new ServiceStopped({ lifecycle: "stopped" }))
+    const setup = this.#setup
+    if (setup !== undefined && !isSetup(setup)) return Result.fail(new ServiceFailed({ tag: setup._tag }))
+    const reason = unavailable(Phases.lifecycleOf(this.state.phase), this.record.lastError?.tag ?? null)
+    if (reason !== undefined || setup === undefined) {
+      return Result.fail(reason ?? new ServiceStopped({ lifecycle: "stopped" }))
+    }
+    const { authority, manifest } = setup
+    return Result.map(checkDelivery(delivery, manifest, authority, this.#options.limits), (checked) => {
+      const { bytes, ingressName, json, kind } = checked
+      return this.record.hostQueue.deliver(ingressName, kind, json, bytes).correlationId
+    })
+  }
+
+  /** Everything that happens goes through here: one input after the other, each done with before the next. */
+  tell(input: Phases.Input): void {
+    this.#inputs.push(input)
+    if (this.#isStepping) return
+    this.#isStepping = true
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
+      const before = this.state.phase
+      const [after, actions] = step(this.state, next, this.#facts)
+      this.state = after
+      // Why it moves is told before that it has.
+      for (const action of actions) this.#do(action)
+      if (before !== after.phase) this.#moved(before, after.phase)
+    }
+    this.#isStepping = false
+    this.#wait()
+    this.#look()
+  }
+
+  get #facts(): Phases.Facts {
+    const setup = this.#setup !== undefined && isSetup(this.#setup) ? this.#setup : undefined
+    const allowed = setup?.authority.service() ?? Result.void
+    const { areAbout, isWaiting } = this.ghosts
+    return {
+      now: this.record.monotonic(),
+      at: this.record.now(),
+      limits: this.#options.limits,
+      isUsable: setup !== undefined,
+      denial: Result.isFailure(allowed) ? allowed.failure : null,
+      revision: setup?.authority.revision() ?? 0,
+      ghosts: isWaiting ? "ending" : areAbout ? "stuck" : "none"
+    }
+  }
+
+  /** What people see of a change of phase. */
+  #moved(before: Phases.Phase, after: Phases.Phase): void {
+    this.record.isRunning = after.name === "running"
+    if (before.name === "running") this.#starts++
+    const at = Phases.dueAt(after)
+    const isSameTime = at === Phases.dueAt(before)
+    if (!isSameTime) this.retryAt = at === null ? null : this.record.now() + Math.round(at - this.record.monotonic())
+    if (!isSameTime || Phases.lifecycleOf(before) !== Phases.lifecycleOf(after)) this.#options.changed()
+  }
+
+  #do(action: Phases.Action): void {
+    const { record } = this
+    switch (action.kind) {
+      case "adopt":
+        this.#fork?.(this.#adopt)
+        return
+      case "forget":
+        for (const { connection } of record.slots) connection.forget()
+        return
+      case "launch":
+        return this.#launch()
+      case "interrupt":
+        return this.#parking.wake()
+      case "halt":
+        return this.#service?.halt()
+      case "hangUp":
+        return this.#service?.hangUp()
+      case "retire":
+        for (const { connection } of record.slots) connection.retire()
+        return
+      case "report":
+        return record.fail(action.error)
+      case "recall":
+        return record.recall(action.failure.error, action.failure.at)
+    }
+  }
+
+  /** Takes over what is to run, while nothing of what ran does. */
+  get #adopt(): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const setup = this.#next
+      this.#next = undefined
+      if (setup === undefined) return
+      yield* releaseOf(this.#setup)
+      this.#setup = setup
+      const problem = isSetup(setup) ? null : setup
+      if (isSetup(setup)) {
+        this.record.manifest = setup.manifest
+        this.record.adopt(yield* setup.slots(this.record.slots, this.record), setup.authority)
+        yield* setup.watch(() => this.#grantsChanged(setup))
+      } else {
+        this.#options.dropped(this.record.slots)
+        this.record.adopt([], undefined)
+      }
+      this.tell({ kind: "adopted", problem })
+    })
+  }
+
+  #grantsChanged(setup: Setup): void {
+    if (setup !== this.#setup) return
+    this.record.revoke(setup.authority)
+    this.tell({ kind: "grants" })
+  }
+
+  #launch(): void {
+    const { activity, clock, limits, time } = this.#options
+    const setup = this.#setup
+    const fork = this.#fork
+    if (fork === undefined || setup === undefined || !isSetup(setup)) return
+    const service = new Service({
+      setup,
+      record: this.record,
+      ghosts: this.ghosts,
+      limits,
+      clock,
+      time,
+      activity,
+      parking: this.#parking,
+      phase: () => this.state.phase,
+      tell: (input) => this.tell(input),
+      startOf: (config) => this.#startOf(config),
+      fork
+    })
+    this.#service = service
+    // The plugin's code begins in a turn of its own: this one may be a listener's in the middle of a chunk.
+    fork(
+      Effect.andThen(
+        service.run,
+        Effect.sync(() => this.tell({ kind: "gone" }))
+      )
+    )
+  }
+
+  #startOf(config: Schema.Json): Start {
+    const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
+    const number = ++this.#starts
+    return { config, reason: this.state.reason, state, deliver: (delivery) => this.deliver(delivery, number) }
+  }
+
+  /** Comes back when something is due. */
+  #wait(): void {
+    const at = Phases.dueAt(this.state.phase)
+    if (at === (this.#timer?.at ?? null)) return
+    this.#timer?.fiber.interruptUnsafe()
+    this.#timer = undefined
+    if (at === null || this.#fork === undefined) return
+    const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - this.record.monotonic()))))
+    this.#timer = {
+      at,
+      fiber: this.#fork(
+        Effect.andThen(
+          sleep,
+          Effect.sync(() => this.tell({ kind: "due" }))
+        )
+      )
+    }
+  }
+
+  /** Tells whoever waits for it whether something is under way. */
+  #look(): void {
+    const isBusy = Phases.isBusy(this.state.phase)
+    if (isBusy !== this.#isBusy) {
+      this.#isBusy = isBusy
+      this.#options.activity(isBusy ? 1 : -1)
+    }
+    if (this.state.phase.name === "over") Deferred.doneUnsafe(this.#over, Exit.void)
+  }
+}
+
+const releaseOf = (setup: SetupOrProblem | undefined): Effect.Effect<void> =>
+  setup !== undefined && isSetup(setup) ? setup.release : Effect.void
