@@ -21,7 +21,11 @@ describe("a process that stands still", () => {
         sources: [url],
         handlers: {
           gateway: {
-            websocket_text: (event) => Effect.as(Effect.sleep(20), { commands: [OutputCommand.send(event, "done")] })
+            websocket_text: (event) =>
+              // Two waits: after the standstill it isn't through.
+              Effect.as(Effect.andThen(Effect.sleep(10), Effect.sleep(10)), {
+                commands: [OutputCommand.send(event, "done")]
+              })
           }
         }
       })
@@ -33,8 +37,10 @@ describe("a process that stands still", () => {
       yield* host.idle
       for (const remote of remotes) remote.sendText("x")
       yield* settled
-      yield* TestClock.adjust(10)
+      yield* TestClock.adjust(5)
       yield* Standstill.cause(1300)
+      yield* settled
+      yield* TestClock.adjust(10)
       yield* host.idle
       const { plugins: rows } = yield* host.status
       assert.deepStrictEqual(

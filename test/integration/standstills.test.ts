@@ -23,7 +23,11 @@ describe("a standstill", () => {
         sources: [url],
         handlers: {
           gateway: {
-            websocket_text: (event) => Effect.as(Effect.sleep(20), { commands: [OutputCommand.send(event, "done")] })
+            websocket_text: (event) =>
+              // Two waits: after the standstill it isn't through.
+              Effect.as(Effect.andThen(Effect.sleep(10), Effect.sleep(10)), {
+                commands: [OutputCommand.send(event, "done")]
+              })
           }
         }
       })
