@@ -14,12 +14,12 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Monotonic from "../internal/monotonic.ts"
 import * as Ports from "../internal/ports.ts"
+import * as HadTime from "../time/HadTime.ts"
 import { LookupFailed, type LookupSlots, type Resolve } from "./ResolveAddresses.ts"
 
 const GIVEN_UP_AFTER_MS = 30_000
@@ -106,6 +106,7 @@ export const make = (resolve: Resolve): Effect.Effect<Lookups, never, Scope.Scop
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const monotonic = Monotonic.monotonic(yield* Clock.clockWith(Effect.succeed))
+    const time = yield* HadTime.make
     const lookups = new Map<string, Lookup>()
 
     const usable = (name: string): Lookup | undefined => {
@@ -125,9 +126,10 @@ export const make = (resolve: Resolve): Effect.Effect<Lookups, never, Scope.Scop
           (addresses) => Effect.sync(() => lookup.add(addresses))
         )
         const resolving = yield* Effect.forkChild(Effect.andThen(finds, Effect.fail(nothing)))
-        const exit = yield* Effect.timeoutOption(Fiber.await(resolving), GIVEN_UP_AFTER_MS)
-        const cause = Option.isSome(exit) && Exit.isFailure(exit.value) ? exit.value.cause : Cause.fail(silent)
-        yield* end(lookup, cause)
+        const exit = yield* Fiber.await(resolving).pipe(
+          HadTime.within(time, GIVEN_UP_AFTER_MS, () => Effect.succeed(Exit.fail(silent)))
+        )
+        yield* end(lookup, Exit.isFailure(exit) ? exit.cause : Cause.fail(silent))
         // Its place is its own until it has returned.
         yield* Fiber.interrupt(resolving)
       })

@@ -21,6 +21,7 @@ import * as Stream from "effect/Stream"
 import * as Dns from "node:dns"
 import * as Os from "node:os"
 import { LookupFailed, ResolveAddresses, type Resolve } from "../connection/ResolveAddresses.ts"
+import * as HadTime from "../time/HadTime.ts"
 import { ask, resolvers, type Answer, type Family } from "./internal/dnsQuery.ts"
 import * as Hosts from "./internal/hosts.ts"
 import * as ResolvConf from "./internal/resolvConf.ts"
@@ -71,9 +72,10 @@ export const make = (options: Options = {}): ResolveAddresses["Service"] => {
       if (local !== undefined) return found(local)
       const conf = resolvConf.current
       const servers = yield* resolvers(serversOf(options, conf))
+      const time = yield* HadTime.make
       let code: string = Dns.NOTFOUND
       for (const candidate of ResolvConf.candidates(name, conf, Os.hostname())) {
-        const outcome = yield* both(servers, candidate, found)
+        const outcome = yield* both(servers, candidate, found, time)
         if (outcome.kind === "found") return
         if (outcome.kind !== "none") code = outcome.code
         if (outcome.kind === "silent") break
@@ -100,12 +102,13 @@ const serversOf = (options: Options, { servers }: ResolvConf.ResolvConf): Readon
 const both = (
   servers: ReadonlyArray<Dns.Resolver>,
   name: string,
-  found: Found
+  found: Found,
+  time: HadTime.HadTime
 ): Effect.Effect<Outcome, never, Scope.Scope> =>
   Effect.gen(function* () {
     let hasFound = false
     const family = (of: Family) =>
-      Effect.tap(Effect.result(ask(servers, name, of)), (answer) =>
+      Effect.tap(Effect.result(ask(servers, name, of, time)), (answer) =>
         Effect.sync(() => {
           if (Result.isFailure(answer) || answer.success.kind !== "addresses") return
           hasFound = true

@@ -10,6 +10,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
+import { Standstill } from "mooring/testing"
 import * as DialLimiter from "../../src/connection/DialLimiter.ts"
 import * as Lookups from "../../src/connection/Lookups.ts"
 import { LookupFailed, type LookupSlots } from "../../src/connection/ResolveAddresses.ts"
@@ -223,6 +224,22 @@ describe("Lookups", () => {
       yield* dial("a")
       assert.strictEqual(asked.length, 3)
     })
+  )
+
+  it.effect("rule 6: are given up only after the time that they had", () =>
+    Effect.gen(function* () {
+      const { asked, dial } = yield* setup
+      const { told } = yield* dial("a")
+      yield* TestClock.adjust(10_000)
+      yield* Standstill.cause("1 minute")
+      yield* TestClock.adjust(20_000 - 51)
+      yield* settle
+      assert.deepStrictEqual(told, [])
+      of(asked, 0).say("10.0.0.1")
+      of(asked, 0).end()
+      yield* settle
+      assert.deepStrictEqual(told, ["10.0.0.1", "end"])
+    }).pipe(Effect.provide(Standstill.layer))
   )
 
   it.effect("give up one that can't be interrupted, which keeps its place until it has returned", () =>

@@ -1,9 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
+import { TestClock } from "effect/testing"
 import { DnsAddresses } from "mooring/node"
+import { Standstill } from "mooring/testing"
 import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
@@ -37,6 +40,10 @@ const resolved = (stream: ReturnType<ReturnType<typeof DnsAddresses.make>["resol
     Result.isSuccess(result) ? result.success.map((addresses) => addresses.join(" ")).toSorted() : result.failure.code
   )
 
+const turn = Effect.callback<void>((resume) => {
+  setImmediate(() => resume(Effect.void))
+})
+
 const nothing: Dns.Answer = { addresses: [] }
 const none: Dns.Answer = { rcode: "NXDOMAIN" }
 
@@ -68,6 +75,19 @@ describe("DnsAddresses", () => {
       })
     )
   }
+
+  it.effect("rule 6: gives a server up after 15 s that it had, and not for what the process stood still", () =>
+    Effect.gen(function* () {
+      const { asked, resolve } = yield* resolver({}, () => "silent")
+      const looking = yield* Effect.forkChild(resolved(resolve("gateway.example")))
+      while (asked.length < 2) yield* turn
+      yield* Standstill.cause("1 minute")
+      yield* TestClock.adjust(15_000 - 51)
+      assert.isUndefined(looking.pollUnsafe())
+      yield* TestClock.adjust(51)
+      assert.strictEqual(yield* Fiber.join(looking), "ETIMEOUT")
+    }).pipe(Effect.provide(Standstill.layer))
+  )
 
   it.live("tells of one family while the other is silent", () =>
     Effect.gen(function* () {

@@ -10,6 +10,7 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import * as Dns from "node:dns"
+import * as HadTime from "../../time/HadTime.ts"
 import { listed, race } from "./staggered.ts"
 
 /** Addresses, or that the name has none of this family, or that there is no such name. */
@@ -22,6 +23,8 @@ export type Family = 4 | 6
 
 const SILENT = "ETIMEOUT"
 const OPEN_MS = 15_000
+// c-ares would count the time in which the process stands still: it gives a try up long after we have.
+const LEFT_TO_US_MS = 3_600_000
 const FEWEST_TRIES = 4
 const AGAIN_MS = 1000
 
@@ -32,7 +35,7 @@ export const resolvers = (
   Effect.acquireRelease(
     Effect.sync(() =>
       servers.map((server) => {
-        const resolver = new Dns.Resolver({ timeout: OPEN_MS, maxTimeout: OPEN_MS, tries: 1 })
+        const resolver = new Dns.Resolver({ timeout: LEFT_TO_US_MS, maxTimeout: LEFT_TO_US_MS, tries: 1 })
         resolver.setServers([server])
         return resolver
       })
@@ -44,7 +47,8 @@ export const resolvers = (
 export const ask = (
   servers: ReadonlyArray<Dns.Resolver>,
   name: string,
-  family: Family
+  family: Family,
+  time: HadTime.HadTime
 ): Effect.Effect<Answer, string> => {
   // Each at least twice; where there are none, nobody answers.
   const rounds = servers.length === 0 ? 0 : Math.max(2, Math.ceil(FEWEST_TRIES / servers.length))
@@ -54,7 +58,7 @@ export const ask = (
     delayMs: (nth) => AGAIN_MS * 2 ** (nth - 1)
   }).pipe(
     Effect.mapError(([code]) => code ?? SILENT),
-    Effect.timeoutOrElse({ duration: OPEN_MS, orElse: () => Effect.fail(SILENT) })
+    HadTime.within(time, OPEN_MS, () => Effect.fail(SILENT))
   )
 }
 
