@@ -20,14 +20,17 @@ import { ResolveAddresses, type Resolve } from "./ResolveAddresses.ts"
  *
  * One denied address fails the stream, whatever came before it: whoever is
  * connected by then to another address of the name has to hang up. A name
- * without an address is `DialFailed` with the phase `dns`.
+ * without an address is `DialFailed` with the phase `dns`. `ours` is asked with
+ * each answer for the addresses of the host's own interfaces, which only a
+ * target with `private_addresses` may reach; without it the host has none.
  *
  * @category constructors
  * @since 0.2.0
  */
 export const stream = (
   target: AuthorizedTarget,
-  resolve: Resolve
+  resolve: Resolve,
+  ours: () => AddressPolicy.OwnAddresses = none
 ): Stream.Stream<ReadonlyArray<string>, AddressDenied | DialFailed> => {
   const { display: url } = target
   if (target.url.literal) return Stream.succeed([target.url.host])
@@ -35,11 +38,14 @@ export const stream = (
     Stream.mapError(({ code }) => new DialFailed({ url, phase: "dns", code })),
     Stream.mapEffect((addresses) => {
       if (!areTexts(addresses)) return Effect.die(new TypeError("what was resolved is no list of texts"))
-      const address = AddressPolicy.denied(target, addresses)
+      const address = AddressPolicy.denied(target, addresses, ours())
       return address === undefined ? Effect.succeed(addresses) : Effect.fail(new AddressDenied({ url, address }))
     })
   )
 }
+
+const NONE = AddressPolicy.own([])
+const none = () => NONE
 
 /** A resolver need not be written in TypeScript. */
 const areTexts = (addresses: unknown): boolean =>
@@ -52,9 +58,10 @@ const areTexts = (addresses: unknown): boolean =>
  * @since 0.2.0
  */
 export const all = (
-  target: AuthorizedTarget
+  target: AuthorizedTarget,
+  ours?: () => AddressPolicy.OwnAddresses
 ): Effect.Effect<ReadonlyArray<string>, AddressDenied | DialFailed, ResolveAddresses> =>
   Effect.gen(function* () {
     const { resolve } = yield* ResolveAddresses
-    return (yield* Stream.runCollect(stream(target, resolve))).flat()
+    return (yield* Stream.runCollect(stream(target, resolve, ours))).flat()
   })

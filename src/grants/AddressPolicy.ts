@@ -16,7 +16,7 @@ import * as Result from "effect/Result"
 import type { AuthorizedTarget } from "./Grants.ts"
 
 /**
- * `private` addresses (loopback, private, unique-local) need a grant with
+ * `private` addresses (loopback, private, unique-local, the host's own) need a grant with
  * `private_addresses`; `special` ones (link-local, metadata services,
  * multicast, reserved, translated) are reached by literal alone.
  *
@@ -24,6 +24,34 @@ import type { AuthorizedTarget } from "./Grants.ts"
  * @since 0.1.0
  */
 export type Reach = "public" | "private" | "special"
+
+/**
+ * The addresses of the host's own interfaces, in one form. Behind each may be
+ * what listens for this machine alone, so they are private, whatever the
+ * registries say of them.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export type OwnAddresses = ReadonlySet<string>
+
+/**
+ * Makes own addresses of texts; what isn't an address is left out.
+ *
+ * @category constructors
+ * @since 0.3.0
+ */
+export const own = (addresses: Iterable<string>): OwnAddresses =>
+  new Set(
+    Array.from(addresses, (address) => Result.getOrUndefined(NetAddress.ipFromString(address))).flatMap((ip) =>
+      ip === undefined ? [] : formOf(ip)
+    )
+  )
+
+const NONE: OwnAddresses = new Set()
+
+/** One form for each address, however it is written. */
+const formOf = (ip: NetAddress.IpAddress): string => NetAddress.formatIp(NetAddress.toCanonical(ip))
 
 type IsWithin = (ip: NetAddress.IpAddress) => boolean
 
@@ -67,31 +95,33 @@ const isMetadata6 = within("fd00:ec2::254/128", "fd00:ec2::23/128", "fd20:ce::25
 const isTranslated = within("64:ff9b::/96")
 
 /**
- * How far an address reaches. What isn't an address is `special`.
+ * How far an address reaches, for a host with these addresses of its own. What
+ * isn't an address is `special`.
  *
  * @category predicates
  * @since 0.1.0
  */
-export const reach = (address: string): Reach => {
+export const reach = (address: string, ours: OwnAddresses = NONE): Reach => {
   const ip = Result.getOrUndefined(NetAddress.ipFromString(address))
   if (ip === undefined) return "special"
-  return NetAddress.isIpv4Address(ip) ? reach4(ip) : reach6(ip)
+  return NetAddress.isIpv4Address(ip) ? reach4(ip, ours) : reach6(ip, ours)
 }
 
-const reach4 = (ip: NetAddress.Ipv4Address): Reach => {
+const reach4 = (ip: NetAddress.Ipv4Address, ours: OwnAddresses): Reach => {
   if (isSpecial4(ip)) return "special"
-  return isPrivate4(ip) ? "private" : "public"
+  return isPrivate4(ip) || ours.has(formOf(ip)) ? "private" : "public"
 }
 
-const reach6 = (ip: NetAddress.Ipv6Address): Reach => {
-  if (isTranslated(ip)) return reach4(embedded(ip))
-  const own = reachOfPrefix(ip)
-  return isIsatap(ip) ? stricter(own, reach4(embedded(ip))) : own
+const reach6 = (ip: NetAddress.Ipv6Address, ours: OwnAddresses): Reach => {
+  if (isTranslated(ip)) return reach4(embedded(ip), ours)
+  const whole = reachOfWhole(ip, ours)
+  return isIsatap(ip) ? stricter(whole, reach4(embedded(ip), ours)) : whole
 }
 
-const reachOfPrefix = (ip: NetAddress.Ipv6Address): Reach => {
+const reachOfWhole = (ip: NetAddress.Ipv6Address, ours: OwnAddresses): Reach => {
   if (isPrivate6(ip)) return isMetadata6(ip) ? "special" : "private"
-  return isGlobal6(ip) && !isSpecial6(ip) ? "public" : "special"
+  if (!isGlobal6(ip) || isSpecial6(ip)) return "special"
+  return ours.has(formOf(ip)) ? "private" : "public"
 }
 
 /** An interface identifier of ISATAP, with the universal bit or without (RFC 5214, section 6.1), under whichever prefix. */
@@ -113,15 +143,19 @@ const stricter = (one: Reach, other: Reach): Reach => {
 
 /**
  * The first of these addresses that the target may not reach, `undefined` if
- * it may reach all of them.
+ * it may reach all of them. `ours` are the addresses of the host itself.
  *
  * @category evaluation
  * @since 0.1.0
  */
-export const denied = (target: AuthorizedTarget, addresses: ReadonlyArray<string>): string | undefined =>
+export const denied = (
+  target: AuthorizedTarget,
+  addresses: ReadonlyArray<string>,
+  ours: OwnAddresses = NONE
+): string | undefined =>
   target.url.literal
     ? undefined
     : addresses.find((address) => {
-        const found = reach(address)
+        const found = reach(address, ours)
         return found === "special" || (found === "private" && !target.privateAddresses)
       })

@@ -17,6 +17,7 @@ import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import { AuthorizedTarget } from "../grants/Grants.ts"
 import * as DnsAddresses from "./DnsAddresses.ts"
 import { dial } from "./internal/dial.ts"
+import * as Interfaces from "./internal/interfaces.ts"
 import type { Proxy } from "./internal/proxy.ts"
 import { SecureContexts, type ClientTls } from "./internal/secureContexts.ts"
 import { Turn } from "./internal/wsSocket.ts"
@@ -25,7 +26,10 @@ import * as ProxySettings from "./ProxySettings.ts"
 /**
  * What all connections of a client have in common, each optional: Node's TLS
  * options of these names (`minVersion` is TLS 1.2 unless given), and how names
- * are resolved (by default `DnsAddresses`). What a source has of its own takes
+ * are resolved (by default `DnsAddresses`). A name that resolves to one of the
+ * `ownAddresses` (asked at most once a second; by default those of the network
+ * interfaces) needs `private_addresses`: a machine whose public address is on a
+ * gateway before it can name that one, too. What a source has of its own takes
  * the place of `ca`, and of `cert` and `key`. With a `proxy` everything goes
  * through it and nothing around it: where it can't be used, which `"unusable"`
  * says outright, every dial fails. It is never taken from the environment.
@@ -40,6 +44,7 @@ import * as ProxySettings from "./ProxySettings.ts"
  */
 export interface Options extends ClientTls {
   readonly resolve?: Resolve
+  readonly ownAddresses?: () => ReadonlyArray<string>
   readonly proxy?: ProxySettings.ProxySettings | "unusable"
 }
 
@@ -50,13 +55,19 @@ export interface Options extends ClientTls {
  * @category layers
  * @since 0.2.0
  */
-export const layerOptions = ({ proxy, resolve, ...tls }: Options = {}): Layer.Layer<WebSocketClient> =>
+export const layerOptions = ({
+  ownAddresses = Interfaces.addresses,
+  proxy,
+  resolve,
+  ...tls
+}: Options = {}): Layer.Layer<WebSocketClient> =>
   Layer.effect(
     WebSocketClient,
     Effect.gen(function* () {
       const lookups = yield* Lookups.make(resolve ?? DnsAddresses.make().resolve)
       const contexts = new SecureContexts(tls)
-      const shared = { lookups, contexts, turn: new Turn(), proxy: proxyOf(proxy, contexts) }
+      const ours = Interfaces.remembered(ownAddresses)
+      const shared = { lookups, contexts, turn: new Turn(), ours, proxy: proxyOf(proxy, contexts) }
       return WebSocketClient.of({
         proxied: proxy !== undefined,
         connect: (target, options, events) =>

@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { CheckedAddresses, type Grants, ResolveAddresses } from "mooring"
+import { AddressPolicy, CheckedAddresses, type Grants, ResolveAddresses } from "mooring"
 import { authorityOf, subject } from "../support/grants.ts"
 import { unhandled } from "../support/rejections.ts"
 
@@ -64,6 +64,21 @@ describe("CheckedAddresses", () => {
       const said = CheckedAddresses.stream(to, resolve as ResolveAddresses.Resolve)
       const run = Effect.map(Effect.exit(Stream.runCollect(said)), (exit) => assert.isTrue(Exit.hasDies(exit)))
       assert.deepStrictEqual(yield* unhandled(run), [])
+    })
+  )
+
+  it.effect("rule 1: are judged by the host's own addresses as they are when the answer comes", () =>
+    Effect.gen(function* () {
+      const address = "93.184.215.14"
+      const to = yield* target("public.example", false)
+      let ours = AddressPolicy.own([])
+      const checked = Effect.provide(
+        CheckedAddresses.all(to, () => ours),
+        names
+      )
+      assert.include(yield* checked, address)
+      ours = AddressPolicy.own([address])
+      assert.deepInclude(yield* Effect.flip(checked), { _tag: "AddressDenied", address })
     })
   )
 

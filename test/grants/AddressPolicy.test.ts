@@ -325,4 +325,38 @@ describe("AddressPolicy", () => {
       assert.isUndefined(AddressPolicy.denied(open, []))
     })
   )
+
+  const OURS = AddressPolicy.own(["203.0.114.7", "2A01:4f8:0:0::1", "10.0.0.9", "fe80::1", "nonsense", ""])
+
+  it.each([
+    ["203.0.114.7", "private"],
+    ["203.0.114.8", "public"],
+    ["2a01:4f8::1", "private"],
+    ["2a01:4f8:0:0:0:0:0:1", "private"],
+    ["2a01:4f8::2", "public"],
+    // As a translator writes it, and within an ISATAP address.
+    ["64:ff9b::203.0.114.7", "private"],
+    ["2606:4700::5efe:203.0.114.7", "private"],
+    ["2606:4700::5efe:203.0.114.8", "public"],
+    // Its own or not, what is stricter stays.
+    ["::ffff:203.0.114.7", "special"],
+    ["fe80::1", "special"],
+    ["10.0.0.9", "private"],
+    ["127.0.0.1", "private"],
+    ["169.254.169.254", "special"]
+  ] as const)("takes %s for %s on a host that has some of these addresses itself", (address, expected) => {
+    assert.strictEqual(AddressPolicy.reach(address, OURS), expected)
+  })
+
+  it.effect("rule 1: lets a name resolve to one of the host's own addresses only where private ones are granted", () =>
+    Effect.gen(function* () {
+      const own = ["203.0.114.7", "2a01:4f8::1"]
+      for (const address of own) {
+        assert.strictEqual(AddressPolicy.denied(yield* target("name.example", false), [address], OURS), address)
+        assert.isUndefined(AddressPolicy.denied(yield* target("name.example", true), [address], OURS))
+        assert.isUndefined(AddressPolicy.denied(yield* target("name.example", false), [address]))
+        assert.isUndefined(AddressPolicy.denied(yield* target(address, false), [address], OURS))
+      }
+    })
+  )
 })

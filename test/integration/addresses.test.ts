@@ -119,6 +119,51 @@ describe("the addresses of a name", () => {
     )
   }
 
+  it.live("are denied where one is the host's own, unless private ones are granted", () =>
+    Effect.gen(function* () {
+      const own = "8.8.8.8"
+      const client = { resolve: says([own]), ownAddresses: () => [HERE, own] }
+      const { port } = yield* greeter
+      const { until } = yield* runHost(named(port, client.resolve, { client, grant: {} }))
+      const seen = yield* until(({ events }) => events.length > 0)
+      assertSeen(seen, {
+        state: "stopped address",
+        epoch: 0,
+        events: ["error 0 AddressDenied, stops"],
+        diagnostics: ["warning AddressDenied × 1"]
+      })
+      assert.strictEqual(errorOf(seen, "AddressDenied")["address"], own)
+    })
+  )
+
+  it.live("are asked for anew at each reconnect: where they changed to one that is denied, nothing is dialled", () =>
+    Effect.gen(function* () {
+      const answers = [[HERE], [HERE], [METADATA]]
+      let asked = 0
+      const resolve = () => Stream.succeed(answers[asked++] ?? [METADATA])
+      const { port, sockets } = yield* Servers.gateway((peer) => peer.close(1000))
+      const { until } = yield* runHost(named(port, resolve, { reconnect: { initial_ms: 1, max_ms: 1 } }))
+      const seen = yield* until(({ connection }) => connection.state === "stopped")
+      assert.deepInclude(seen.connection, { stopReason: "address", epoch: 2 })
+      assert.deepStrictEqual([asked, sockets.length], [3, 2])
+    })
+  )
+
+  it.live("may be wrong for a while, as a captive portal's are: the source is dialled again by itself", () =>
+    Effect.gen(function* () {
+      let asked = 0
+      const resolve = () => Stream.succeed(++asked <= 3 ? ["192.0.2.1"] : [HERE])
+      const { port, sockets } = yield* greeter
+      const { until } = yield* runHost(named(port, resolve, { limits: { stoppedRetryMs: 50 } }))
+      const seen = yield* until(({ connection }) => connection.state === "open")
+      assert.deepStrictEqual(
+        seen.events.slice(0, 3),
+        Array.from({ length: 3 }, () => "error 0 AddressDenied, stops")
+      )
+      assert.deepStrictEqual([asked, sockets.length], [4, 1])
+    })
+  )
+
   it.live("end the dial by a denied one that comes while it is under way", () =>
     Effect.gen(function* () {
       const { open, port, sockets } = yield* Servers.answering(() => {})

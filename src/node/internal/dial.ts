@@ -10,6 +10,7 @@ import * as CheckedAddresses from "../../connection/CheckedAddresses.ts"
 import { DialFailed, type AddressDenied, type DialError } from "../../connection/ConnectionError.ts"
 import type { Lookups } from "../../connection/Lookups.ts"
 import type { ConnectOptions, SocketEvents } from "../../connection/WebSocketClient.ts"
+import type { OwnAddresses } from "../../grants/AddressPolicy.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import type { Proxy } from "./proxy.ts"
 import * as ProxyHop from "./proxy.ts"
@@ -24,6 +25,8 @@ export interface Shared {
   readonly lookups: Lookups
   readonly contexts: SecureContexts
   readonly turn: Turn
+  /** Those of the host's own interfaces. */
+  readonly ours: () => OwnAddresses
   /** Through which everything goes where there is one; null: there is one, and it can't be used. */
   readonly proxy: Proxy | null | undefined
 }
@@ -75,10 +78,10 @@ export const dial = (
 /** A way to the server. With a proxy there is no other than through it. */
 const way = ({ late, options, shared, sockets, target }: Dial): Effect.Effect<Reached, DialError, Scope.Scope> => {
   const { display, url } = target
-  const { lookups, proxy } = shared
+  const { lookups, ours, proxy } = shared
   const resolve = (name: string) => lookups.resolve(name, options.lookups)
   if (proxy === undefined) {
-    const addresses = CheckedAddresses.stream(target, resolve)
+    const addresses = CheckedAddresses.stream(target, resolve, ours)
     const connecting = () => options.entered("tcp")
     return reach(sockets, { display, addresses, port: url.port, phase: "tcp", connecting }, late)
   }
