@@ -19,6 +19,8 @@ describe.skipIf(Lab.missing !== undefined)(`over a line between namespaces${Lab.
       host.tell({ do: "send", to: SOURCE, count: 100, bytes: 500 })
       yield* host.until(({ event }) => event?.number === 100 || undefined, 20_000)
       yield* Scene.arrived(server, "/a", 100, 20_000)
+      const counts = yield* lab.counts
+      assert.isAbove(counts.out.lost + counts.in.lost, 0)
       const { connection, faults, lost } = yield* Scene.finish(host, server)
       assert.strictEqual(lost, 0)
       assert.deepStrictEqual(faults, [])

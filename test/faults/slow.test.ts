@@ -34,9 +34,11 @@ describe.skipIf(Lab.missing !== undefined)(`on a line of 64 kbit${Lab.skipped}`,
     () =>
       Effect.gen(function* () {
         const { host, lab, server } = yield* opened
+        const since = performance.now()
         server.tell({ do: "send", count: 1, bytes: 600_000 })
         const { bytes } = yield* host.until(({ event }) => (event?.number === 1 ? event : undefined), WITHIN_MS)
         assert.strictEqual(bytes, 600_000)
+        assert.isAbove(performance.now() - since, (600_000 * 8000) / LINE.bitsPerSecond)
         yield* lab.heal
         const { connection, faults } = yield* Scene.finish(host, server)
         assert.deepInclude(connection, { epoch: 1, received_text_frames: 1 })
@@ -46,12 +48,15 @@ describe.skipIf(Lab.missing !== undefined)(`on a line of 64 kbit${Lab.skipped}`,
   )
 
   it.live(
-    "sixteen texts of 60 kB that the plugin sends all arrive in one session",
+    "sixteen texts of 60 kB that the plugin sends all arrive in one session, and pings are answered meanwhile",
     () =>
       Effect.gen(function* () {
         const { host, lab, server } = yield* opened
         host.tell({ do: "send", to: SOURCE, count: 16, bytes: 60_000 })
+        yield* Scene.arrived(server, "/a", 1, WITHIN_MS)
+        server.tell({ do: "pings", perSecond: Scene.isLong ? 0.5 : 5 })
         yield* Scene.arrived(server, "/a", 16, WITHIN_MS)
+        assert.isAtLeast((yield* Scene.report(server)).pongs, 3)
         yield* lab.heal
         const { connection, faults, lost } = yield* Scene.finish(host, server)
         assert.strictEqual(lost, 0)

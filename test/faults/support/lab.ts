@@ -12,7 +12,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as path from "node:path"
 import * as Program from "./program.ts"
-import type { Conditions } from "./line.ts"
+import type { Conditions, Line } from "./line.ts"
 import type { Order } from "./relayProgram.ts"
 
 /** The addresses of both ends of the line. */
@@ -42,6 +42,11 @@ export const missing: string | undefined = probed()
 /** What stands behind the name of what is skipped. */
 export const skipped = missing === undefined ? "" : ` [skipped: ${missing}]`
 
+interface Counts {
+  readonly out: Line["counts"]
+  readonly in: Line["counts"]
+}
+
 export interface Lab {
   readonly host: Program.Where
   readonly far: Program.Where
@@ -56,6 +61,8 @@ export interface Lab {
   readonly spoilBoth: (conditions: Partial<Conditions>) => Effect.Effect<void>
   /** Whatever keeps a list of connections between host and server loses it: one way or both. */
   readonly forget: (ways: { readonly out: boolean; readonly in: boolean }) => Effect.Effect<void>
+  /** How many packets each way has let pass and lost so far. */
+  readonly counts: Effect.Effect<Counts>
   /** All as it was at first. */
   readonly heal: Effect.Effect<void>
   /** The device of the host's own end goes down, and comes back, with the same address or another. */
@@ -133,6 +140,12 @@ ip addr add ${address}/30 dev ${name}
 ip link set ${name} up
 `
 
+interface Said {
+  readonly ready?: true
+  readonly done?: string
+  readonly counts?: Counts
+}
+
 /** Makes the namespaces and the line; all of it is gone with the scope. */
 export const make: Effect.Effect<Lab, never, Scope.Scope> = Effect.gen(function* () {
   const [host, far, middle] = yield* Effect.all([holder, holder, holder], { concurrency: 3 })
@@ -142,18 +155,19 @@ export const make: Effect.Effect<Lab, never, Scope.Scope> = Effect.gen(function*
     within(far),
     end(MAC_FAR, MAC_HOST, "10.200.1.1", "10.200.1.2", [FAR, RESOLVER, FAR6], [HOST, OTHER_HOST, HOST6])
   )
-  const relay = yield* Program.start<{ readonly ready?: true; readonly done?: string }, Order>(
+  const relay = yield* Program.start<Said, Order>(
     "relayProgram.ts",
     ["10.200.0.2", "10.200.0.1", "10.200.1.2", "10.200.1.1"],
     { where: within(middle) }
   )
   yield* relay.until((line) => line.ready)
-  const order = (what: Order) =>
+  const ask = <Found>(what: Order, look: (line: Said) => Found | undefined) =>
     Effect.suspend(() => {
       const after = relay.said.length
       relay.tell(what)
-      return Effect.asVoid(relay.until(({ done }) => done, 5000, after))
+      return relay.until(look, 5000, after)
     })
+  const order = (what: Order) => Effect.asVoid(ask(what, ({ done }) => done))
   return {
     host: within(host),
     far: within(far),
@@ -161,6 +175,7 @@ export const make: Effect.Effect<Lab, never, Scope.Scope> = Effect.gen(function*
     spoil: (conditions) => order({ do: "set", ...conditions }),
     spoilBoth: (conditions) => order({ do: "set", out: conditions, in: conditions }),
     forget: (ways) => order({ do: "forget", ...ways }),
+    counts: ask({ do: "count" }, ({ counts }) => counts),
     heal: order({ do: "heal" }),
     unplug: sh(within(host), "ip link set line down"),
     plug: (address = HOST) =>

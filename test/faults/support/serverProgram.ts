@@ -35,6 +35,7 @@ export interface Report {
   /** Of each path: which numbers came, sorted and each once, and how many texts were handed to sockets. */
   readonly paths: { readonly [path: string]: { readonly got: ReadonlyArray<number>; readonly sent: number } }
   readonly opens: number
+  readonly pongs: number
 }
 
 const [port = "0", ...addresses] = process.argv.slice(2)
@@ -53,6 +54,7 @@ interface Path {
 const paths = new Map<string, Path>()
 const peers = new Map<WebSocket, Path>()
 let opens = 0
+let pongs = 0
 
 const pathOf = (name: string): Path => {
   const path = paths.get(name) ?? { got: new Set(), sent: 0 }
@@ -72,6 +74,7 @@ const listen = (address: string) => {
       peers.set(peer, path)
       say({ opened: name, from: request.socket.remoteAddress ?? "" })
       peer.on("message", (data) => path.got.add(Number.parseInt(String(data), 10)))
+      peer.on("pong", () => pongs++)
       peer.on("error", () => {})
       peer.on("close", (code) => {
         peers.delete(peer)
@@ -118,7 +121,7 @@ const obey = (order: Order): void => {
       return
     case "report": {
       const told = [...paths].map(([name, { got, sent }]) => [name, { got: [...got].toSorted((a, b) => a - b), sent }])
-      say({ report: { paths: Object.fromEntries(told), opens } })
+      say({ report: { paths: Object.fromEntries(told), opens, pongs } })
     }
   }
 }
