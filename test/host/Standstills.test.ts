@@ -183,4 +183,36 @@ describe("a process that stands still", () => {
       assert.deepStrictEqual([lifecycle, diagnosticCounts], ["stopped", { ConnectionClosed: 1, DispatchTimeout: 1 }])
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
+
+  describe("is no flood of control frames", () => {
+    for (const [name, everyMs, limit, standsMs] of [
+      ["80 pings a second, and a standstill of 2.5 s", 12.5, 100, 2500],
+      ["a ping a second, and an outage of 90 s", 1000, 10, 90_000],
+      ["as many pings as the limit, and a standstill of a minute", 100, 10, 60_000]
+    ] as const) {
+      it.effect(name, () => {
+        const pkg = plugin({})
+        const ref = refOf(pkg)
+        return Effect.gen(function* () {
+          const { remote } = yield* opened(GATEWAY)
+          const pings = (ms: number) =>
+            Effect.repeat(
+              Effect.andThen(
+                TestClock.adjust(everyMs),
+                Effect.sync(() => remote.ping())
+              ),
+              { times: Math.floor(ms / everyMs) - 1 }
+            )
+          yield* pings(20_000)
+          yield* Standstill.cause(standsMs)
+          // TCP brings at once what the peer had sent meanwhile.
+          for (let sent = 0; sent < Math.floor(standsMs / everyMs); sent++) remote.ping()
+          yield* pings(20_000)
+          yield* settled
+          const { epoch, state } = yield* connectionOf(ref)
+          assert.deepStrictEqual([state, epoch, (yield* rowOf(ref)).diagnosticCounts], ["open", 1, {}])
+        }).pipe(Effect.provide(onFake({ plugins: [pkg], limits: { controlFramesPerSecond: limit } })))
+      })
+    }
+  })
 })

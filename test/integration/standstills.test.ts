@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { OutputCommand, PluginHost } from "mooring"
 import { FakeWebSocket, Standstill } from "mooring/testing"
 import { spawn } from "node:child_process"
@@ -10,9 +11,27 @@ import { fileURLToPath } from "node:url"
 import { accountingProblem, onFake, rowOf } from "../support/host.ts"
 import { GATEWAY, plugin, refOf } from "../support/plugins.ts"
 import * as Servers from "../support/servers.ts"
-import { eventually } from "./support/host.ts"
+import { eventually, runHost } from "./support/host.ts"
 
 const STOPPED = fileURLToPath(new URL("support/stopped.mjs", import.meta.url))
+const PINGING = fileURLToPath(new URL("support/pinging.mjs", import.meta.url))
+
+/** A script in a process of its own, and the next line that it writes. */
+const running = (script: string, ...args: ReadonlyArray<string>) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.sync(() => spawn(process.execPath, [script, ...args], { stdio: ["ignore", "pipe", "inherit"] })),
+      (child) => Effect.sync(() => child.kill("SIGKILL"))
+    ),
+    (child) => {
+      const lines = Readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+      const next = Effect.promise(() => lines.next())
+      return {
+        kill: (signal: NodeJS.Signals) => child.kill(signal),
+        line: Effect.map(next, ({ value }) => String(value))
+      }
+    }
+  )
 
 describe("a standstill", () => {
   it.live("of 1.3 s crashes none of 50 plugins whose handlers take 20 ms", () => {
@@ -80,26 +99,38 @@ describe("a standstill", () => {
     Effect.gen(function* () {
       const talking = yield* Servers.gateway((peer) => peer.send("x"))
       const mute = yield* Servers.tcp(() => {})
-      const child = yield* Effect.acquireRelease(
-        Effect.sync(() =>
-          spawn(process.execPath, [STOPPED, talking.url, mute.url], { stdio: ["ignore", "pipe", "inherit"] })
-        ),
-        (running) => Effect.sync(() => running.kill("SIGKILL"))
-      )
-      const lines = Readline.createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-      const line = Effect.map(
-        Effect.promise(() => lines.next()),
-        ({ value }) => String(value)
-      )
-      assert.strictEqual(yield* line, "under way")
+      const child = yield* running(STOPPED, talking.url, mute.url)
+      assert.strictEqual(yield* child.line, "under way")
       child.kill("SIGSTOP")
       yield* Effect.sleep("3 seconds")
       child.kill("SIGCONT")
-      assert.deepStrictEqual(JSON.parse(yield* line), [
+      assert.deepStrictEqual(JSON.parse(yield* child.line), [
         { diagnosticCounts: {}, timedOut: 0, restarts: 0, state: "open" },
         { diagnosticCounts: {}, timedOut: 0, restarts: 0 },
         { diagnosticCounts: {}, timedOut: 0, restarts: 0, state: "connecting" }
       ])
     })
   )
+
+  it.live("of 2.5 s makes no flood of 80 pings a second: the socket stays open, and every text arrives", () => {
+    const seen: Array<string> = []
+    return Effect.gen(function* () {
+      const port = yield* (yield* running(PINGING, "12.5")).line
+      const host = yield* runHost({
+        sources: [`ws://127.0.0.1:${port}/`],
+        text: (event) => (seen.push(event.text), Exit.void)
+      })
+      yield* host.untilOpen(1)
+      yield* host.until(() => seen.length > 20)
+      yield* Standstill.cause("2500 millis")
+      const before = seen.length
+      yield* host.until(() => seen.length > before + 200)
+      const { connection, plugin: row } = yield* host.seen
+      assert.deepStrictEqual([connection.state, connection.epoch, row.diagnosticCounts], ["open", 1, {}])
+      assert.deepStrictEqual(
+        seen,
+        seen.map((_, nth) => String(nth))
+      )
+    })
+  })
 })
