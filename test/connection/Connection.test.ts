@@ -5,7 +5,7 @@ import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import { TestClock } from "effect/testing"
 import { ConnectionError, GrantStore, type IngressEvent, OutputCommand, PluginHost, WebSocketClient } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { accountingProblem, onFake, rowOf, settled, type Setup } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 import { unhandled } from "../support/rejections.ts"
@@ -66,7 +66,7 @@ const dialledBy = (connect: unknown) => {
   const client = Layer.succeed(WebSocketClient.WebSocketClient, {
     connect
   } as WebSocketClient.WebSocketClient["Service"])
-  return PluginHost.layer({ plugins: [pkg], enabled }).pipe(
+  return TestHost.failingFast(PluginHost.layer({ plugins: [pkg], enabled })).pipe(
     Layer.provideMerge(GrantStore.layerMutable(enabled)),
     Layer.provide(client),
     Layer.provide(Logger.layer([]))
@@ -548,7 +548,7 @@ describe("Connection", () => {
           throw new Error("broken")
         })
     })
-    const host = PluginHost.layer({ plugins: [pkg], enabled }).pipe(
+    const host = TestHost.failingFast(PluginHost.layer({ plugins: [pkg], enabled })).pipe(
       Layer.provide(GrantStore.layer(enabled)),
       Layer.provide(broken)
     )

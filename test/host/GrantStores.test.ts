@@ -7,7 +7,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { GrantStore, PluginHost } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
@@ -66,7 +66,7 @@ describe("a grant store of the application's own", () => {
         assert.strictEqual((yield* rowOf(refOf(pkg))).lifecycle, "running")
       }).pipe(
         Effect.provide(
-          PluginHost.layer({ plugins: [pkg, neighbour], enabled }).pipe(
+          TestHost.failingFast(PluginHost.layer({ plugins: [pkg, neighbour], enabled })).pipe(
             Layer.provide(Layer.succeed(GrantStore.GrantStore, store)),
             Layer.provideMerge(FakeWebSocket.layer),
             Layer.provideMerge(Logger.layer([logger]))

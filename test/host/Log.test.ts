@@ -8,7 +8,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { ConnectionError, GrantStore, OutputCommand, PluginHost, SourceUrl } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { type Setup, onFake, opened, rowOf } from "../support/host.ts"
 import { capture, type Line } from "../support/log.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
@@ -140,7 +140,7 @@ describe("the log of a host", () => {
         changes: Stream.suspend(() => (++followed === 1 ? Stream.empty : inner.changes))
       }))
     )
-    const layer = PluginHost.layer({ plugins: [echo], enabled }).pipe(
+    const layer = TestHost.failingFast(PluginHost.layer({ plugins: [echo], enabled })).pipe(
       Layer.provide(store),
       Layer.provideMerge(GrantStore.layerMutable(enabled)),
       Layer.provideMerge(FakeWebSocket.layer)

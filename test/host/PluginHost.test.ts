@@ -8,7 +8,7 @@ import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { GrantStore, HostStatus, OutputCommand, PluginHost } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { onFake, rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
@@ -172,7 +172,7 @@ describe("PluginHost", () => {
     return Effect.gen(function* () {
       const scope = yield* Scope.make()
       const fake = yield* FakeWebSocket.FakeWebSocket
-      const layer = PluginHost.layer({ plugins: [echo, stubborn], enabled }).pipe(
+      const layer = TestHost.failingFast(PluginHost.layer({ plugins: [echo, stubborn], enabled })).pipe(
         Layer.provide(GrantStore.layer(enabled))
       )
       yield* Layer.buildWithScope(layer, scope)

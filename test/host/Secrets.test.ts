@@ -18,7 +18,7 @@ import {
   SourceUrl,
   WebSocketClient
 } from "mooring"
-import { FakeWebSocket, StaticSecrets } from "mooring/testing"
+import { FakeWebSocket, StaticSecrets, TestHost } from "mooring/testing"
 import { onFake, rowOf, type Setup } from "../support/host.ts"
 import { capture } from "../support/log.ts"
 import { enable, GATEWAY, plugin } from "../support/plugins.ts"
@@ -585,7 +585,7 @@ describe("an enablement made in code", () => {
       assert.strictEqual(options?.compression, true)
     }).pipe(
       Effect.provide(
-        PluginHost.layer({ plugins: [pkg], enabled: [enabled] }).pipe(
+        TestHost.failingFast(PluginHost.layer({ plugins: [pkg], enabled: [enabled] })).pipe(
           Layer.provide([GrantStore.layer([enabled]), client, secrets])
         )
       )

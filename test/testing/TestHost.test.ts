@@ -8,6 +8,9 @@ import * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import { Enablement, GrantStore, OutputCommand, PluginHost } from "mooring"
 import { Arbitraries, FakeWebSocket, TestHost } from "mooring/testing"
+import * as Fs from "node:fs"
+import * as Path from "node:path"
+import { fileURLToPath } from "node:url"
 import { accountingProblem, opened, rowOf } from "../support/host.ts"
 import { GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
@@ -17,6 +20,10 @@ const echo = plugin({
   }
 })
 const REF = refOf(echo)
+
+const TESTS = fileURLToPath(new URL("..", import.meta.url))
+// Hosts whose time passes by itself, and some that are never built.
+const REAL_TIME = ["bench", "docs", "examples", "faults", "integration", "limits"]
 
 const addressesOf = (entry: Enablement.Enablement) =>
   entry.grants.websocket.map(({ privateAddresses }) => privateAddresses)
@@ -140,4 +147,15 @@ describe("a host on the fake network", () => {
       yield* Fiber.join(closing)
     })
   )
+
+  it("is what every host is that a test puts together on a virtual clock", () => {
+    const files = Fs.readdirSync(TESTS, { recursive: true, encoding: "utf8" }).filter(
+      (file) => file.endsWith(".ts") && !REAL_TIME.includes(file.split(Path.sep)[0] ?? "")
+    )
+    assert.isAbove(files.length, 50)
+    const slow = files.filter((file) =>
+      /(?<!failingFast\()PluginHost\.layer\(/.test(Fs.readFileSync(Path.join(TESTS, file), "utf8"))
+    )
+    assert.deepStrictEqual(slow, [])
+  })
 })
