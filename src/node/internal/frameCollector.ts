@@ -8,6 +8,10 @@
  * cut, and memory is bounded by the largest message and its frames' headers.
  * Control frames pass between the fragments of a message.
  *
+ * Where compression was offered, fragments are made one frame, for the receiver
+ * inflates each by itself, and each is a job for a thread. A compressed message
+ * is handed on by itself, so that the receiver can be stopped behind it.
+ *
  * It is no parser: what it finds odd in a header, or over a limit, it passes on
  * with all that it holds, at once, for the receiver to judge. Of a text that
  * can't become UTF-8 any more it passes on the shortest one that isn't.
@@ -20,12 +24,16 @@ export interface MessageLimits {
   readonly fragments: number
 }
 
+/** Whether messages may be compressed (RFC 7692): not offered, not agreed upon, or agreed upon. */
+export type Compression = "off" | "declined" | "agreed"
+
 /** Where whole messages go; false asks for a pause, as a stream's `write` does. */
 export type Receive = (bytes: Buffer) => boolean
 
 // The first two bytes of a frame (RFC 6455, section 5.2)
 const FIN = 0x80
 const RESERVED = 0x70
+const COMPRESSED = 0x40
 const OPCODE = 0x0f
 const MASKED = 0x80
 const LENGTH = 0x7f
@@ -36,6 +44,8 @@ const CLOSE = 8
 const PONG = 10
 const MOST_CONTROL_BYTES = 125
 const LENGTH_OF_16_BITS = 126
+const LENGTH_OF_64_BITS = 127
+const BEYOND_16_BITS = 0x1_0000
 const HIGH_WORD = 0x1_0000_0000
 
 const INCOMPLETE = 0
@@ -44,6 +54,8 @@ const ODD = -1
 // The most that one read of a socket brings.
 const ONE_READ = 65_536
 const NOTHING = Buffer.alloc(0)
+/** A fragment that isn't the last. */
+const FURTHER = Buffer.from([CONTINUATION, 0])
 const INVALID_TEXT = Buffer.from([FIN | TEXT, 1, 0xff])
 
 /** How many bytes the header takes whose second byte this is. */
@@ -52,9 +64,22 @@ const headerBytes = (second: number): number => {
   return length < LENGTH_OF_16_BITS ? 2 : length === LENGTH_OF_16_BITS ? 4 : 10
 }
 
+/** The header of a frame of so many bytes. */
+const headerOf = (first: number, length: number): Buffer => {
+  if (length < LENGTH_OF_16_BITS) return Buffer.from([first, length])
+  const header = Buffer.alloc(length < BEYOND_16_BITS ? 4 : 10)
+  header[0] = first
+  header[1] = length < BEYOND_16_BITS ? LENGTH_OF_16_BITS : LENGTH_OF_64_BITS
+  // No message has more bytes than 32 bits can say.
+  if (length < BEYOND_16_BITS) header.writeUInt16BE(length, 2)
+  else header.writeUInt32BE(length, 6)
+  return header
+}
+
 export class FrameCollector {
   readonly #limits: MessageLimits
   readonly #receive: Receive
+  readonly #compression: Compression
   /** `passing`: all bytes go on as they come; `over`: none do, after a close frame. */
   #mode: "collecting" | "passing" | "over" = "collecting"
   /** Fragments of a message that isn't whole, then the beginning of a frame. */
@@ -71,9 +96,10 @@ export class FrameCollector {
   readonly #text = new Utf8Prefix()
   #lookedAt = 0
 
-  constructor(limits: MessageLimits, receive: Receive) {
+  constructor(limits: MessageLimits, receive: Receive, compression: Compression = "off") {
     this.#limits = limits
     this.#receive = receive
+    this.#compression = compression
   }
 
   /** Takes what one read of the socket brought; false where the receiver wants a pause. */
@@ -85,9 +111,12 @@ export class FrameCollector {
       if (this.#mode === "passing") return this.#receive(at === 0 ? chunk : chunk.subarray(at))
       if (this.#length === 0) {
         const end = this.#wholeUntil(chunk, at)
-        if (end > at) goesOn = this.#receive(end - at === chunk.length ? chunk : chunk.subarray(at, end)) && goesOn
-        at = end
-        if (at === chunk.length || this.#mode !== "collecting") continue
+        if (end > at) {
+          goesOn = this.#receive(end - at === chunk.length ? chunk : chunk.subarray(at, end)) && goesOn
+          at = end
+          continue
+        }
+        if (this.#mode !== "collecting") continue
         this.#needed = this.#needs(chunk, at, chunk.length)
       }
       const until = Math.min(chunk.length, at + this.#needed - this.#length)
@@ -98,7 +127,7 @@ export class FrameCollector {
     return goesOn
   }
 
-  /** The end of the last whole message, where none is begun, in the chunk from `at` on. */
+  /** The end of the last whole message, where none is begun, in the chunk from `at` on; of the first compressed one. */
   #wholeUntil(chunk: Buffer, from: number): number {
     let at = from
     while (at < chunk.length) {
@@ -110,10 +139,8 @@ export class FrameCollector {
       }
       if (size === INCOMPLETE || (first & FIN) === 0 || at + size > chunk.length) return at
       at += size
-      if ((first & OPCODE) === CLOSE) {
-        this.#mode = "over"
-        return at
-      }
+      if ((first & OPCODE) === CLOSE) this.#mode = "over"
+      if ((first & OPCODE) === CLOSE || (first & COMPRESSED) !== 0) return at
     }
     return at
   }
@@ -139,8 +166,10 @@ export class FrameCollector {
 
   /** Whether no frame may begin with this byte now: reserved bits and opcodes, a cut control frame, a wrong turn. */
   #isOdd(first: number): boolean {
-    if ((first & RESERVED) !== 0) return true
     const opcode = first & OPCODE
+    // The first frame of a message says whether it is compressed (RFC 7692, section 6).
+    const allowed = this.#compression === "agreed" && opcode !== CONTINUATION && opcode <= BINARY ? COMPRESSED : 0
+    if ((first & RESERVED & ~allowed) !== 0) return true
     if (opcode > BINARY) return opcode < CLOSE || opcode > PONG || (first & FIN) === 0
     return (opcode === CONTINUATION) !== this.#fragments > 0
   }
@@ -189,18 +218,50 @@ export class FrameCollector {
       this.#needed = this.#frameAt + 2
       return this.#receive(frame)
     }
-    if ((first & FIN) !== 0) return this.#release()
-    if (++this.#fragments > this.#limits.fragments) return this.#pass()
-    this.#messageBytes += this.#length - this.#frameAt - headerBytes(this.#held[this.#frameAt + 1] ?? 0)
+    const isLast = (first & FIN) !== 0
+    if (isLast && (this.#fragments === 0 || !this.#merges)) return this.#release()
+    if (++this.#fragments > this.#limits.fragments) return this.#merges ? this.#tooMany() : this.#pass()
+    const header = headerBytes(this.#held[this.#frameAt + 1] ?? 0)
+    this.#messageBytes += this.#length - this.#frameAt - header
+    if (this.#merges && this.#frameAt > 0) {
+      this.#held.copyWithin(this.#frameAt, this.#frameAt + header, this.#length)
+      this.#length -= header
+      this.#lookedAt -= header
+    }
     this.#frameAt = this.#length
     this.#needed = this.#length + 2
-    return true
+    if (!isLast) return true
+    const goesOn = this.#handMerged(FIN)
+    return this.#release() && goesOn
+  }
+
+  get #merges(): boolean {
+    return this.#compression !== "off"
   }
 
   /** Leaves all that is held and all that comes to the receiver. */
   #pass(): boolean {
     this.#mode = "passing"
+    if (this.#merges && this.#fragments > 0) this.#handMerged(0)
     return this.#release()
+  }
+
+  /** Of merged fragments the receiver counts one, and is told not to take two. */
+  #tooMany(): boolean {
+    this.#length = this.#frameAt
+    this.#pass()
+    return this.#receive(FURTHER)
+  }
+
+  /** Hands on the fragments so far as one frame, and holds what comes after them. */
+  #handMerged(fin: number): boolean {
+    const header = headerBytes(this.#held[1] ?? 0)
+    const goesOn = this.#receive(headerOf(fin | ((this.#held[0] ?? 0) & ~FIN), this.#messageBytes))
+    const payload = this.#held.subarray(header, header + this.#messageBytes)
+    this.#held = this.#held.subarray(header + this.#messageBytes)
+    this.#length -= header + this.#messageBytes
+    this.#frameAt = 0
+    return (payload.length === 0 || this.#receive(payload)) && goesOn
   }
 
   /** Passes on what is held. The buffer is the receiver's from here on. */
@@ -213,7 +274,7 @@ export class FrameCollector {
     this.#messageBytes = 0
     this.#lookedAt = 0
     this.#text.reset()
-    return this.#receive(bytes)
+    return bytes.length === 0 || this.#receive(bytes)
   }
 
   #hold(chunk: Buffer, from: number, until: number): void {

@@ -1,6 +1,6 @@
 /**
  * The upgrade, by `ws`, over a socket that is connected: it dials nothing,
- * follows no redirect, and offers no compression.
+ * follows no redirect, and offers compression where it is told to.
  */
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
@@ -15,6 +15,9 @@ import { type Turn, WsSocket } from "./wsSocket.ts"
 
 // RFC 6455, section 7.1.5
 const NO_CLOSE_FRAME = 1006
+// A window of 4 KiB takes half the memory of the largest and compresses texts of a few kilobytes no worse. What the server
+// uses is its own choice, for there are servers that don't understand to be asked (RFC 7692, section 7.1.2).
+const COMPRESSION = { clientMaxWindowBits: 12, zlibDeflateOptions: { memLevel: 6 } }
 const SUBPROTOCOL = "sec-websocket-protocol"
 // The longest that a timer of Node can be: it never fires.
 const LONGEST_TIMER_MS = 2 ** 31 - 1
@@ -46,15 +49,17 @@ export const upgrade = (
       return
     }
     const limits = { bytes: options.maxMessageBytes, fragments: options.maxMessageFragments }
+    // Where compression is offered they come merged.
+    const fragments = options.compression ? 1 : limits.fragments
     // Options of ws that its types don't have. How many reads a frame takes is nobody's fault, and how long a close may
     // take the connection judges, by time that was had.
-    const untyped = { closeTimeout: LONGEST_TIMER_MS, maxFragments: limits.fragments, maxBufferedChunks: 0 }
+    const untyped = { closeTimeout: LONGEST_TIMER_MS, maxFragments: fragments, maxBufferedChunks: 0 }
     const ws = new WebSocket(target.url.canonical, [...subprotocols], {
       headers: options.headers,
       maxPayload: limits.bytes,
       ...untyped,
       followRedirects: false,
-      perMessageDeflate: false,
+      perMessageDeflate: options.compression && COMPRESSION,
       autoPong: false,
       createConnection: () => connected
     })
@@ -82,7 +87,7 @@ export const upgrade = (
     ws.on("open", () => {
       const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(connected) }
       socket = new WsSocket(ws, connected, agreed, turn)
-      collectFrames(ws, limits, socket.received)
+      collectFrames(ws, limits, socket.received, options.compression ? connected : undefined)
       opened()
       events.open(socket)
       resume(Effect.succeed(ws))

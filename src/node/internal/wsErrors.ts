@@ -61,6 +61,7 @@ export const connectionError = (url: string, error: Error, limits: MessageLimits
     case "WS_ERR_TOO_MANY_BUFFERED_PARTS":
       return new MessageTooLarge({ url, what: "fragments", limit: limits.fragments })
   }
-  if (code.startsWith("WS_ERR_")) return new ProtocolViolation({ url, problem: code })
+  // What inflating found, by zlib's own names.
+  if (code.startsWith("WS_ERR_") || code.startsWith("Z_")) return new ProtocolViolation({ url, problem: code })
   return undefined
 }

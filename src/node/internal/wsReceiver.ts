@@ -2,22 +2,63 @@
  * Where the bytes of an open `ws` socket are caught before they are parsed, and
  * counted. It is inside of `ws`, so another runtime's version of it may not
  * have it: there the library reads by itself, and its frames are counted.
+ *
+ * With compression 64 KiB that were read may be 64 MiB of texts, and `ws`
+ * inflates one after the other whatever its socket does. So the receiver is
+ * stopped with the socket, behind the message that it is busy with.
  */
+import type { Socket } from "node:net"
 import { Writable } from "node:stream"
 import type { WebSocket } from "ws"
 import { FrameCollector, type MessageLimits } from "./frameCollector.ts"
 
-/** Lets the receiver of an open socket see whole messages only, and tells how many bytes each read brings. */
-export const collectFrames = (ws: WebSocket, limits: MessageLimits, received: (bytes: number) => void): void => {
+/**
+ * Lets the receiver of an open socket see whole messages only, and tells how many bytes each read brings. `offering` is
+ * the socket under it, where compression was offered.
+ */
+export const collectFrames = (
+  ws: WebSocket,
+  limits: MessageLimits,
+  received: (bytes: number) => void,
+  offering?: Socket
+): void => {
   const receiver: unknown = Reflect.get(ws, "_receiver")
   if (!(receiver instanceof Writable)) {
     for (const kind of ["message", "ping", "pong"]) ws.on(kind, (data: Buffer) => received(data.length))
     return
   }
+  const isAgreed = offering !== undefined && ws.extensions !== ""
+  if (isAgreed) stopWithSocket(ws, offering, receiver)
+  const compression = offering === undefined ? "off" : isAgreed ? "agreed" : "declined"
   const write = receiver.write.bind(receiver)
-  const collector = new FrameCollector(limits, (bytes) => write(bytes))
+  const collector = new FrameCollector(limits, (bytes) => write(bytes), compression)
   Reflect.set(receiver, "write", (read: Buffer) => {
     received(read.length)
     return collector.take(read)
+  })
+}
+
+const stopWithSocket = (ws: WebSocket, socket: Socket, receiver: Writable): void => {
+  const write = receiver._write.bind(receiver)
+  let isOver = false
+  let waiting: (() => void) | undefined = undefined
+  const goOn = () => {
+    const next = waiting
+    waiting = undefined
+    next?.()
+  }
+  receiver._write = (bytes, encoding, done) => {
+    if (!ws.isPaused || isOver) write(bytes, encoding, done)
+    else waiting = () => write(bytes, encoding, done)
+  }
+  const resume = ws.resume.bind(ws)
+  ws.resume = () => {
+    resume()
+    goOn()
+  }
+  // What was read is told before the end is, and nobody has to go on for that.
+  socket.once("close", () => {
+    isOver = true
+    goOn()
   })
 }

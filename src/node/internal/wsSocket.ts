@@ -33,6 +33,9 @@ type Agreed = Pick<Socket, "subprotocol" | "remoteAddress" | "peerCertificateExp
 type Written = (error?: Error | null) => void
 
 const TEXT = { binary: false }
+// Where compression was agreed upon, it takes more than it gives for a short text.
+const SHORT_TEXT = { binary: false, compress: false }
+const COMPRESSED_FROM = 1024
 // What a client sends is masked (RFC 6455, section 5.3), which is the default.
 const MASKED = undefined
 
@@ -72,7 +75,7 @@ export class WsSocket implements Socket {
       this.#told = written
       this.#written = (error) => written(isFailure(error))
     }
-    this.#ws.send(text, TEXT, this.#written)
+    this.#ws.send(text, text.length < COMPRESSED_FROM ? SHORT_TEXT : TEXT, this.#written)
   }
 
   readonly ping = (payload: Uint8Array, written: () => void): void =>

@@ -23,7 +23,10 @@ export interface Direct {
   readonly ended: Effect.Effect<void>
 }
 
-type Options = Partial<WebSocketClient.ConnectOptions>
+interface Options extends Partial<WebSocketClient.ConnectOptions> {
+  /** Called when a text was told. */
+  readonly onText?: () => void
+}
 
 const short = (text: string) => (text.length > 40 ? `${text.slice(0, 40)}… of ${text.length}` : text)
 
@@ -56,7 +59,10 @@ const dialBy = (service: WebSocketClient.WebSocketClient["Service"], url: string
     const ended = yield* Deferred.make<void>()
     const events: WebSocketClient.SocketEvents = {
       open: (socket) => void sockets.push(socket),
-      text: (text) => void told.push(`text ${short(text)}`),
+      text: (text) => {
+        told.push(`text ${short(text)}`)
+        settings.onText?.()
+      },
       binary: (bytes) => void told.push(`binary of ${bytes}`),
       ping: (data) => {
         told.push(`ping ${Buffer.from(data).toString()}`)

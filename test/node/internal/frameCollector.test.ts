@@ -28,6 +28,13 @@ const message = (opcode: number, payload: Buffer, fragments: number, ping: boole
 const whole = (bytes: number) => Servers.frame(TEXT, Buffer.alloc(bytes, "x"))
 const fragmented = (bytes: number) => message(TEXT, Buffer.alloc(bytes, "x"), bytes, false)
 
+/** A message that says it is compressed, in frames of so many bytes. */
+const compressedIn = (bytes: number, size: number): Buffer => {
+  const all = message(TEXT, Buffer.alloc(bytes, "x"), bytes / size, false)
+  all[0] = (all[0] ?? 0) | 0x40
+  return all
+}
+
 const wellFormed = either(
   Arbitrary.map(
     Arbitrary.all({
@@ -85,6 +92,25 @@ describe("a frame collector", () => {
         const stream = Buffer.concat([...before, end, ...after])
         const { events } = await collected(cut(stream, sizes))
         assert.deepStrictEqual(events, await bare(stream))
+      }),
+    { arbitrary: { runs: 150 } }
+  )
+
+  it.effect.prop(
+    "makes the same of it where fragments are merged, for compression was offered",
+    {
+      before: list(wellFormed, 0, 4),
+      end: either(Arbitrary.Constant(Buffer.alloc(0)), odd),
+      after: list(wellFormed, 0, 2),
+      sizes: cuts,
+      fragments: oneOf(4, 65_536)
+    },
+    ({ after, before, end, fragments, sizes }) =>
+      Effect.promise(async () => {
+        const stream = Buffer.concat([...before, end, ...after])
+        const limits = { ...LIMITS, fragments }
+        const { events } = await collected(cut(stream, sizes), limits, "declined")
+        assert.deepStrictEqual(events, await bare(stream, limits))
       }),
     { arbitrary: { runs: 150 } }
   )
@@ -154,6 +180,38 @@ describe("a frame collector", () => {
     })
   }
 
+  for (const [name, bytes, each, size, pieces] of [
+    ["one frame in reads of a byte", 100_000, 100_000, 1, 1],
+    ["one frame in reads of 4 bytes", 300_000, 300_000, 4, 1],
+    ["one frame in whole reads", 1_000_000, 1_000_000, 65_536, 1],
+    ["20,000 fragments of a byte, each a read", 20_000, 1, 3, 2],
+    ["20,000 fragments of a byte in reads of a byte", 20_000, 1, 1, 2],
+    ["65,536 fragments of a byte in one read", 65_536, 1, 1_000_000, 2]
+  ] as const) {
+    it(`copies a bounded number of times what it is given, of a compressed message of ${name}, as one frame`, () => {
+      let copied = 0
+      const { copy, copyWithin } = Buffer.prototype
+      vi.spyOn(Buffer.prototype, "copy").mockImplementation(function (this: Buffer, ...args) {
+        const count = copy.apply(this, args)
+        copied += count
+        return count
+      })
+      vi.spyOn(Buffer.prototype, "copyWithin").mockImplementation(function (this: Buffer, ...args) {
+        const [to, from, until] = args.map(Number)
+        copied += (until ?? this.length) - (from ?? 0)
+        return copyWithin.call(this, to ?? 0, from ?? 0, until)
+      })
+      const stream = compressedIn(bytes, each)
+      const handed: Array<Buffer> = []
+      const collector = new FrameCollector(LIMITS, (part) => handed.push(part) > 0, "agreed")
+      for (const read of cut(stream, [size])) collector.take(read)
+      vi.restoreAllMocks()
+      assert.strictEqual(handed.length, pieces)
+      assert.deepStrictEqual(Buffer.concat(handed), Servers.frame(TEXT, Buffer.alloc(bytes, "x"), 0xc0))
+      assert.isAtMost(copied, 4 * stream.length)
+    })
+  }
+
   for (const [name, stream, read, most] of [
     ["a frame's own bytes, however often it grows", whole(1_000_000), 4096, 1_000_010],
     ["one read for a frame that only says it is long", whole(1_000_000).subarray(0, 100), 100, 65_536],
@@ -196,6 +254,21 @@ describe("a frame collector", () => {
     assert.deepStrictEqual({ events, handed }, { events: [], handed: [] })
     const all = await collected(cut(stream, [4000]), limits)
     assert.deepStrictEqual(all.events, ["error WS_ERR_TOO_MANY_BUFFERED_PARTS"])
+  })
+
+  it("merges fragments of a text without losing its place in it", async () => {
+    const stream = Buffer.concat([
+      Servers.frame(TEXT, "a", NOT_LAST),
+      // Its header is longer than those of the others.
+      Servers.frame(CONTINUATION, "b".repeat(200), NOT_LAST),
+      Servers.frame(CONTINUATION, "c\u00e9", NOT_LAST),
+      Servers.frame(CONTINUATION, Buffer.from([0xc3]), NOT_LAST),
+      Servers.frame(CONTINUATION, Buffer.from([0xa9]))
+    ])
+    for (const size of [1, 3, stream.length]) {
+      const { events } = await collected(cut(stream, [size]), LIMITS, "declined")
+      assert.match(events.join(), /^text a.* of 206$/u)
+    }
   })
 
   it("asks for no pause while it holds what came", () => {

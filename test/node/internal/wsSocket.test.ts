@@ -58,6 +58,15 @@ describe("an open socket", () => {
     assert.strictEqual(socket.bytesRead(), 123)
   })
 
+  it("lets texts from 1 KiB on be compressed", () => {
+    const { calls, socket } = play()
+    for (const bytes of [0, 1023, 1024]) socket.send(new Uint8Array(bytes), () => {})
+    assert.deepStrictEqual(
+      calls().map((call) => call.replace(/ [\d,]* \{/u, " {")),
+      [`send {"binary":false,"compress":false}`, `send {"binary":false,"compress":false}`, `send {"binary":false}`]
+    )
+  })
+
   it("tells whoever sent a text what became of it", () => {
     const { calls, socket, written } = play()
     const told: Array<string> = []
@@ -72,7 +81,7 @@ describe("an open socket", () => {
     written(new Error("EPIPE"))
     assert.deepStrictEqual(
       calls(),
-      [1, 2, 3, 4].map((text) => `send ${text} {"binary":false}`)
+      [1, 2, 3, 4].map((text) => `send ${text} {"binary":false,"compress":false}`)
     )
     assert.deepStrictEqual(told, ["one false", "one false", "other true", "one true"])
   })

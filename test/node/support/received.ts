@@ -2,7 +2,7 @@
 import { vi } from "@effect/vitest"
 import * as Ws from "ws"
 import type { Writable } from "node:stream"
-import { FrameCollector, type MessageLimits } from "../../../src/node/internal/frameCollector.ts"
+import { type Compression, FrameCollector, type MessageLimits } from "../../../src/node/internal/frameCollector.ts"
 
 export const LIMITS: MessageLimits = { bytes: 1 << 20, fragments: 65_536 }
 
@@ -49,14 +49,22 @@ export const bare = async (bytes: Buffer, limits = LIMITS): Promise<ReadonlyArra
 }
 
 /** As these reads. */
-export const collected = async (reads: ReadonlyArray<Buffer>, limits = LIMITS): Promise<Received> => {
-  const receiver = receiverOf(limits)
+export const collected = async (
+  reads: ReadonlyArray<Buffer>,
+  limits = LIMITS,
+  compression: Compression = "off"
+): Promise<Received> => {
+  const receiver = receiverOf(compression === "off" ? limits : { ...limits, fragments: 1 })
   const events = listen(receiver)
   const handed: Array<Buffer> = []
-  const collector = new FrameCollector(limits, (bytes) => {
-    handed.push(Buffer.from(bytes))
-    return receiver.write(bytes)
-  })
+  const collector = new FrameCollector(
+    limits,
+    (bytes) => {
+      handed.push(Buffer.from(bytes))
+      return receiver.write(bytes)
+    },
+    compression
+  )
   // What a buffer held before shows where it is taken for what came.
   const unsafe = vi.spyOn(Buffer, "allocUnsafe").mockImplementation((size) => Buffer.alloc(size, 0xff))
   for (const read of reads) collector.take(Buffer.from(read))
