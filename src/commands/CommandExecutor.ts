@@ -91,6 +91,9 @@ interface Refused {
   readonly sourceId: string | null
 }
 
+/** What a command means, or why it means nothing. */
+type Found<D extends Destination> = ReturnType<Destinations<D>["find"]>
+
 const refused = (error: CommandError, sourceId: string | null = null): Refused => ({ error, sourceId })
 
 const NORMAL_CLOSURE = 1000
@@ -163,11 +166,14 @@ export class CommandExecutor<D extends Destination> {
       const message = "Expected the correlation_id of the event that is answered"
       return refused(new CommandMalformed({ problems: [{ path: "source_event_id", message }] }))
     }
+    if (content.kind === "websocket_send") {
+      const found = this.#destinations.find(event.origin, content.payload)
+      const tooLarge = this.#textTooLarge(content.payload, found) ?? this.#tooLarge(command)
+      return tooLarge === undefined ? this.#send(event, dispatch, content.payload, found) : refused(tooLarge)
+    }
     const tooLarge = this.#tooLarge(command)
     if (tooLarge !== undefined) return refused(tooLarge)
     switch (content.kind) {
-      case "websocket_send":
-        return this.#send(event, dispatch, content.payload)
       case "websocket_close":
         return this.#close(event, dispatch, content.payload)
       case "websocket_reconnect":
@@ -185,19 +191,21 @@ export class CommandExecutor<D extends Destination> {
   }
 
   #tooLarge(command: OutputCommand.OutputCommand): CommandTooLarge | undefined {
-    const { commandPayloadBytes, sendTextBytes } = this.#options.limits
-    const content = OutputCommand.content(command)
-    if (content.kind === "websocket_send") {
-      const bytes = bytesOver(content.payload.text, sendTextBytes)
-      if (bytes > sendTextBytes) return new CommandTooLarge({ what: "text", bytes, limit: sendTextBytes })
-    }
+    const { commandPayloadBytes } = this.#options.limits
     const bytes = payloadBytes(command, commandPayloadBytes)
     if (bytes <= commandPayloadBytes) return undefined
     return new CommandTooLarge({ what: "payload", bytes, limit: commandPayloadBytes })
   }
 
-  #send(event: Answered, dispatch: number, payload: Payloads["websocket_send"]): Done | Refused {
-    const destination = this.#destination(event, dispatch, payload)
+  /** A text is bounded by its source's limit, where the source is known. */
+  #textTooLarge({ text }: Payloads["websocket_send"], found: Found<D>): CommandTooLarge | undefined {
+    const { sendTextBytes: limit } = "_tag" in found ? this.#options.limits : found.connection.limits
+    const bytes = bytesOver(text, limit)
+    return bytes > limit ? new CommandTooLarge({ what: "text", bytes, limit }) : undefined
+  }
+
+  #send(event: Answered, dispatch: number, payload: Payloads["websocket_send"], found: Found<D>): Done | Refused {
+    const destination = this.#reached(event, dispatch, payload, found)
     if ("error" in destination) return destination
     const { connection } = destination
     const { display: url, id } = connection.source
@@ -223,7 +231,7 @@ export class CommandExecutor<D extends Destination> {
   }
 
   #overBuffer(connection: Addressee, text: string): SendBufferFull | undefined {
-    const { sendBufferBytes } = this.#options.limits
+    const { sendBufferBytes } = connection.limits
     const bufferedBytes = connection.bufferedBytes
     // An empty text counts as well, or as many as one likes could wait.
     const bytes = Math.max(1, bytesOver(text, sendBufferBytes - bufferedBytes))
@@ -292,7 +300,10 @@ export class CommandExecutor<D extends Destination> {
 
   /** The connection that a command means, if it may have it and it is at the right epoch. */
   #destination(event: Answered, dispatch: number, to: Addressed): D | Refused {
-    const found = this.#destinations.find(event.origin, to)
+    return this.#reached(event, dispatch, to, this.#destinations.find(event.origin, to))
+  }
+
+  #reached(event: Answered, dispatch: number, to: Addressed, found: Found<D>): D | Refused {
     if ("_tag" in found) return refused(found)
     const { connection } = found
     const { display: url, id } = connection.source

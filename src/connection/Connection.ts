@@ -114,6 +114,10 @@ export class Connection {
     return this.#driver.state.attempts
   }
 
+  get limits(): Driver.Options["limits"] {
+    return this.#driver.options.limits
+  }
+
   /** What was last dialled. */
   get target(): AuthorizedTarget | null {
     return this.#driver.route.target

@@ -42,6 +42,8 @@ export interface DialSlots {
  */
 export interface PluginSlots extends DialSlots {
   readonly lookups: LookupSlots
+  /** From now on the plugin has at most so many. */
+  readonly bound: (limits: Pick<Values, "dialsAtOncePerPlugin" | "lookupsAtOncePerPlugin">) => void
   /** The whole host's. */
   readonly reachability: Reachability
 }
@@ -144,6 +146,7 @@ export const make = (
       waiting: () => waiting,
       plugin: () => {
         const member = dials.join(limits.dialsAtOncePerPlugin)
+        const looker = lookups.join(limits.lookupsAtOncePerPlugin)
         const taken = (restore: Restore) =>
           Effect.suspend(() => {
             waiting++
@@ -154,7 +157,13 @@ export const make = (
           })
         return {
           reachability,
-          lookups: lookupSlots(lookups, lookups.join(limits.lookupsAtOncePerPlugin)),
+          bound: ({ dialsAtOncePerPlugin, lookupsAtOncePerPlugin }) => {
+            member.most = dialsAtOncePerPlugin
+            looker.most = lookupsAtOncePerPlugin
+            dials.serve()
+            lookups.serve()
+          },
+          lookups: lookupSlots(lookups, looker),
           withSlot: (dial) =>
             Effect.uninterruptibleMask((restore) =>
               Effect.flatMap(taken(restore), (turn) =>

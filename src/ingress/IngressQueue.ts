@@ -19,7 +19,6 @@
 import * as Effect from "effect/Effect"
 import type { ConnectionSink, EpochEnd, ReportedError } from "../connection/ConnectionSink.ts"
 import type { ReadMode } from "../connection/WebSocketClient.ts"
-import type { Values } from "../limits/Limits.ts"
 import { memoryOf, type Accounting, type HostBytes } from "./Accounting.ts"
 import { QueueOverflow } from "./IngressError.ts"
 import {
@@ -31,7 +30,7 @@ import {
   type IngressEvent,
   type SourceOrigin
 } from "./IngressEvent.ts"
-import { Backpressure, READ_TEXTS } from "./internal/backpressure.ts"
+import { Backpressure, READ_TEXTS, type Limits } from "./internal/backpressure.ts"
 import { Losses } from "./internal/losses.ts"
 import * as Texts from "./internal/texts.ts"
 import * as TextRules from "./TextRules.ts"
@@ -53,7 +52,7 @@ export interface Options {
   readonly rules: () => TextRules.TextRules | null
   /** Sends an answer of the host's own; false where there is no room for it, or nobody who may send. */
   readonly reply: (text: string) => boolean
-  readonly limits: Pick<Values, "ingressQueueCapacity" | "ingressQueueBytes" | "burstPatienceMs">
+  readonly limits: Limits
   readonly accounting: Accounting
   readonly hostBytes: HostBytes
   readonly turns: Turns<EventQueue>
@@ -92,6 +91,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   readonly #texts: Texts.Texts
   readonly #states: Array<IngressEvent> = []
   readonly #losses = new Losses()
+  #limits: Limits
   #takesText: boolean
   #rules: TextRules.TextRules | null
   #dialError: WebSocketError | undefined = undefined
@@ -102,21 +102,24 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   constructor(options: Options, texts: Texts.Texts) {
     const { limits, monotonic, paused } = options
     this.#options = options
+    this.#limits = limits
     this.#texts = texts
     this.#takesText = options.takes("websocket_text")
     this.#rules = options.rules()
     this.backpressure = new Backpressure({ limits, held: texts, monotonic, paused })
   }
 
-  /** The ingress may take other kinds, and say otherwise of its texts, from now on. */
-  reconfigure(): void {
+  /** From now on there are other limits, and the ingress may take other kinds and say otherwise of its texts. */
+  reconfigure(limits: Limits): void {
+    this.#limits = limits
+    this.backpressure.reconfigure(limits)
     this.#takesText = this.#options.takes("websocket_text")
     this.#rules = this.#options.rules()
   }
 
   /** How many texts it holds. */
   get capacity(): number {
-    return this.#options.limits.ingressQueueCapacity
+    return this.#limits.ingressQueueCapacity
   }
 
   /** Text events that wait. */
@@ -277,7 +280,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   }
 
   #isTooFullFor(bytes: number): boolean {
-    const { hostBytes, limits } = this.#options
+    const limits = this.#limits
+    const { hostBytes } = this.#options
     return (
       this.#texts.depth >= limits.ingressQueueCapacity ||
       this.#texts.bytes + bytes > limits.ingressQueueBytes ||
@@ -287,8 +291,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   /** Evicts texts until there is room; false, and none evicted, where all that may go leave none. */
   #makeRoom(bytes: number, isUrgent: boolean): boolean {
-    const { hostBytes, limits } = this.#options
-    const { ingressQueueBytes, ingressQueueCapacity } = limits
+    const { hostBytes } = this.#options
+    const { ingressQueueBytes, ingressQueueCapacity } = this.#limits
     if (bytes > ingressQueueBytes) return false
     if (this.backpressure.mayExceed && hostBytes.used + bytes <= hostBytes.limit) return true
     const dispensable = this.#texts.dispensable(isUrgent)
@@ -308,7 +312,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   }
 
   #evicted(event: WebSocketText): void {
-    const { accounting, display, limits, overflowed } = this.#options
+    const { accounting, display, overflowed } = this.#options
+    const { ingressQueueBytes: capacityBytes, ingressQueueCapacity: capacity } = this.#limits
     this.drops++
     accounting.evicted++
     this.#losses.lose(event.sequence)
@@ -316,8 +321,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
       () =>
         new QueueOverflow({
           url: display,
-          capacity: limits.ingressQueueCapacity,
-          capacityBytes: limits.ingressQueueBytes
+          capacity,
+          capacityBytes
         })
     )
   }
@@ -376,7 +381,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<IngressQueue> =>
-  Effect.map(
-    Texts.make(options.limits.ingressQueueCapacity + READ_TEXTS + 1),
-    (texts) => new IngressQueue(options, texts)
-  )
+  Effect.map(Texts.make(MOST_CAPACITY + READ_TEXTS + 1), (texts) => new IngressQueue(options, texts))
+
+// The most that any limit may be: the producer makes room, by the limit of the day.
+const MOST_CAPACITY = 1_000_000

@@ -102,6 +102,8 @@ export class PluginRecord {
   readonly ticker: Ticker
   readonly now: () => number
   readonly monotonic: () => number
+  /** The plugin's own, where it has some, in place of the host's. */
+  limits: Values
   readonly #options: Options
   #executor: CommandExecutor<SourceSlot> | undefined = undefined
   #authority: Authority | undefined = undefined
@@ -113,6 +115,7 @@ export class PluginRecord {
   constructor(options: Options) {
     const { clock, hostBytes, key, limits, log } = options
     this.#options = options
+    this.limits = limits
     this.now = () => clock.currentTimeMillisUnsafe()
     this.monotonic = monotonic(clock)
     this.results = new Results(limits.commandResultsKept)
@@ -127,7 +130,7 @@ export class PluginRecord {
       overflowed: (make) => log.report("QueueOverflow", null, make)
     })
     this.timers = new Timers({
-      limit: limits.timersPerPlugin,
+      limit: () => this.limits.timersPerPlugin,
       queue: this.hostQueue,
       monotonic: this.monotonic,
       changed: () => this.ticker.wake()
@@ -135,10 +138,11 @@ export class PluginRecord {
     this.ticker = new Ticker([() => this.timers.fireDue(), () => this.#slideDue()])
   }
 
-  /** The plugin is enabled anew: other sources, another authority. Only while no instance runs. */
-  adopt(slots: ReadonlyArray<SourceSlot>, authority: Authority | undefined): void {
-    const { limits, log } = this.#options
+  /** The plugin is enabled anew: other sources, another authority, other limits. Only while no instance runs. */
+  adopt(slots: ReadonlyArray<SourceSlot>, authority: Authority | undefined, limits = this.limits): void {
+    const { log } = this.#options
     this.slots = slots
+    this.limits = limits
     this.#authority = authority
     this.#wantResults = new Set(
       this.manifest?.ingresses.filter((ingress) => takes(ingress, "command_result")).map(({ name }) => name)
@@ -251,8 +255,9 @@ export class PluginRecord {
     const now = this.monotonic()
     let next: number | null = null
     for (const { queue } of this.slots) {
-      if (queue.backpressure.flow !== "paused") continue
-      const left = Math.ceil(queue.backpressure.pausedAt + this.#options.limits.burstPatienceMs - now)
+      const { slidesAt } = queue.backpressure
+      if (slidesAt === null) continue
+      const left = Math.ceil(slidesAt - now)
       if (left <= 0) queue.backpressure.slide()
       else next = Math.min(next ?? left, left)
     }

@@ -8,6 +8,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { Authority } from "../grants/Grants.ts"
+import type { Values } from "../limits/Limits.ts"
 import type { HostFileError } from "../manifest/HostFileError.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
@@ -25,6 +26,8 @@ import type { SourceSlot } from "./SourceSlot.ts"
 export interface Setup {
   readonly runtime: PluginRuntime
   readonly config: Schema.Json
+  /** The plugin's own, where it has some, in place of the host's. */
+  readonly limits: Values
   readonly manifest: Manifest
   readonly authority: Authority
   readonly slots: (former: ReadonlyArray<SourceSlot>, record: PluginRecord) => Effect.Effect<ReadonlyArray<SourceSlot>>

@@ -36,7 +36,7 @@ export interface TimedSource {
  */
 export interface Options {
   /** How many there may be, waiting events included. */
-  readonly limit: number
+  readonly limit: () => number
   readonly queue: Pick<HostQueue, "timer" | "withdraw">
   /** Milliseconds of a clock that is never set. */
   readonly monotonic: () => number
@@ -98,7 +98,8 @@ export class Timers implements TimerPort<TimedSource> {
   }
 
   set({ afterMs, everyMs, name }: TimerSpec, owner: TimerOwner<TimedSource>): TimerLimit | undefined {
-    const { changed, limit, monotonic } = this.#options
+    const { changed, monotonic } = this.#options
+    const limit = this.#options.limit()
     for (const entry of this.#entries.values()) if (isOver(entry)) this.#entries.delete(entry.name)
     if (!this.#entries.has(name) && this.#entries.size >= limit) return new TimerLimit({ limit })
     this.clear(name)

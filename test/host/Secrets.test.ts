@@ -387,10 +387,10 @@ describe("an entry that names what isn't there", () => {
         sources: { gateway: { limits: { max_message_bytes: 8_388_608, send_text_bytes: 1_048_577 } } }
       },
       [
-        "limits.output_bytes",
         "sources.gateway.limits.max_message_bytes",
         "sources.gateway.limits.send_text_bytes",
-        "sources.gateway.limits.send_text_bytes"
+        "sources.gateway.limits.send_text_bytes",
+        "limits.output_bytes"
       ]
     ]
   ]

@@ -190,7 +190,8 @@ describe("severity", () => {
     ingress: "warning",
     dispatch: "error",
     command: "warning",
-    runtime: "error"
+    runtime: "error",
+    host: "error"
   }
 
   it.effect.prop(

@@ -49,7 +49,7 @@ describe("the queue of a source", () => {
 
   it.effect("takes the kinds that the ingress lists and no others, and asks anew when it is enabled differently", () =>
     Effect.gen(function* () {
-      const { queue, read, world } = yield* fixture({ capacity: 8, kinds: ["websocket_close"] })
+      const { limits, queue, read, world } = yield* fixture({ capacity: 8, kinds: ["websocket_close"] })
       const once = () => {
         queue.opened(1, 1, null, read)
         queue.text("x", 1, 0)
@@ -63,12 +63,12 @@ describe("the queue of a source", () => {
       assert.strictEqual(queue.ignoredText, 1)
       world.kinds = ["websocket_text", "websocket_error"]
       world.rules = { urgent: [], autoReplies: [{ text: "x", reply: "y" }] }
-      queue.reconfigure()
+      queue.reconfigure(limits)
       assert.deepStrictEqual(once(), ["websocket_error", "websocket_error"])
       assert.strictEqual(queue.autoReplied, 1)
       world.kinds = ["websocket_open"]
       world.rules = null
-      queue.reconfigure()
+      queue.reconfigure(limits)
       assert.deepStrictEqual(once(), ["websocket_open"])
       assert.strictEqual(queue.ignoredText, 2)
     })
@@ -244,7 +244,7 @@ describe("backpressure", () => {
       world.monotonic = 70
       push(queue, "b")
       assert.deepStrictEqual([queue.backpressure.flow, reports.paused], ["paused", 1])
-      assert.strictEqual(queue.backpressure.pausedAt, 70)
+      assert.strictEqual(queue.backpressure.slidesAt, 1070)
       push(queue, "c")
       assert.deepStrictEqual([modes, reports.paused], [["off"], 1])
     })

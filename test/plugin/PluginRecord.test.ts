@@ -35,7 +35,8 @@ const manifest = Result.getOrThrow(
 /** A source whose queue is a few fields, and what was asked of it. */
 const slotOf = (ingress = "main", url = OWN) => {
   const { connection } = destination(ingress, url)
-  const backpressure = { flow: "flowing", pausedAt: 0, slide: () => void (backpressure.flow = "sliding") }
+  const slide = () => void Object.assign(backpressure, { flow: "sliding", slidesAt: null })
+  const backpressure = { flow: "flowing", slidesAt: null as number | null, slide }
   const asked: Array<string> = []
   const queue = { backpressure, discard: () => asked.push("discard"), timer: () => ({}), withdraw: () => {} }
   // No more of it is looked at here.
@@ -340,9 +341,9 @@ describe("a plugin's record", () => {
   it.effect("rule 3: looks again when the next queue's patience ends, by itself", () =>
     Effect.gen(function* () {
       const [first, second] = [slotOf(), slotOf("twin")]
-      const { record, time } = recording([first, second], { burstPatienceMs: 1000 })
-      Object.assign(first.backpressure, { flow: "paused", pausedAt: 500 })
-      Object.assign(second.backpressure, { flow: "paused", pausedAt: 0 })
+      const { record, time } = recording([first, second])
+      Object.assign(first.backpressure, { flow: "paused", slidesAt: 1500 })
+      Object.assign(second.backpressure, { flow: "paused", slidesAt: 1000 })
       yield* Effect.forkScoped(record.ticker.run)
       yield* Effect.forEach([1, 2, 3, 4], () => Effect.yieldNow)
       const flows = () => [first, second].map(({ backpressure }) => backpressure.flow)
@@ -361,10 +362,10 @@ describe("a plugin's record", () => {
   it.effect("rule 3: lets a queue slide that has been paused for longer than the patience, each in its time", () =>
     Effect.gen(function* () {
       const [first, second, flowing] = [slotOf(), slotOf("twin"), slotOf("twin", "ws://127.0.0.1:7700/b")]
-      const { record, time } = recording([first, second, flowing], { burstPatienceMs: 1000 })
+      const { record, time } = recording([first, second, flowing])
       const flows = () => [first, second, flowing].map(({ backpressure }) => backpressure.flow)
-      Object.assign(first.backpressure, { flow: "paused", pausedAt: 0 })
-      Object.assign(second.backpressure, { flow: "paused", pausedAt: 500 })
+      Object.assign(first.backpressure, { flow: "paused", slidesAt: 1000 })
+      Object.assign(second.backpressure, { flow: "paused", slidesAt: 1500 })
       yield* Effect.forkScoped(record.ticker.run)
       const look = Effect.suspend(() => {
         record.ticker.wake()

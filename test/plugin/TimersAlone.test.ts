@@ -54,7 +54,7 @@ const begin = (limit = 8) => {
   const queue = new FakeQueue()
   const clock = { now: 1000 }
   let changes = 0
-  const timers = new Timers({ limit, queue, monotonic: () => clock.now, changed: () => changes++ })
+  const timers = new Timers({ limit: () => limit, queue, monotonic: () => clock.now, changed: () => changes++ })
   const after = (ms: number) => {
     clock.now += ms
     return timers.fireDue()

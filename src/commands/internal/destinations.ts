@@ -13,6 +13,7 @@ import { AmbiguousConnection, CommandUngranted } from "../CommandError.ts"
 export type Addressee = Pick<
   Connection,
   | "source"
+  | "limits"
   | "state"
   | "epoch"
   | "target"

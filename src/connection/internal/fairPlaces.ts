@@ -24,7 +24,7 @@ export class Turn {
 
 /** A plugin. */
 class Member {
-  readonly most: number
+  most: number
   held = 0
   servedAt = 0
   readonly waiting: Array<Turn> = []

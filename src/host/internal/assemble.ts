@@ -167,6 +167,7 @@ const prepare = (
     const prepared: Omit<Setup, "slots"> = {
       runtime,
       config,
+      limits: held.limits,
       manifest,
       authority,
       watch: (changed) => Scope.provide(authority.watch(changed), scope),

@@ -38,6 +38,8 @@ export class Held {
   /** The entry with the texts that its configuration names. */
   readonly enablement: Enablement
   readonly sources: ReadonlyArray<Source.Source>
+  /** The plugin's own, where it has some, in place of the host's. */
+  readonly limits: Limits.Values
   /** What was wrong when values were last asked for. */
   problems: ReadonlyArray<Problem> = []
   readonly #options: Options
@@ -46,7 +48,8 @@ export class Held {
   #values: Values
 
   constructor(options: Options, wants: ReadonlyArray<Lookup.Want>, { texts, values }: Found) {
-    const { enablement, manifest } = options
+    const { enablement, limits, manifest } = options
+    this.limits = { ...limits, ...enablement.limits }
     this.enablement = { ...enablement, config: withTexts(enablement.config, texts) }
     this.#texts = texts
     this.sources = Source.all(manifest, enablement)
@@ -59,10 +62,19 @@ export class Held {
   /** The value of a secret now. */
   readonly valueOf = (name: string): string => valueIn(this.#values, name)
 
+  /** The limits of an ingress's sources: their own, where they have some, in place of the plugin's. */
+  limitsOf(ingress: string): Limits.Values {
+    return { ...this.limits, ...this.#settings(ingress)?.limits }
+  }
+
+  #settings(ingress: string) {
+    const { sources } = this.enablement
+    return Object.hasOwn(sources, ingress) ? sources[ingress] : undefined
+  }
+
   /** TLS of an ingress's sources now. */
   tlsOf(ingress: string): TlsSettings | undefined {
-    const { sources } = this.enablement
-    const tls = Object.hasOwn(sources, ingress) ? sources[ingress]?.tls : undefined
+    const tls = this.#settings(ingress)?.tls
     if (tls === undefined) return undefined
     const [ca, cert, key] = Lookup.PEMS.map((each) => this.#values.get(Lookup.pemPath(ingress, each)))
     return {
@@ -157,12 +169,13 @@ const unpaired = ({ sources }: Enablement): ReadonlyArray<Problem> =>
   )
 
 /** Limits of its own that can't work together, or with the host's. */
-const unfit = ({ enablement, limits }: Options): ReadonlyArray<Problem> => {
+const unfit = ({ enablement, limits, manifest }: Options): ReadonlyArray<Problem> => {
   const plugin = { path: "limits", limits: enablement.limits ?? {} }
-  const each = Object.entries(enablement.sources).map(([ingress, settings]) =>
-    Limits.problemsOf(limits, plugin, { path: `sources.${ingress}.limits`, limits: settings.limits ?? {} })
-  )
-  const problems = [...Limits.problemsOf(limits, plugin), ...each.flat()]
+  // What is the plugin's has to fit whatever each of its sources has.
+  const problems = manifest.ingresses.flatMap(({ name }) => {
+    const settings = Object.hasOwn(enablement.sources, name) ? enablement.sources[name] : undefined
+    return Limits.problemsOf(limits, plugin, { path: `sources.${name}.limits`, limits: settings?.limits ?? {} })
+  })
   const texts = new Set<string>()
   return problems.filter(({ message, path }) => {
     const text = `${path} ${message}`

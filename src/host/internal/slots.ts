@@ -31,8 +31,9 @@ export const slots = (
 ): Effect.Effect<ReadonlyArray<SourceSlot>> =>
   Effect.suspend(() => {
     leavePlaces(of.key, former, shared)
+    of.dials.bound(of.held.limits)
     return Effect.forEach(sources, (source, index) => {
-      const refused = refusalOf(of.key, source, index, shared)
+      const refused = refusalOf(of, source, index, shared)
       // Places are given in the order in which sources are enabled.
       refused()
       const options = connectionOptions(of, source, refused, shared)
@@ -52,13 +53,13 @@ export const leavePlaces = (key: string, gone: ReadonlyArray<SourceSlot>, { plac
 
 const keep = (slot: SourceSlot, options: Omit<Connection.Options, "sink">): SourceSlot => {
   slot.connection.reconfigure({ ...options, sink: slot.queue })
-  slot.queue.reconfigure()
+  slot.queue.reconfigure(options.limits)
   return slot
 }
 
 const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Options, "sink">, shared: Shared) =>
   Effect.gen(function* () {
-    const { clock, hostBytes, limits } = shared
+    const { clock, hostBytes } = shared
     const { log, record } = of
     const key = `${of.key}-${record.nextSource()}`
     const queue = yield* IngressQueue.make({
@@ -73,7 +74,7 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
       takes: (kind) => record.takes(source.ingress, kind),
       rules: () => record.rules(source.ingress),
       reply: (text) => record.reply(slot, text),
-      limits,
+      limits: options.limits,
       accounting: record.accounting,
       hostBytes,
       turns: record.turns,
@@ -94,7 +95,7 @@ const connectionOptions = (
   { asking, dials, held, log, prepared, ref }: Slots,
   source: Source.Source,
   refused: Connection.Options["refused"],
-  { activity, changeLog, changed, client, limits, sourceUrl, time, turnNow }: Shared
+  { activity, changeLog, changed, client, sourceUrl, time, turnNow }: Shared
 ): Omit<Connection.Options, "sink"> => {
   const tell = changeLog.connection(ref)
   return {
@@ -106,7 +107,7 @@ const connectionOptions = (
     authority: prepared.authority,
     client,
     dials,
-    limits,
+    limits: held.limitsOf(source.ingress),
     refused,
     report: (tag, make) => log.report(tag, source.id, make),
     changed: (connection) => {
@@ -120,21 +121,19 @@ const connectionOptions = (
 }
 
 // Made here, so that it holds nothing of the lists that a connection was found in.
-const refusalOf = (key: string, source: Source.Source, index: number, shared: Shared) => () =>
-  refusal(key, source, index, shared)
+const refusalOf = ({ held, key }: Slots, source: Source.Source, index: number, shared: Shared) => {
+  const { connectionsPerPlugin } = held.limits
+  return () => (index >= connectionsPerPlugin ? tooMany(source, connectionsPerPlugin) : refusal(key, source, shared))
+}
+
+const tooMany = ({ display: url }: Source.Source, limit: number): Connection.Refusal => ({
+  error: new ConnectionLimit({ url, per: "plugin", limit }),
+  reason: "limit"
+})
 
 /** Why a source isn't dialled: there are too many. */
-const refusal = (
-  key: string,
-  source: Source.Source,
-  index: number,
-  { limits, places }: Shared
-): Connection.Refusal | undefined => {
+const refusal = (key: string, source: Source.Source, { limits, places }: Shared): Connection.Refusal | undefined => {
   const url = source.display
-  if (index >= limits.connectionsPerPlugin) {
-    const error = new ConnectionLimit({ url, per: "plugin", limit: limits.connectionsPerPlugin })
-    return { error, reason: "limit" }
-  }
   const place = placeOf(key, source)
   if (!places.has(place) && places.size >= limits.connectionsPerHost) {
     return { error: new ConnectionLimit({ url, per: "host", limit: limits.connectionsPerHost }), reason: "limit" }

@@ -9,8 +9,11 @@ import type { Values } from "../../limits/Limits.ts"
 /** As it comes, not at all, or slowly. */
 export type Flow = "flowing" | "paused" | "sliding"
 
+/** How much a queue may hold, and how long it may be paused. */
+export type Limits = Pick<Values, "ingressQueueCapacity" | "ingressQueueBytes" | "burstPatienceMs">
+
 export interface Options {
-  readonly limits: Pick<Values, "ingressQueueCapacity" | "ingressQueueBytes" | "burstPatienceMs">
+  readonly limits: Limits
   /** What waits. */
   readonly held: { readonly depth: number; readonly bytes: number }
   /** Milliseconds of a clock that is never set. */
@@ -28,19 +31,32 @@ export const READ_TEXTS = READ_BYTES / FRAME_HEADER_BYTES
 
 export class Backpressure {
   flow: Flow = "flowing"
-  /** When the socket was paused, by the clock that is never set. */
-  pausedAt = 0
   readonly #options: Options
-  readonly #halfDepth: number
-  readonly #halfBytes: number
+  #limits: Limits
+  #halfDepth = 0
+  #halfBytes = 0
   #read: (mode: ReadMode) => void = () => {}
+  /** When the socket was paused, by the clock that is never set. */
+  #pausedAt = 0
   /** Bytes on the wire that came since it was. */
   #sincePause = 0
 
   constructor(options: Options) {
     this.#options = options
-    this.#halfDepth = options.limits.ingressQueueCapacity / 2
-    this.#halfBytes = options.limits.ingressQueueBytes / 2
+    this.#limits = options.limits
+    this.reconfigure(options.limits)
+  }
+
+  /** There are other limits from now on. */
+  reconfigure(limits: Limits): void {
+    this.#limits = limits
+    this.#halfDepth = limits.ingressQueueCapacity / 2
+    this.#halfBytes = limits.ingressQueueBytes / 2
+  }
+
+  /** When the queue is to slide, by the clock that is never set; null where it isn't paused. */
+  get slidesAt(): number | null {
+    return this.flow === "paused" ? this.#pausedAt + this.#limits.burstPatienceMs : null
   }
 
   /** Another socket is read. The last one's texts may still wait; its pause has nothing to do with this one. */
@@ -84,9 +100,9 @@ export class Backpressure {
     this.flow = "paused"
     // What is over the capacity came with an earlier read: a new epoch brings no further allowance.
     if (!this.#exceeds(1)) this.#sincePause = 0
-    this.pausedAt = this.#options.monotonic()
+    this.#pausedAt = this.#options.monotonic()
     this.#read("off")
-    if (this.#options.limits.burstPatienceMs === 0) this.slide()
+    if (this.#limits.burstPatienceMs === 0) this.slide()
     else this.#options.paused()
   }
 
@@ -96,7 +112,8 @@ export class Backpressure {
   }
 
   #exceeds(part: number): boolean {
-    const { held, limits } = this.#options
+    const limits = this.#limits
+    const { held } = this.#options
     return held.depth > limits.ingressQueueCapacity / part || held.bytes > limits.ingressQueueBytes / part
   }
 }

@@ -231,7 +231,7 @@ export class Driver {
       const problem = isSetup(setup) ? null : setup
       if (isSetup(setup)) {
         this.record.manifest = setup.manifest
-        this.record.adopt(yield* setup.slots(this.record.slots, this.record), setup.authority)
+        this.record.adopt(yield* setup.slots(this.record.slots, this.record), setup.authority, setup.limits)
         yield* setup.watch(() => this.#grantsChanged(setup))
       } else {
         this.#options.dropped(this.record.slots)
@@ -248,7 +248,7 @@ export class Driver {
   }
 
   #launch(): void {
-    const { activity, clock, limits, time } = this.#options
+    const { activity, clock, time } = this.#options
     const setup = this.#setup
     const fork = this.#fork
     if (fork === undefined || setup === undefined || !isSetup(setup)) return
@@ -256,7 +256,7 @@ export class Driver {
       setup,
       record: this.record,
       ghosts: this.ghosts,
-      limits,
+      limits: setup.limits,
       clock,
       time,
       activity,

@@ -22,6 +22,7 @@ type Fields = {
 /** A connection as commands see it. `asked` is what was asked of it, in order. */
 export class FakeConnection implements Addressee {
   source: Fields["source"]
+  limits: Fields["limits"] = Limits.defaults
   state: Fields["state"] = "open"
   epoch = 1
   target: Fields["target"] = null
@@ -118,6 +119,7 @@ export const executing = ({ destinations = [], ingresses, limits, rate, timers =
   const cleared: Array<string> = []
   const clock = { now: NOW }
   const granted = { account: {}, sendsPerMinute: undefined, sendBytesPerMinute: undefined, ...rate }
+  for (const { connection } of destinations) connection.limits = { ...connection.limits, ...limits }
   const executor = new CommandExecutor<FakeDestination>({
     destinations,
     authority: {

@@ -28,6 +28,11 @@ export const fixture = (options: Options) =>
     /** What may change under way. */
     const world = { now: 0, monotonic: 0, hasRoom: true, kinds: options.kinds, rules: TextRules.of(options) }
     const turns = new Turns<EventQueue>(() => {})
+    const limits = {
+      ingressQueueCapacity: options.capacity,
+      ingressQueueBytes: options.bytes ?? 1_000_000,
+      burstPatienceMs: options.patienceMs ?? 1000
+    }
     const queue = yield* IngressQueue.make({
       origin: { key: "k", source: "websocket:ws://h/?q", id: "1b2c3d4e", url: "ws://h/?q", ingressName: "gateway" },
       display: "ws://h/",
@@ -37,11 +42,7 @@ export const fixture = (options: Options) =>
         if (world.hasRoom) replies.push(text)
         return world.hasRoom
       },
-      limits: {
-        ingressQueueCapacity: options.capacity,
-        ingressQueueBytes: options.bytes ?? 1_000_000,
-        burstPatienceMs: options.patienceMs ?? 1000
-      },
+      limits,
       accounting,
       hostBytes: host,
       turns,
@@ -59,7 +60,7 @@ export const fixture = (options: Options) =>
     const read = (mode: ReadMode) => {
       modes.push(mode)
     }
-    return { queue, accounting, host, modes, overflows, read, replies, reports, turns, world }
+    return { queue, accounting, host, limits, modes, overflows, read, replies, reports, turns, world }
   })
 
 const utf8 = new TextEncoder()
