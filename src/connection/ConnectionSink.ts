@@ -27,6 +27,17 @@ export interface ReportedError {
   readonly what?: string
 }
 
+/** What the errors of a dial and of a connection may have of it; null where they don't know. */
+interface Facts {
+  readonly _tag: string
+  readonly message: string
+  readonly status?: number | null
+  readonly retryAfterMs?: number | null
+  readonly code?: number | string
+  readonly phase?: string
+  readonly what?: string
+}
+
 /**
  * An error as events carry it.
  *
@@ -34,28 +45,15 @@ export interface ReportedError {
  * @since 0.2.0
  */
 export const reportedOf = (error: DialError | ConnectionError): ReportedError => {
-  const { message } = error
-  const tag = error._tag
-  switch (error._tag) {
-    case "OpenTimeout":
-      return { tag, message, phase: error.phase }
-    case "DialFailed":
-      return { tag, message, code: error.code, phase: error.phase }
-    case "HandshakeRejected": {
-      const { retryAfterMs, status } = error
-      return {
-        tag,
-        message,
-        ...(status === null ? {} : { status }),
-        ...(retryAfterMs === null ? {} : { retryAfterMs })
-      }
-    }
-    case "ConnectionClosed":
-      return { tag, message, code: error.code }
-    case "MessageTooLarge":
-      return { tag, message, what: error.what }
-    default:
-      return { tag, message }
+  const { _tag: tag, code, message, phase, retryAfterMs = null, status = null, what }: Facts = error
+  return {
+    tag,
+    message,
+    ...(status === null ? {} : { status }),
+    ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    ...(code === undefined ? {} : { code }),
+    ...(phase === undefined ? {} : { phase }),
+    ...(what === undefined ? {} : { what })
   }
 }
 
