@@ -1,0 +1,204 @@
+/** What a source is stopped for, who lifts that, and what its status says meanwhile. */
+import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import { TestClock } from "effect/testing"
+import { ConnectionError, GrantStore, OutputCommand, type PluginRuntime } from "mooring"
+import { FakeWebSocket } from "mooring/testing"
+import { onFake, opened, rowOf, settled } from "../support/host.ts"
+import { enable, GATEWAY, plugin } from "../support/plugins.ts"
+
+const REF = "project:test.plugin"
+
+const connection = Effect.map(rowOf(REF), ({ websocketConnections: [first] }) => first ?? assert.fail("no connection"))
+
+/** Lets seconds pass, and what they bring. */
+const pass = (seconds: number) =>
+  Effect.gen(function* () {
+    for (let second = 0; second < seconds; second++) {
+      yield* TestClock.adjust(1000)
+      yield* settled
+    }
+  })
+
+const DENIED: FakeWebSocket.Answer = {
+  kind: "fail",
+  error: new ConnectionError.AddressDenied({ url: GATEWAY, address: "10.0.0.1" })
+}
+
+describe("a stop", () => {
+  it.effect("of a budget that is used up is lifted by the operator with a whole budget", () => {
+    const pkg = plugin({})
+    const reconnect = { initial_ms: 1000, max_ms: 1000, max_attempts: 3, window_ms: 600_000 }
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* opened(GATEWAY)
+      yield* fake.answer(GATEWAY, { kind: "refuse", status: 500 })
+      remote.breakOff()
+      yield* pass(10)
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "exhausted" })
+      assert.lengthOf(yield* fake.dials, 3)
+      yield* host.reconnect(REF, GATEWAY)
+      yield* pass(10)
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "exhausted" })
+      assert.lengthOf(yield* fake.dials, 6)
+      assert.strictEqual((yield* rowOf(REF)).diagnosticCounts["ReconnectExhausted"], 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: [enable(pkg, { sources: { gateway: { reconnect } } })] })))
+  })
+
+  it.effect("for a denied address ends with a change of the grants, and with no other plugin's", () => {
+    const pkg = plugin({})
+    const grant = GrantStore.grantOf(enable(pkg))
+    return Effect.gen(function* () {
+      const { fake, remote } = yield* opened(GATEWAY)
+      const grants = yield* GrantStore.GrantEditor
+      yield* fake.answer(GATEWAY, DENIED)
+      remote.breakOff()
+      yield* pass(2)
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "address" })
+      assert.isNotNull((yield* connection).nextAttemptAt)
+      yield* fake.answer(GATEWAY, { kind: "accept" })
+      yield* grants.set("project:test.other", grant)
+      yield* settled
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "address" })
+      const websocket = grant.websocket.map((target) => ({ ...target, privateAddresses: true }))
+      yield* grants.set(REF, { ...grant, websocket })
+      yield* settled
+      assert.deepInclude(yield* connection, { state: "open", epoch: 2 })
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("for an address that was wrong for four seconds, as a captive portal's, ends within a minute", () => {
+    const pkg = plugin({})
+    return Effect.gen(function* () {
+      const { fake, remote } = yield* opened(GATEWAY)
+      yield* fake.answer(GATEWAY, DENIED)
+      remote.breakOff()
+      yield* pass(4)
+      yield* fake.answer(GATEWAY, { kind: "accept" })
+      assert.deepInclude(yield* connection, { state: "stopped", stopReason: "address" })
+      yield* pass(60)
+      assert.deepInclude(yield* connection, { state: "open", epoch: 2 })
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("is heeded no sooner than a server's Retry-After asks for", () => {
+    const pkg = plugin({})
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* opened(GATEWAY)
+      yield* fake.answer(GATEWAY, { kind: "refuse", status: 403, retryAfterMs: 1_800_000 })
+      remote.breakOff()
+      yield* pass(2)
+      const { nextAttemptAt, since, stopReason } = yield* connection
+      assert.strictEqual(stopReason, "http")
+      assert.strictEqual(Date.parse(nextAttemptAt ?? "") - Date.parse(since), 1_800_000)
+      yield* host.reconnect(REF, GATEWAY)
+      yield* settled
+      assert.lengthOf(yield* fake.dials, 3)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  it.effect("is said with its reason of a service that was stopped, also where the operator dials the source", () => {
+    const pkg = plugin({})
+    const seen: Array<string> = []
+    const note = Effect.map(connection, ({ nextAttemptAt, state, stopReason }) => {
+      seen.push(`${state} ${stopReason}`)
+      assert.isNull(nextAttemptAt)
+    })
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* opened(GATEWAY)
+      yield* fake.answer(GATEWAY, { kind: "refuse", status: 403 })
+      remote.breakOff()
+      yield* pass(2)
+      yield* host.stop(REF)
+      yield* host.idle
+      yield* note
+      for (let times = 0; times < 2; times++) {
+        yield* host.reconnect(REF, GATEWAY)
+        yield* host.idle
+        yield* note
+      }
+      yield* host.start(REF)
+      yield* host.idle
+      assert.deepStrictEqual(seen, ["stopped http", "stopped service", "stopped service"])
+      assert.lengthOf(yield* fake.dials, 3)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+})
+
+/** A plugin whose sandbox can be lost, and whose handler or next start may never end. */
+const lossy = (hangs: "handler" | "start" | "nothing") => {
+  let starts = 0
+  const lost = Deferred.makeUnsafe<PluginRuntime.Loss>()
+  const pkg: PluginRuntime.PluginPackage = {
+    ...plugin({}),
+    runtime: {
+      start: () =>
+        Effect.suspend(() => {
+          starts++
+          if (starts > 1 && hangs === "start") return Effect.never
+          const handle = () => (hangs === "handler" ? Effect.uninterruptible(Effect.never) : Exit.void)
+          return Effect.succeed({ handle, stop: Effect.void, lost: starts === 1 ? Deferred.await(lost) : Effect.never })
+        })
+    }
+  }
+  return { pkg, lose: Deferred.succeed(lost, "neighbour") }
+}
+
+describe("the status", () => {
+  it.effect.each(["handler", "start", "nothing"] as const)(
+    "never says that a source is stopped whose socket is open, on the way of a lost neighbour: %s hangs",
+    (hangs) => {
+      const { lose, pkg } = lossy(hangs)
+      return Effect.gen(function* () {
+        const fake = yield* FakeWebSocket.FakeWebSocket
+        yield* settled
+        const remote = yield* fake.remote(GATEWAY)
+        remote.ignoreClose()
+        yield* settled
+        yield* lose
+        const seen = new Set<string>()
+        for (let step = 0; step < 400; step++) {
+          yield* settled
+          const { state, stopReason } = yield* connection
+          seen.add(state)
+          if (remote.isOpen) assert.include(["open", "closing"], state, `${stopReason} after ${step * 50} ms`)
+          else assert.notInclude(["open", "closing"], state)
+          yield* TestClock.adjust(50)
+        }
+        assert.strictEqual(seen.has("closing"), hangs !== "nothing")
+        // Nobody is left to wait for its grace.
+        remote.breakOff()
+      }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+    }
+  )
+})
+
+describe("a peer that never answers a close", () => {
+  const OTHERS = [1, 2, 3].map((nth) => `ws://127.0.0.1:7700/other${nth}`)
+
+  it.effect("doesn't hold up what its plugin asks of another source", () => {
+    const [other = ""] = OTHERS
+    const pkg = plugin({
+      sources: [GATEWAY, other],
+      handlers: {
+        gateway: {
+          websocket_text: () =>
+            Exit.succeed({ commands: [OutputCommand.reconnect(GATEWAY), OutputCommand.reconnect(other)] })
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* opened(GATEWAY)
+      yield* fake.remote(other)
+      yield* host.idle
+      remote.ignoreClose()
+      remote.sendText("both")
+      yield* pass(1)
+      assert.lengthOf(yield* fake.remotes(other), 2)
+      assert.lengthOf(yield* fake.remotes(GATEWAY), 1)
+      yield* pass(5)
+      assert.lengthOf(yield* fake.remotes(GATEWAY), 2)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+})
