@@ -240,7 +240,8 @@ const unstarted = (state: State, problem: StartProblem | null, facts: Facts): St
   const { phase } = state
   if (problem === null) return [state, NOTHING]
   const report: Action = { kind: "report", error: problem }
-  if (phase.name !== "starting") return [state, [report]]
+  // It wasn't wanted any more, and what follows is known.
+  if (phase.name !== "starting") return [state, phase.name === "ending" ? [report] : NOTHING]
   const failure = { error: problem, at: facts.at }
   const isFirst = state.reason === "first" || state.reason === "reload"
   const decided: readonly [Supervision.Decision, Supervision.History] =
