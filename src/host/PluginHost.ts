@@ -15,6 +15,7 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as DialLimiter from "../connection/DialLimiter.ts"
+import { Places } from "../connection/Places.ts"
 import { SourceUrl } from "../connection/SourceUrl.ts"
 import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import type { Diagnostic } from "../diagnostics/Diagnostic.ts"
@@ -193,7 +194,7 @@ const sharedOf = Effect.fnUntraced(function* (
     clock,
     dials: yield* DialLimiter.make(limits),
     hostBytes: { used: 0, limit: limits.hostQueueBytes },
-    places: new Set(),
+    places: new Places(limits.connectionsPerHost),
     runKey: runKey(clock.currentTimeMillisUnsafe(), yield* Random.Random),
     activity,
     changed: feeds.changed,

@@ -18,7 +18,7 @@ import type { SourceSlot } from "./SourceSlot.ts"
 
 /**
  * What runs. `slots` makes the sources, out of those that the plugin had before
- * where they stay; `release` gives back what the setup holds.
+ * where they stay (`keeps`); `release` gives back what the setup holds.
  *
  * @category models
  * @since 0.1.0
@@ -30,6 +30,7 @@ export interface Setup {
   readonly limits: Values
   readonly manifest: Manifest
   readonly authority: Authority
+  readonly keeps: (slot: SourceSlot) => boolean
   readonly slots: (former: ReadonlyArray<SourceSlot>, record: PluginRecord) => Effect.Effect<ReadonlyArray<SourceSlot>>
   /** Calls back after each change of the grants, until it is released. */
   readonly watch: (changed: () => void) => Effect.Effect<void>

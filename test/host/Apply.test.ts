@@ -546,14 +546,13 @@ describe("PluginHost.apply", () => {
       yield* host.idle
       assert.strictEqual((yield* rowOf(b.ref)).websocketConnections[0]?.stopReason, "limit")
       yield* apply([enable(b.pkg), enable(c.pkg)])
-      yield* fake.remote(c.url)
-      // One that was there and isn't touched has to be told.
-      yield* host.reconnect(b.ref, b.url)
-      yield* host.idle
-      assert.strictEqual((yield* rowOf(b.ref)).websocketConnections[0]?.stopReason, "limit")
-      yield* apply([enable(b.pkg)])
-      yield* host.reconnect(b.ref, b.url)
+      // First come, first served.
       yield* fake.remote(b.url)
+      yield* host.reconnect(c.ref, c.url)
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(c.ref)).websocketConnections[0]?.stopReason, "limit")
+      yield* apply([enable(c.pkg)])
+      yield* fake.remote(c.url)
     }).pipe(
       Effect.provide(
         onFake({

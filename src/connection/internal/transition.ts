@@ -134,6 +134,8 @@ const revoked = (state: State, { closeGraceMs, had, revision, source }: Facts): 
 /** Whether what was decided at the last end still holds. */
 const stays = (phase: Rest, { isDenied, isSame }: Prospects, now: number): boolean => {
   if (phase.name === "stopped" && phase.reason === "grant") return isDenied
+  // It has a place by now.
+  if (phase.name === "stopped" && phase.reason === "limit") return false
   if (phase.name === "stopped" && phase.reason === "address" && !isSame) return false
   return phase.dueAt === null ? phase.name === "stopped" : now < phase.dueAt
 }

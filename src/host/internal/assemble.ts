@@ -13,13 +13,12 @@ import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import { PluginInstance } from "../../plugin/PluginInstance.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
-import type { SourceSlot } from "../../plugin/SourceSlot.ts"
 import * as HostError from "../HostError.ts"
 import { configured } from "./configured.ts"
 import { hold, type Held } from "./held.ts"
 import { Reported } from "./reported.ts"
 import type { Parts, Shared } from "./shared.ts"
-import { leavePlaces, slots } from "./slots.ts"
+import { isOf, slots } from "./slots.ts"
 import * as Wanted from "./wanted.ts"
 
 /** One enabled plugin, for as long as it stays enabled. */
@@ -54,12 +53,11 @@ export const row = (
     })
     const parts = { ref: wanted.ref, key, log, dials: shared.dials.plugin() }
     const { held, setup } = yield* prepare(wanted, parts, shared)
-    const dropped = (gone: ReadonlyArray<SourceSlot>) => leavePlaces(key, gone, shared)
     const changed = () => {
       tell(made.instance)
       shared.changed()
     }
-    const options = { key, limits, clock, log, hostBytes, time, activity, changed, dropped }
+    const options = { key, limits, clock, log, hostBytes, time, activity, changed }
     const instance = new PluginInstance(options, setup, predecessor)
     const made: Row = {
       ...parts,
@@ -164,12 +162,14 @@ const prepare = (
     }
     const authority = yield* Scope.provide(shared.grants.authority(subject), scope)
     const { config } = held.enablement
+    const { sources } = held
     const prepared: Omit<Setup, "slots"> = {
       runtime,
       config,
       limits: held.limits,
       manifest,
       authority,
+      keeps: (slot) => sources.some(isOf(slot)),
       watch: (changed) => Scope.provide(authority.watch(changed), scope),
       release: Scope.close(scope, Exit.void)
     }
@@ -178,7 +178,7 @@ const prepare = (
     const setup: Setup = {
       ...prepared,
       slots: (former, record) =>
-        slots({ ref, key, log, dials, prepared, record, asking, held }, held.sources, former, shared)
+        slots({ ref, key, log, dials, prepared, record, asking, held }, sources, former, shared)
     }
     return { setup, held }
   })

@@ -12,7 +12,6 @@ import type { Enablement } from "../../manifest/Enablement.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import * as Assemble from "./assemble.ts"
 import type { Shared } from "./shared.ts"
-import { leavePlaces } from "./slots.ts"
 import * as Wanted from "./wanted.ts"
 import * as Entries from "./entries.ts"
 
@@ -63,9 +62,7 @@ export const make = (
 
     const leave = (entry: Entry) => {
       leaving.add(entry)
-      // For what is enabled instead, though the sockets are still being closed.
-      const { instance, key, ref } = entry.row
-      leavePlaces(key, instance.record.slots, shared)
+      const { instance, ref } = entry.row
       const ended = Effect.sync(() => {
         leaving.delete(entry)
         // Nothing has run beside what haunts it already.

@@ -3,6 +3,7 @@
  */
 import type * as Clock from "effect/Clock"
 import type { DialLimiter, PluginSlots } from "../../connection/DialLimiter.ts"
+import type { Places } from "../../connection/Places.ts"
 import type { SourceUrl } from "../../connection/SourceUrl.ts"
 import type { WebSocketClient } from "../../connection/WebSocketClient.ts"
 import type * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
@@ -26,8 +27,8 @@ export interface Shared {
   readonly clock: Clock.Clock
   readonly dials: DialLimiter
   readonly hostBytes: HostBytes
-  /** Who has one of the `connections_per_host`. */
-  readonly places: Set<string>
+  /** Of the `connections_per_host`. */
+  readonly places: Places
   /** The head of the correlation ids of this run of the host. */
   readonly runKey: string
   readonly activity: Activity

@@ -1,13 +1,15 @@
 /**
- * The sources of an enabled plugin: a connection and a queue each, and their
- * places among the connections of the host.
+ * The sources of an enabled plugin: a connection and a queue each, and a place
+ * among the connections of the host.
  */
 import * as Effect from "effect/Effect"
 import * as Connection from "../../connection/Connection.ts"
 import { ConnectionLimit } from "../../connection/ConnectionError.ts"
+import type { Place } from "../../connection/Places.ts"
 import type * as Source from "../../connection/Source.ts"
 import * as IngressQueue from "../../ingress/IngressQueue.ts"
 import { monotonic } from "../../internal/monotonic.ts"
+import type { Values } from "../../limits/Limits.ts"
 import type { PluginRecord } from "../../plugin/PluginRecord.ts"
 import type { Setup } from "../../plugin/Setup.ts"
 import type { SourceSlot } from "../../plugin/SourceSlot.ts"
@@ -30,37 +32,38 @@ export const slots = (
   shared: Shared
 ): Effect.Effect<ReadonlyArray<SourceSlot>> =>
   Effect.suspend(() => {
-    leavePlaces(of.key, former, shared)
     of.dials.bound(of.held.limits)
     return Effect.forEach(sources, (source, index) => {
-      const refused = refusalOf(of, source, index, shared)
-      // Places are given in the order in which sources are enabled.
-      refused()
-      const options = connectionOptions(of, source, refused, shared)
-      const kept = former.find(
-        ({ connection }) => connection.source.url === source.url && connection.source.ingress === source.ingress
-      )
-      return kept === undefined ? newSlot(of, source, options, shared) : Effect.sync(() => keep(kept, options))
+      const kept = former.find((slot) => isOf(slot)(source))
+      return kept === undefined
+        ? newSlot(of, source, index, shared)
+        : Effect.sync(() => keep(kept, of, source, index, shared))
     })
   })
 
-const placeOf = (key: string, { ingress, url }: Source.Source): string => `${key} ${ingress} ${url}`
+/** Whether a source is that of a slot. */
+export const isOf =
+  ({ connection }: SourceSlot) =>
+  ({ ingress, url }: Source.Source): boolean =>
+    connection.source.url === url && connection.source.ingress === ingress
 
-/** Gives back the places that a plugin's sources have among `connections_per_host`. */
-export const leavePlaces = (key: string, gone: ReadonlyArray<SourceSlot>, { places }: Shared): void => {
-  for (const { connection } of gone) places.delete(placeOf(key, connection.source))
-}
-
-const keep = (slot: SourceSlot, options: Omit<Connection.Options, "sink">): SourceSlot => {
+const keep = (slot: SourceSlot, of: Slots, source: Source.Source, index: number, shared: Shared): SourceSlot => {
+  const isOver = index >= of.held.limits.connectionsPerPlugin
+  if (isOver) slot.place?.leave()
+  slot.place = isOver ? null : (slot.place ?? shared.places.place(() => slot.connection.wake()))
+  const options = connectionOptions(of, source, slot.place, shared)
   slot.connection.reconfigure({ ...options, sink: slot.queue })
   slot.queue.reconfigure(options.limits)
   return slot
 }
 
-const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Options, "sink">, shared: Shared) =>
+const newSlot = (of: Slots, source: Source.Source, index: number, shared: Shared) =>
   Effect.gen(function* () {
-    const { clock, hostBytes } = shared
-    const { log, record } = of
+    const { clock, hostBytes, places } = shared
+    const { held, log, record } = of
+    const isOver = index >= held.limits.connectionsPerPlugin
+    const place = isOver ? null : places.place(() => slot.connection.wake())
+    const options = connectionOptions(of, source, place, shared)
     const key = `${of.key}-${record.nextSource()}`
     const queue = yield* IngressQueue.make({
       origin: Object.freeze({
@@ -87,15 +90,15 @@ const newSlot = (of: Slots, source: Source.Source, options: Omit<Connection.Opti
       epochEnded: () => record.timers.epochOver(slot)
     })
     const connection = yield* Connection.make({ ...options, sink: queue })
-    const slot: SourceSlot = { connection, queue, epochSince: 0 }
+    const slot: SourceSlot = { connection, queue, place, epochSince: 0 }
     return slot
   })
 
 const connectionOptions = (
   { asking, dials, held, log, prepared, ref }: Slots,
   source: Source.Source,
-  refused: Connection.Options["refused"],
-  { activity, changeLog, changed, client, sourceUrl, time, turnNow }: Shared
+  place: Place | null,
+  { activity, changeLog, changed, client, limits, sourceUrl, time, turnNow }: Shared
 ): Omit<Connection.Options, "sink"> => {
   const tell = changeLog.connection(ref)
   return {
@@ -108,7 +111,7 @@ const connectionOptions = (
     client,
     dials,
     limits: held.limitsOf(source.ingress),
-    refused,
+    refused: refusalOf(source, place, held.limits.connectionsPerPlugin, limits),
     report: (tag, make) => log.report(tag, source.id, make),
     changed: (connection) => {
       tell(connection)
@@ -120,24 +123,11 @@ const connectionOptions = (
   }
 }
 
-// Made here, so that it holds nothing of the lists that a connection was found in.
-const refusalOf = ({ held, key }: Slots, source: Source.Source, index: number, shared: Shared) => {
-  const { connectionsPerPlugin } = held.limits
-  return () => (index >= connectionsPerPlugin ? tooMany(source, connectionsPerPlugin) : refusal(key, source, shared))
-}
-
-const tooMany = ({ display: url }: Source.Source, limit: number): Connection.Refusal => ({
-  error: new ConnectionLimit({ url, per: "plugin", limit }),
-  reason: "limit"
-})
-
 /** Why a source isn't dialled: there are too many. */
-const refusal = (key: string, source: Source.Source, { limits, places }: Shared): Connection.Refusal | undefined => {
-  const url = source.display
-  const place = placeOf(key, source)
-  if (!places.has(place) && places.size >= limits.connectionsPerHost) {
-    return { error: new ConnectionLimit({ url, per: "host", limit: limits.connectionsPerHost }), reason: "limit" }
+const refusalOf =
+  (source: Source.Source, place: Place | null, perPlugin: number, { connectionsPerHost }: Values) =>
+  (): Connection.Refusal | undefined => {
+    if (place?.isHeld === true) return undefined
+    const [per, limit] = place === null ? (["plugin", perPlugin] as const) : (["host", connectionsPerHost] as const)
+    return { error: new ConnectionLimit({ url: source.display, per, limit }), reason: "limit" }
   }
-  places.add(place)
-  return undefined
-}

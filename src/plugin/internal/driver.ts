@@ -39,8 +39,6 @@ export interface Options {
   readonly time: HadTime
   readonly activity: Parking.Activity
   readonly changed: () => void
-  /** These sources are gone. */
-  readonly dropped: (slots: ReadonlyArray<SourceSlot>) => void
 }
 
 type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -90,6 +88,7 @@ export class Driver {
     return Effect.asVoid(
       Effect.acquireRelease(this.#begin, (fibers) =>
         Effect.suspend(() => {
+          this.#leavePlaces(() => false)
           this.tell({ kind: "end" })
           return Effect.andThen(Deferred.await(this.#over), Scope.close(fibers, Exit.void))
         })
@@ -113,7 +112,6 @@ export class Driver {
       yield* releaseOf(this.#next)
       yield* releaseOf(this.#setup)
       this.#fork = undefined
-      this.#options.dropped(this.record.slots)
       this.hasEnded = true
       this.#tellEnded()
     })
@@ -129,9 +127,15 @@ export class Driver {
       if (this.state.desired.power === "end") return releaseOf(setup)
       const unused = this.#next
       this.#next = setup
+      this.#leavePlaces((slot) => isSetup(setup) && setup.keeps(slot))
       this.tell({ kind: "replace" })
       return releaseOf(unused)
     })
+  }
+
+  /** For what is enabled instead, though the sockets may still have to be closed. */
+  #leavePlaces(keeps: (slot: SourceSlot) => boolean): void {
+    for (const slot of this.record.slots) if (!keeps(slot)) slot.place?.leave()
   }
 
   /** Hands the plugin an event of the application's own, or of what one start began; its correlation id. */
@@ -212,7 +216,7 @@ export class Driver {
         return this.#service?.hangUp()
       case "retire":
         for (const { connection } of record.slots) connection.retire()
-        return
+        return this.#leavePlaces(() => false)
       case "report":
         return record.fail(action.error)
       case "recall":
@@ -234,7 +238,6 @@ export class Driver {
         this.record.adopt(yield* setup.slots(this.record.slots, this.record), setup.authority, setup.limits)
         yield* setup.watch(() => this.#grantsChanged(setup))
       } else {
-        this.#options.dropped(this.record.slots)
         this.record.adopt([], undefined)
       }
       this.tell({ kind: "adopted", problem })
@@ -252,6 +255,7 @@ export class Driver {
     const setup = this.#setup
     const fork = this.#fork
     if (fork === undefined || setup === undefined || !isSetup(setup)) return
+    for (const { place } of this.record.slots) place?.take()
     const service = new Service({
       setup,
       record: this.record,
