@@ -187,6 +187,8 @@ describe("the accounting of a host", () => {
               break
             case "stop":
               yield* host.stop(ref)
+              // What was in flight is told in the same turn, and its handler interrupted in the next.
+              yield* settled
               break
             case "start":
               yield* host.start(ref)

@@ -293,7 +293,11 @@ export class Driver {
     this.#timer?.fiber.interruptUnsafe()
     this.#timer = undefined
     if (at === null || this.#fork === undefined) return
-    const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - this.record.monotonic()))))
+    // A timer may be early; and what is due is told once, whatever comes of it.
+    const sleep: Effect.Effect<void> = Effect.suspend(() => {
+      const left = Math.ceil(at - this.record.monotonic())
+      return left <= 0 ? Effect.void : Effect.andThen(Effect.sleep(left), sleep)
+    })
     this.#timer = {
       at,
       fiber: this.#fork(

@@ -382,7 +382,7 @@ const ROWS: ReadonlyArray<Row> = [
   [stopped("plugin"), considered(refused), "stopped plugin"],
   [waiting(), considered(refused), "stopped limit, ConnectionLimit"],
   [stopped("limit"), considered(refused), "stopped limit"],
-  [stopped("limit"), considered(allowed), "stopped limit"],
+  [stopped("limit"), considered(allowed), "dialling, dial"],
   [dialling(), { kind: "opened" }, "open"],
   [dropped(), { kind: "opened" }, "dialling dropped"],
   [dialling(), { kind: "opened" }, "dialling (rests)", {}, "rests"],
