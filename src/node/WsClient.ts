@@ -2,7 +2,7 @@
  * The `WebSocketClient` on `ws`, for Node.
  *
  * It dials exactly an address that the policy has checked, or the proxy that it
- * is given, follows no redirect, offers no compression, and has no limit or
+ * is given, follows no redirect, and has no limit or
  * deadline of its own beside the ones it is given. Reading is fair: at most
  * about one chunk of 64 KiB per connection and turn of the event loop, so that
  * a server that floods doesn't own the loop.

@@ -166,12 +166,16 @@ export class FrameCollector {
 
   /** Whether no frame may begin with this byte now: reserved bits and opcodes, a cut control frame, a wrong turn. */
   #isOdd(first: number): boolean {
+    if ((first & RESERVED) !== 0 && !this.#isCompressed(first)) return true
     const opcode = first & OPCODE
-    // The first frame of a message says whether it is compressed (RFC 7692, section 6).
-    const allowed = this.#compression === "agreed" && opcode !== CONTINUATION && opcode <= BINARY ? COMPRESSED : 0
-    if ((first & RESERVED & ~allowed) !== 0) return true
     if (opcode > BINARY) return opcode < CLOSE || opcode > PONG || (first & FIN) === 0
     return (opcode === CONTINUATION) !== this.#fragments > 0
+  }
+
+  /** Whether a compressed message begins: its first frame says that it is one (RFC 7692, section 6). */
+  #isCompressed(first: number): boolean {
+    const opcode = first & OPCODE
+    return this.#compression === "agreed" && (first & RESERVED) === COMPRESSED && (opcode === TEXT || opcode === BINARY)
   }
 
   /** How many bytes of the frame that begins at `at` there must be to go on: its header's, then all. */

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { GrantStore, type HostStatus, type IngressEvent, type Limits, PluginHost, type ServicePlugin } from "mooring"
-import { WsClient } from "mooring/node"
+import { SystemSecrets, WsClient } from "mooring/node"
 import { enable, plugin as packageOf } from "../../support/plugins.ts"
 
 /** Dials again almost at once. */
@@ -20,6 +20,8 @@ export interface Setup {
   readonly reconnect?: { readonly [key: string]: unknown }
   readonly limits?: Partial<Limits.Values>
   readonly client?: WsClient.Options
+  /** Further settings of the sources, as a host file has them. */
+  readonly settings?: { readonly [key: string]: unknown }
   /** The host that manifest and grant name. */
   readonly target?: string
   readonly subprotocols?: ReadonlyArray<string>
@@ -63,7 +65,7 @@ export const runHost = (setup: Setup) =>
     })
     const enablement = enable(pkg, {
       grants: { permissions: pkg.manifest.permissions, websocket: [{ ...target, path_prefixes: ["/"], ...grant }] },
-      sources: { gateway: { reconnect } }
+      sources: { gateway: { reconnect, ...setup.settings } }
     })
     const live = PluginHost.layer({
       plugins: [pkg],
@@ -73,6 +75,7 @@ export const runHost = (setup: Setup) =>
       Layer.provide([
         GrantStore.layer([enablement]),
         WsClient.layerOptions(setup.client),
+        SystemSecrets.layer(),
         // The middle of every backoff, so that nothing here depends on chance.
         Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 })
       ])
