@@ -58,6 +58,19 @@ export const secretsOfHeaders = ({ headers }: Filling): ReadonlyArray<string> =>
 ]
 
 /**
+ * All that a server was sent for these templates, or may be, and could say
+ * back. `valuesOf` are the values that a secret has had.
+ *
+ * @category getters
+ * @since 0.3.0
+ */
+export const sent = (
+  { headers, url }: Filling,
+  valuesOf: (secret: string) => ReadonlyArray<string>
+): ReadonlyArray<string> =>
+  [...(url === undefined ? [] : [url]), ...headers.values()].flatMap((template) => Template.sent(template, valuesOf))
+
+/**
  * The headers that are sent. Those with a secret are left out where they may
  * not go.
  *

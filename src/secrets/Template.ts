@@ -97,14 +97,21 @@ export const inHeader = (template: Template, valueOf: ValueOf): string =>
   })
 
 /**
- * What a header's value says that is made of secrets and isn't one: the
- * credentials of `{basic:…}`.
+ * All that is filled in where secrets have had these values: the values, and
+ * the credentials that `{basic:…}` made of them.
  *
  * @category filling
  * @since 0.3.0
  */
-export const madeOf = ({ parts }: Template, valueOf: ValueOf): ReadonlyArray<string> =>
-  parts.flatMap((part) => (typeof part === "string" ? [] : (credentialsOf(part, valueOf) ?? [])))
+export const sent = (
+  { parts, secrets }: Template,
+  valuesOf: (secret: string) => ReadonlyArray<string>
+): ReadonlyArray<string> => [
+  ...secrets.flatMap(valuesOf),
+  ...parts.flatMap((part) =>
+    typeof part === "string" ? [] : valuesOf(part.secret).flatMap((value) => credentialsOf(part, () => value) ?? [])
+  )
+]
 
 const credentialsOf = ({ secret, user }: Place, valueOf: ValueOf): string | undefined =>
   user === null ? undefined : Base64.encode(`${user}:${valueOf(secret)}`)

@@ -468,6 +468,88 @@ describe("an entry that names what isn't there", () => {
   )
 })
 
+describe("what a server says back", () => {
+  it.effect("rule 11: reaches the plugin, the status and the log with each secret of the source replaced", () => {
+    const seen: Array<string> = []
+    const { lines, logged } = capture()
+    const basic = base64(`me:${VALUE}`)
+    const forms = [
+      VALUE,
+      encodeURIComponent(VALUE),
+      JSON.stringify(VALUE).replaceAll("/", "\\/"),
+      basic,
+      base64(`x${VALUE}`),
+      `${HOME}?key=${encodeURIComponent(VALUE)}`
+    ]
+    return Effect.gen(function* () {
+      const { replace } = yield* StaticSecrets.StaticSecrets
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const first = yield* fake.remote(`${DIALLED}&{nothing}`)
+      for (const form of forms) first.sendText(`you are ${form}, \u00e4`)
+      first.sendText("nothing to hide, \u00e4")
+      yield* host.idle
+      const texts = seen.flatMap((line) => {
+        const [kind, , payload] = JSON.parse(line) as [string, string, { text?: string }]
+        return kind === "websocket_text" ? [payload.text ?? ""] : []
+      })
+      assert.strictEqual(texts.length, forms.length + 1)
+      assert.strictEqual(texts[0], "you are ***, \u00e4")
+      assert.strictEqual(texts.at(-1), "nothing to hide, \u00e4")
+      // What it was sent before may be said later, too.
+      yield* replace({ env: { KEY: "another value" } })
+      yield* host.idle
+      first.close(1000)
+      yield* TestClock.adjust(1000)
+      const second = yield* fake.remote(`${HOME}?key=another%20value&{nothing}`)
+      second.sendText(`you were ${VALUE} and are another value`)
+      second.close(4000, `bye ${basic}, another+value`)
+      yield* host.idle
+      const text = [...seen, ...lines.map((line) => JSON.stringify(line)), JSON.stringify(yield* rowOf(REF))].join("\n")
+      for (const form of [...forms, "another value", "another+value"]) assert.notInclude(text, form)
+      assert.include(text, "you were *** and are ***")
+      assert.include(text, "bye ***, ***")
+      assert.strictEqual((yield* connection).lastClose?.reason, "bye ***, ***")
+    }).pipe(Effect.provide(hosting({ pkg: driven(seen) })), logged)
+  })
+
+  it.effect("is as it is where the source has no template, though its entry has secrets", () => {
+    const seen: Array<string> = []
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const remote = yield* fake.remote(HOME)
+      remote.sendText(VALUE)
+      yield* host.idle
+      assert.include(seen.join(), JSON.stringify(VALUE))
+    }).pipe(Effect.provide(hosting({ pkg: driven(seen), change: { secrets: entry.secrets } })))
+  })
+
+  it.effect("is measured as it is handed over", () => {
+    const bytes: Array<number> = []
+    const pkg = plugin({
+      sources: [GATEWAY],
+      handlers: {
+        gateway: {
+          websocket_text: (event) => {
+            bytes.push(event.bytes)
+            return Exit.void
+          }
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const remote = yield* fake.remote(`${DIALLED}&{nothing}`)
+      remote.sendText(`\u00e4${VALUE}`)
+      remote.sendText("\u00e4")
+      yield* host.idle
+      assert.deepStrictEqual(bytes, [5, 2])
+    }).pipe(Effect.provide(hosting({ pkg })))
+  })
+})
+
 describe("a secret that changes", () => {
   it.effect("keeps its last value, with a problem, where it is gone or unusable, and is masked for ever", () => {
     const seen: Array<string> = []

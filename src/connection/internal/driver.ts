@@ -359,6 +359,7 @@ export class Driver {
       totals: this.totals,
       binary: (make) => this.options.report("BinaryUnsupported", make),
       mayOpen: () => this.#mayOpen(),
+      mask: () => this.route.mask,
       opened: (socket, read) => this.#opened(socket, read),
       closing: () => this.tell({ kind: "closing" }),
       ended: () => this.#ended(session)

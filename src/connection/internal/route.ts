@@ -10,6 +10,7 @@ import { TargetUngranted, type GrantError } from "../../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
 import * as Ports from "../../internal/ports.ts"
 import * as Wire from "../../internal/wire.ts"
+import * as Masking from "../../secrets/Masking.ts"
 import * as Template from "../../secrets/Template.ts"
 import { DialFailed } from "../ConnectionError.ts"
 import * as Filling from "../Filling.ts"
@@ -31,6 +32,8 @@ export interface Options {
 export interface SourceSecrets {
   /** As it is now. */
   readonly valueOf: Template.ValueOf
+  /** As it is and as it ever was. */
+  readonly valuesOf: (secret: string) => ReadonlyArray<string>
   readonly tls: () => TlsSettings | undefined
 }
 
@@ -139,6 +142,13 @@ export class Route {
     const { authority, source } = this.#options
     if (source.filling.url === undefined) return Result.succeed(declared)
     return authority.authorize(source.ingress, this.#own, source.display)
+  }
+
+  /** What masks the secrets of the source in what its server says; null where it has none. */
+  get mask(): Masking.Mask | null {
+    const { secrets, source } = this.#options
+    const sent = Filling.sent(source.filling, secrets.valuesOf)
+    return sent.length === 0 ? null : Masking.make(sent)
   }
 
   /** What is to be dialled now, authorized, if anything. Nothing of it is shown but the source's own URL. */

@@ -4,6 +4,7 @@
  * nothing that an old socket still says can reach a new epoch.
  */
 import type { Values } from "../../limits/Limits.ts"
+import type { Mask } from "../../secrets/Masking.ts"
 import {
   BinaryUnsupported,
   ControlFlood,
@@ -48,12 +49,16 @@ export interface Owner {
   readonly binary: (make: () => BinaryUnsupported) => void
   /** Asked in the turn in which the upgrade completes, before anything is delivered. */
   readonly mayOpen: () => boolean
+  /** What masks secrets in what the server says; null where it knows none. Asked when it opens. */
+  readonly mask: () => Mask | null
   readonly opened: (socket: Socket, read: (mode: ReadMode) => void) => void
   readonly closing: () => void
   readonly ended: () => void
 }
 
 const NO_CLOSE_FRAME = 1006
+
+const utf8 = new TextEncoder()
 
 export class Session implements SocketEvents {
   wasOpen = false
@@ -69,6 +74,7 @@ export class Session implements SocketEvents {
   readonly #owner: Owner
   #socket: Socket | null = null
   #delivering = false
+  #mask: Mask | null = null
   #control: ControlBucket | null = null
   #outgoing: Outgoing | null = null
   #stall: StallClock | null = null
@@ -132,6 +138,7 @@ export class Session implements SocketEvents {
     this.wasOpen = true
     this.#socket = guarded
     this.#delivering = true
+    this.#mask = this.#owner.mask()
     this.openedAt = this.#owner.monotonic()
     const { controlFramesPerSecond, sendBufferBytes, sendStallMs } = this.#owner.limits
     this.#control = new ControlBucket(controlFramesPerSecond, this.openedAt)
@@ -144,8 +151,13 @@ export class Session implements SocketEvents {
     if (this.#socket === null) return
     const at = this.#owner.turnNow()
     this.#owner.totals.lastFrameAt = at
-    if (this.#delivering) this.#owner.sink.text(text, bytes, at)
-    else this.#owner.sink.rejected()
+    if (!this.#delivering) this.#owner.sink.rejected()
+    else if (this.#mask === null) this.#owner.sink.text(text, bytes, at)
+    else this.#maskedText(this.#mask(text), text, bytes, at)
+  }
+
+  #maskedText(masked: string, text: string, bytes: number, at: number): void {
+    this.#owner.sink.text(masked, masked === text ? bytes : utf8.encode(masked).length, at)
   }
 
   readonly binary = (bytes: number): void => {
@@ -176,7 +188,7 @@ export class Session implements SocketEvents {
   readonly closed = (code: number, reason: string, clean: boolean): void => {
     if (this.#socket === null) return
     this.code = code
-    this.reason = reason
+    this.reason = this.#mask === null ? reason : this.#mask(reason)
     this.clean = clean
     this.#finish()
   }

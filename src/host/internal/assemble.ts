@@ -109,7 +109,9 @@ const redactionOf = (
   ...enabled: ReadonlyArray<Pick<Row, "wanted" | "held">>
 ): Redaction.Redaction =>
   Redaction.make({
-    secrets: enabled.flatMap(({ wanted: { ref } }) => [...(knownSecrets.get(ref) ?? [])]),
+    secrets: enabled.flatMap(({ wanted: { ref } }) =>
+      [...(knownSecrets.get(ref)?.values() ?? [])].flatMap((values) => [...values])
+    ),
     config: enabled.map(({ held, wanted: { enablement, found } }) =>
       configured(held?.enablement ?? enablement, "_tag" in found ? undefined : found.manifest)
     )
@@ -146,7 +148,7 @@ const prepare = (
   Effect.gen(function* () {
     if ("_tag" in found) return { setup: found, held: undefined }
     const { digest, manifest, runtime } = found
-    const known = shared.knownSecrets.get(ref) ?? new Set()
+    const known = shared.knownSecrets.get(ref) ?? new Map()
     shared.knownSecrets.set(ref, known)
     const { limits, secrets: port } = shared
     const held = yield* hold({ ref, enablement, manifest, port, limits, known })

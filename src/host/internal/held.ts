@@ -21,6 +21,9 @@ import { withTexts } from "../../manifest/Outside.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
 import * as Lookup from "./lookup.ts"
 
+/** The values that secrets have had, by their names. */
+export type KnownSecrets = Map<string, Set<string>>
+
 /** By key path. */
 type Values = ReadonlyMap<string, string>
 
@@ -30,8 +33,8 @@ interface Options {
   readonly manifest: Manifest
   readonly port: typeof Secrets.Service
   readonly limits: Limits.Values
-  /** Every secret that was ever this reference's: it stays masked. */
-  readonly known: Set<string>
+  /** Every value that each of this reference's secrets ever had: it stays masked. */
+  readonly known: KnownSecrets
 }
 
 export class Held {
@@ -61,6 +64,9 @@ export class Held {
 
   /** The value of a secret now. */
   readonly valueOf = (name: string): string => valueIn(this.#values, name)
+
+  /** The values that a secret has had. */
+  readonly valuesOf = (name: string): ReadonlyArray<string> => [...(this.#options.known.get(name) ?? [])]
 
   /** The limits of an ingress's sources: their own, where they have some, in place of the plugin's. */
   limitsOf(ingress: string): Limits.Values {
@@ -103,8 +109,10 @@ export class Held {
   }
 
   #remember(): void {
-    for (const { path, purpose } of this.#wants) {
-      if (purpose === "secret") this.#options.known.add(this.#values.get(path) ?? "")
+    const { enablement, known } = this.#options
+    for (const name of Object.keys(enablement.secrets)) {
+      const values = known.get(name) ?? new Set()
+      known.set(name, values.add(this.valueOf(name)))
     }
   }
 }

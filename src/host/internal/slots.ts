@@ -106,7 +106,7 @@ const connectionOptions = (
     enablement: asking,
     source,
     sourceUrl,
-    secrets: { valueOf: held.valueOf, tls: () => held.tlsOf(source.ingress) },
+    secrets: { valueOf: held.valueOf, valuesOf: held.valuesOf, tls: () => held.tlsOf(source.ingress) },
     authority: prepared.authority,
     client,
     dials,

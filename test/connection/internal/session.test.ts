@@ -43,6 +43,7 @@ const play = (limits: Partial<Limits.Values> = {}) => {
       }
     },
     turnNow: () => world.now - 1,
+    mask: () => null,
     display: URL,
     limits: { ...Limits.defaults, ...limits },
     sink: {

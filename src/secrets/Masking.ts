@@ -1,0 +1,190 @@
+/**
+ * Masks secrets in what a server says, text for text as it comes: in one pass
+ * over the text, and one more for each kind of escapes that it has. A value is
+ * found as it is, in either case, as JSON and percent-escapes write it, also one
+ * inside the other, and as base64 does, wherever in it the value begins.
+ *
+ * What people are shown is searched more thoroughly, by `Redaction`; that takes
+ * a hundred times as long.
+ *
+ * @since 0.3.0
+ */
+import * as Base64 from "effect/encoding/Base64"
+import * as Automaton from "../diagnostics/internal/automaton.ts"
+
+/**
+ * Replaces what is masked in a text. A text without any is given back as it is.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export type Mask = (text: string) => string
+
+const REPLACEMENT = "***"
+
+/** How often escapes are undone: once, and once inside of that. */
+const DEPTH = 2
+
+/**
+ * Masks these values.
+ *
+ * @category constructors
+ * @since 0.3.0
+ */
+export const make = (values: ReadonlyArray<string>): Mask => {
+  const automaton = Automaton.make([...new Set(values.flatMap(formsOf))])
+  return (text) => {
+    const hidden = new Hidden(text.length)
+    search(automaton, { units: text, length: text.length, from: null, to: null }, hidden, DEPTH)
+    return hidden.flags === undefined ? text : hidden.applied(text)
+  }
+}
+
+const utf8 = new TextEncoder()
+
+/** How a value stands where nothing is escaped, or where escapes have been undone. */
+const formsOf = (value: string): ReadonlyArray<string> => {
+  const bytes = utf8.encode(value)
+  // Percent-escapes give its bytes back, and a form writes a space as a plus.
+  const octets = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")
+  return [value, octets, octets.replaceAll(" ", "+"), ...base64Of(bytes)].filter((form) => form !== "")
+}
+
+/** What base64 makes of bytes, whatever stands before and behind them: from each of three places, in both alphabets. */
+const base64Of = (bytes: Uint8Array): ReadonlyArray<string> =>
+  [0, 1, 2].flatMap((before) => {
+    const whole = new Uint8Array(before + bytes.length)
+    whole.set(bytes, before)
+    // The characters at either end have bits of something else in them.
+    const inner = Base64.encode(whole).slice(Math.ceil((before * 8) / 6), Math.floor((whole.length * 8) / 6))
+    return [inner, inner.replaceAll("+", "-").replaceAll("/", "_")]
+  })
+
+/** A text, or what it reads once escapes in it are undone, with the places of the text that each unit came from. */
+interface Reading {
+  readonly units: string | Uint16Array
+  readonly length: number
+  readonly from: Int32Array | null
+  readonly to: Int32Array | null
+}
+
+/** Flags for what is masked, once something is. */
+class Hidden {
+  flags: Uint8Array | undefined
+  readonly #length: number
+
+  constructor(length: number) {
+    this.#length = length
+  }
+
+  add(from: number, to: number): void {
+    this.flags ??= new Uint8Array(this.#length)
+    this.flags.fill(1, from, to)
+  }
+
+  applied(text: string): string {
+    const flags = this.flags ?? new Uint8Array()
+    let result = ""
+    let shown = 0
+    for (let index = flags.indexOf(1); index >= 0; index = flags.indexOf(1, shown)) {
+      const end = flags.indexOf(0, index)
+      result += text.slice(shown, index) + REPLACEMENT
+      if (end < 0) return result
+      shown = end
+    }
+    return result + text.slice(shown)
+  }
+}
+
+const unitAt = ({ units }: Reading, index: number): number =>
+  typeof units === "string" ? units.charCodeAt(index) : (units[index] ?? 0)
+
+const search = (automaton: Automaton.Automaton, reading: Reading, hidden: Hidden, depth: number): void => {
+  scan(automaton, reading, hidden)
+  if (depth === 0) return
+  for (const [escape, read] of ESCAPES) {
+    if (!has(reading, escape)) continue
+    const undone = undo(reading, escape, read)
+    if (undone !== undefined) search(automaton, undone, hidden, depth - 1)
+  }
+}
+
+const has = ({ units }: Reading, unit: number): boolean =>
+  typeof units === "string" ? units.includes(String.fromCharCode(unit)) : units.includes(unit)
+
+const scan = (automaton: Automaton.Automaton, reading: Reading, hidden: Hidden): void => {
+  const { from, length, to } = reading
+  let state = 0
+  for (let index = 0; index < length; index++) {
+    state = automaton.step(state, Automaton.fold(unitAt(reading, index)))
+    const found = state === 0 ? 0 : automaton.found(state)
+    if (found > 0) hidden.add(from?.[index + 1 - found] ?? index + 1 - found, to?.[index] ?? index + 1)
+  }
+}
+
+/** The unit that an escape stands for and how long it is, packed as unit * 8 + length; 0 where it is none. */
+type Read = (reading: Reading, index: number) => number
+
+const packed = (unit: number, length: number): number => unit * 8 + length
+
+/** A reading with its escapes undone; undefined where there are none. */
+const undo = (reading: Reading, escape: number, read: Read): Reading | undefined => {
+  const units = new Uint16Array(reading.length)
+  const from = new Int32Array(reading.length)
+  const to = new Int32Array(reading.length)
+  let length = 0
+  let isAny = false
+  for (let index = 0; index < reading.length; length++) {
+    const unit = unitAt(reading, index)
+    const found = unit === escape ? read(reading, index) : 0
+    const size = found === 0 ? 1 : found % 8
+    isAny ||= found !== 0
+    units[length] = found === 0 ? unit : Math.floor(found / 8)
+    from[length] = reading.from?.[index] ?? index
+    to[length] = reading.to?.[index + size - 1] ?? index + size
+    index += size
+  }
+  return isAny ? { units: units.subarray(0, length), length, from, to } : undefined
+}
+
+/** The value of this many hexadecimal digits, negative where they aren't. */
+const hex = (reading: Reading, start: number, digits: number): number => {
+  if (start + digits > reading.length) return -1
+  let value = 0
+  for (let index = start; index < start + digits; index++) {
+    const unit = unitAt(reading, index)
+    const lower = unit | 0x20
+    const digit = unit >= 0x30 && unit <= 0x39 ? unit - 0x30 : lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
+    if (digit < 0) return -1
+    value = value * 16 + digit
+  }
+  return value
+}
+
+// RFC 8259, section 7.
+const SIMPLE_ESCAPES: ReadonlyMap<number, number> = new Map(
+  [...'""\\\\//b\bf\fn\nr\rt\t'].flatMap((name, index, all) =>
+    index % 2 === 0 ? [[name.charCodeAt(0), (all[index + 1] ?? "").charCodeAt(0)] as const] : []
+  )
+)
+
+const SMALL_U = 0x75
+
+const ofJson: Read = (reading, index) => {
+  const escaped = index + 1 < reading.length ? unitAt(reading, index + 1) : 0
+  const simple = SIMPLE_ESCAPES.get(escaped)
+  if (simple !== undefined) return packed(simple, 2)
+  const unit = escaped === SMALL_U ? hex(reading, index + 2, 4) : -1
+  return unit < 0 ? 0 : packed(unit, 6)
+}
+
+// RFC 3986, section 2.1.
+const ofPercent: Read = (reading, index) => {
+  const byte = hex(reading, index + 1, 2)
+  return byte < 0 ? 0 : packed(byte, 3)
+}
+
+const ESCAPES: ReadonlyArray<readonly [escape: number, read: Read]> = [
+  [0x5c, ofJson],
+  [0x25, ofPercent]
+]
