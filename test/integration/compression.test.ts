@@ -385,6 +385,23 @@ describe("a compressed message", () => {
     })
   )
 
+  it.live("behind another in the same read comes slowly while reading is slow", () =>
+    Effect.gen(function* () {
+      const texts = Array.from({ length: 20 }, () => compressed("x".repeat(1000)))
+      const { url } = yield* agreeing(AGREED, (socket) => socket.write(Buffer.concat(texts)))
+      const { dial } = yield* client()
+      const times: Array<number> = []
+      const { told } = yield* dial(url, {
+        ...LIMITS,
+        opened: (socket) => socket.read("slow"),
+        onText: () => void times.push(performance.now())
+      })
+      while (told.length < 20) yield* Effect.sleep("1 millis")
+      // A pause of 10 ms behind each.
+      assert.isAbove((times[19] ?? 0) - (times[0] ?? 0), 150)
+    })
+  )
+
   it.live("behind another in the same read waits while reading is off, and is told before the end", () =>
     Effect.gen(function* () {
       const texts = Array.from({ length: 50 }, (_, nth) => `${nth} ${"x".repeat(1000)}`)

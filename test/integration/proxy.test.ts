@@ -121,8 +121,12 @@ describe("a dial through a proxy", () => {
       })
       const { resolve } = asking()
       const options = { ca: CA, resolve, proxy: { connect: `https://127.0.0.1:${proxy.port}` } }
-      yield* opens(options, `wss://gateway.test:${server.port}/`)
-      yield* opens(options, `ws://gateway.test:${plain.port}/`)
+      const secured = yield* opens(options, `wss://gateway.test:${server.port}/`)
+      assert.isNotNull(secured.socket.peerCertificateExpiresAt)
+      assert.isAbove(secured.socket.bytesRead(), 0)
+      const unsecured = yield* opens(options, `ws://gateway.test:${plain.port}/`)
+      // The proxy's certificate is not the server's.
+      assert.isNull(unsecured.socket.peerCertificateExpiresAt)
       assert.deepStrictEqual(names, [false, false])
       // The proxy's certificate is for another name.
       const { dial } = yield* client({ ...options, proxy: { connect: `https://proxy.test:${proxy.port}` } })

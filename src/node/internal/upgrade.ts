@@ -33,9 +33,11 @@ export interface Upgrading {
   readonly opened: () => void
 }
 
-/** When the certificate of the peer expires. */
-const expiryOf = (socket: Socket): number | null =>
-  socket instanceof TLSSocket ? (socket.getPeerX509Certificate()?.validToDate.getTime() ?? null) : null
+/** When the certificate of the server expires. Without TLS the socket may be one of TLS nevertheless: a proxy's. */
+const expiryOf = ({ url }: AuthorizedTarget, socket: Socket): number | null =>
+  url.scheme === "wss" && socket instanceof TLSSocket
+    ? (socket.getPeerX509Certificate()?.validToDate.getTime() ?? null)
+    : null
 
 export const upgrade = (
   connected: Socket,
@@ -85,7 +87,7 @@ export const upgrade = (
       ws.terminate()
     })
     ws.on("open", () => {
-      const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(connected) }
+      const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(target, connected) }
       socket = new WsSocket(ws, connected, agreed, turn)
       collectFrames(ws, limits, socket.received, options.compression ? connected : undefined)
       opened()

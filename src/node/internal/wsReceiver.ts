@@ -5,7 +5,8 @@
  *
  * With compression 64 KiB that were read may be 64 MiB of texts, and `ws`
  * inflates one after the other whatever its socket does. So the receiver is
- * stopped with the socket, behind the message that it is busy with.
+ * stopped with the socket, behind the message that it is busy with, and what
+ * messages have after inflating counts as read, too.
  */
 import type { Socket } from "node:net"
 import { Writable } from "node:stream"
@@ -28,7 +29,10 @@ export const collectFrames = (
     return
   }
   const isAgreed = offering !== undefined && ws.extensions !== ""
-  if (isAgreed) stopWithSocket(ws, offering, receiver)
+  if (isAgreed) {
+    stopWithSocket(ws, offering, receiver)
+    ws.on("message", (data: Buffer) => received(data.length))
+  }
   const compression = offering === undefined ? "off" : isAgreed ? "agreed" : "declined"
   const write = receiver.write.bind(receiver)
   const collector = new FrameCollector(limits, (bytes) => write(bytes), compression)

@@ -24,6 +24,7 @@ export interface Direct {
 }
 
 interface Options extends Partial<WebSocketClient.ConnectOptions> {
+  readonly opened?: (socket: WebSocketClient.Socket) => void
   /** Called when a text was told. */
   readonly onText?: () => void
 }
@@ -58,7 +59,10 @@ const dialBy = (service: WebSocketClient.WebSocketClient["Service"], url: string
     const sockets: Array<WebSocketClient.Socket> = []
     const ended = yield* Deferred.make<void>()
     const events: WebSocketClient.SocketEvents = {
-      open: (socket) => void sockets.push(socket),
+      open: (socket) => {
+        sockets.push(socket)
+        settings.opened?.(socket)
+      },
       text: (text) => {
         told.push(`text ${short(text)}`)
         settings.onText?.()
