@@ -61,10 +61,4 @@ export class WaitingTexts {
     }
     return first.bytes.subarray(start, end)
   }
-
-  clear(): void {
-    this.#blocks.length = 0
-    this.#start = 0
-    this.#count = 0
-  }
 }
