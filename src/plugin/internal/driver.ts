@@ -27,6 +27,7 @@ import { unavailable } from "./availability.ts"
 import { Ghosts } from "./ghosts.ts"
 import * as Phases from "./phases.ts"
 import { Service } from "./service.ts"
+import { Sessions } from "./sessions.ts"
 import { step } from "./transition.ts"
 
 /** What an enabled plugin needs. */
@@ -55,6 +56,7 @@ export class Driver {
   /** What runs, or ran last, and what is to run instead. */
   #setup: SetupOrProblem | undefined = undefined
   #next: SetupOrProblem | undefined
+  readonly #sessions: Sessions
   #service: Service | undefined = undefined
   /** How often it was started or ended: what an earlier start began delivers nothing any more. */
   #starts = 0
@@ -74,6 +76,7 @@ export class Driver {
     this.#next = setup
     this.ghosts = new Ghosts(predecessor)
     this.record = new PluginRecord({ key, limits, clock, log, hostBytes, changed, woken: () => this.#service?.wake() })
+    this.#sessions = new Sessions(this.record)
     // Whoever waits for this one waits for the one before it, too.
     if (predecessor !== undefined && this.ghosts.isWaiting) {
       predecessor.#ended.push(() => {
@@ -183,6 +186,7 @@ export class Driver {
       isUsable: setup !== undefined,
       denial: Result.isFailure(allowed) ? allowed.failure : null,
       revision: setup?.authority.revision() ?? 0,
+      isClosing: this.#sessions.areClosing,
       ghosts: isWaiting ? "ending" : areAbout ? "stuck" : "none"
     }
   }
@@ -213,7 +217,10 @@ export class Driver {
       case "halt":
         return this.#service?.halt()
       case "hangUp":
-        return this.#service?.hangUp()
+        return this.#fork === undefined ? undefined : this.#sessions.close(this.#fork)
+      case "await":
+        this.#fork?.(Effect.andThen(this.#sessions.closed, this.#gone))
+        return
       case "retire":
         for (const { connection } of record.slots) connection.retire()
         return this.#leavePlaces(() => false)
@@ -250,6 +257,10 @@ export class Driver {
     this.tell({ kind: "grants" })
   }
 
+  get #gone(): Effect.Effect<void> {
+    return Effect.sync(() => this.tell({ kind: "gone" }))
+  }
+
   #launch(): void {
     const { activity, clock, time } = this.#options
     const setup = this.#setup
@@ -268,16 +279,12 @@ export class Driver {
       phase: () => this.state.phase,
       tell: (input) => this.tell(input),
       startOf: (config) => this.#startOf(config),
-      fork
+      sessions: this.#sessions,
+      dial: this.#sessions.open(fork)
     })
     this.#service = service
     // The plugin's code begins in a turn of its own: this one may be a listener's in the middle of a chunk.
-    fork(
-      Effect.andThen(
-        service.run,
-        Effect.sync(() => this.tell({ kind: "gone" }))
-      )
-    )
+    fork(Effect.andThen(service.run, this.#gone))
   }
 
   #startOf(config: Schema.Json): Start {

@@ -107,7 +107,7 @@ export type Input =
   | { readonly kind: "lost"; readonly end: "neighbour" | InstanceLost | DispatchTimeout }
   /** The instance, and all that it acquired, has gone; or it can't be ended. */
   | { readonly kind: "vacant"; readonly isStuck: boolean }
-  /** So have its sessions. */
+  /** No other follows it by itself. */
   | { readonly kind: "gone" }
 
 export interface Facts {
@@ -120,6 +120,8 @@ export interface Facts {
   /** Why the service may not run under the present grants; null: it may. */
   readonly denial: GrantError | null
   readonly revision: number
+  /** Whether sockets of earlier sessions are still being closed. */
+  readonly isClosing: boolean
   /** What ran under this reference before: whether it is still being ended, or can't be. */
   readonly ghosts: "none" | "ending" | "stuck"
 }
@@ -136,6 +138,8 @@ export type Action =
   | { readonly kind: "halt" }
   /** End the sessions: nothing more is delivered, what waits is discarded, the sockets are closed in order. */
   | { readonly kind: "hangUp" }
+  /** Say that it has gone once no socket is being closed any more. */
+  | { readonly kind: "await" }
   /** The sources rest as well. */
   | { readonly kind: "retire" }
   | { readonly kind: "report"; readonly error: OwnError }

@@ -1,7 +1,7 @@
 /**
- * A service from its first instance to the end of its sessions: one scoped
- * effect, which goes round once more for each instance that was lost for a
- * neighbour's sake. It tells what happens, and is told what to do about it.
+ * A service from the start of its first instance to the end of its last one:
+ * one scoped effect, which goes round once more for each instance that was lost
+ * for a neighbour's sake. It tells what happens, and is told what to do about it.
  *
  * What only plugin code can end (a start, a handler, a stop, a finalizer) runs
  * in fibers that no scope holds: one that doesn't end is a ghost, and neither
@@ -26,6 +26,7 @@ import { effectOf } from "./effects.ts"
 import type { Ghosts } from "./ghosts.ts"
 import * as Lifetime from "./lifetime.ts"
 import type { Input, Phase } from "./phases.ts"
+import type { Sessions } from "./sessions.ts"
 
 /** What a service needs. */
 export interface Options {
@@ -42,15 +43,14 @@ export interface Options {
   readonly tell: (input: Input) => void
   /** What the next start is handed. */
   readonly startOf: (config: Start["config"]) => Start
-  /** Runs what is awaited before the service is over. */
-  readonly fork: (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+  readonly sessions: Pick<Sessions, "closed">
+  /** Begins the sessions, where there are none. */
+  readonly dial: Effect.Effect<void>
 }
 
 export class Service {
   readonly #options: Options
   #dispatcher: Dispatcher | undefined = undefined
-  #sockets: Scope.Closeable | undefined = undefined
-  #hangingUp: Fiber.Fiber<void> | undefined = undefined
 
   constructor(options: Options) {
     this.#options = options
@@ -66,38 +66,14 @@ export class Service {
     this.#dispatcher?.stop()
   }
 
-  /** Ends the sessions: nothing more is delivered, what waits is discarded, the sockets are closed in order. */
-  hangUp(): void {
-    const { fork, record } = this.#options
-    for (const { connection } of record.slots) connection.silence()
-    record.discardWaiting()
-    const sockets = this.#sockets
-    if (sockets === undefined || this.#hangingUp !== undefined) return
-    this.#hangingUp = fork(
-      Effect.gen(function* () {
-        // In a turn of its own: this one may be a listener's in the middle of a chunk.
-        yield* Effect.yieldNow
-        yield* Scope.close(sockets, Exit.void)
-        record.discardWaiting()
-      })
-    )
-  }
-
-  /** Runs until no instance of it is there any more, and none of its sessions. */
+  /** Runs until no instance of it is there any more. */
   get run(): Effect.Effect<void> {
     return Effect.scoped(
       Effect.gen({ self: this }, function* () {
         yield* Effect.forkScoped(this.#options.record.ticker.run)
         do yield* this.#round
         while (this.#options.phase().name === "starting")
-        yield* this.#hungUp
       })
-    )
-  }
-
-  get #hungUp(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.#hangingUp === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.#hangingUp))
     )
   }
 
@@ -141,9 +117,8 @@ export class Service {
       const over = Deferred.makeUnsafe<void>()
       const dispatcher = this.#newDispatcher(instance, over)
       const runner = yield* this.#dispatch(dispatcher, Deferred.await(over))
-      const phase = this.#options.phase()
-      const isKept = phase.name === "ending" && phase.why.kind === "neighbour"
-      if (!isKept) yield* this.#hungUp
+      // What is to end in order is told so once its sockets are closed.
+      if (dispatcher.end === "stopped") yield* this.#options.sessions.closed
       if (yield* outlives(runner, Lifetime.UNSTOPPABLE_AFTER_MS, this.#options.time)) return this.#endedWell(runner)
       return dispatcher.end !== "stopped" || this.#endedWell(yield* Lifetime.stop(instance, this.#patience))
     })
@@ -153,13 +128,13 @@ export class Service {
   #dispatch(dispatcher: Dispatcher, over: Effect.Effect<void>): Effect.Effect<Fiber.Fiber<void>> {
     return Effect.scoped(
       Effect.gen({ self: this }, function* () {
-        const { phase, tell } = this.#options
+        const { dial, phase, tell } = this.#options
         this.#dispatcher = dispatcher
         tell({ kind: "started" })
         if (phase().name !== "running") dispatcher.stop()
         const runner = yield* Effect.forkDetach(dispatcher.run)
         const losing = yield* Effect.forkDetach(dispatcher.lossWatch)
-        yield* this.#dial
+        if (phase().name === "running") yield* dial
         yield* over
         // Whatever ended it is not to wait for what follows.
         yield* Effect.yieldNow
@@ -169,17 +144,6 @@ export class Service {
         return runner
       })
     )
-  }
-
-  /** Begins the sessions, with the first instance. */
-  get #dial(): Effect.Effect<void> {
-    return Effect.gen({ self: this }, function* () {
-      if (this.#sockets !== undefined || this.#options.phase().name !== "running") return
-      const sockets = yield* Scope.make("parallel")
-      this.#sockets = sockets
-      const { slots } = this.#options.record
-      yield* Effect.forEach(slots, ({ connection }) => Scope.provide(connection.supervised, sockets), { discard: true })
-    })
   }
 
   #newDispatcher(instance: Instance, over: Deferred.Deferred<void>): Dispatcher {

@@ -30,6 +30,7 @@ const READY: Rest = { name: "ready" }
 const LAUNCH: Action = { kind: "launch" }
 const RETIRE: Action = { kind: "retire" }
 const HANG_UP: Action = { kind: "hangUp" }
+const AWAIT: Action = { kind: "await" }
 const NOTHING: ReadonlyArray<Action> = []
 
 export const step = (state: State, input: Input, facts: Facts): Step => {
@@ -148,6 +149,10 @@ const after = (actions: ReadonlyArray<Action>, [state, more]: Step): Step => [st
 const settled = (state: State, facts: Facts): Step => {
   const { actual, desired, phase } = state
   if (!isAtRest(phase)) return [state, NOTHING]
+  // A source that is closed for long holds up what ends, and nothing that goes on.
+  if (facts.isClosing && (desired.power !== "run" || desired.setup !== actual.setup)) {
+    return [{ ...state, phase: { name: "ending", since: null, why: { kind: "stopped", withdrawn: null } } }, [AWAIT]]
+  }
   if (desired.power === "end") {
     const hasFailed = phase.name === "failed"
     return [
@@ -307,14 +312,15 @@ const gone = (state: State, facts: Facts): Step => {
   const { since, why } = phase
   switch (why.kind) {
     case "decided":
-      return rested(state, why.rest, facts)
+      return rested(state, phase, why.rest, facts)
     case "crashed": {
       const decided = Supervision.crashed(ran(state, since, facts), facts.now, facts.limits)
       const [next, rest] = following({ ...state, reason: "crash" }, why.failure, decided)
-      return rested(next, rest, facts)
+      return rested(next, phase, rest, facts)
     }
     case "neighbour":
     case "stopped": {
+      if (facts.isClosing) return [state, [AWAIT]]
       const withdrawn = why.kind === "stopped" && facts.denial === null ? why.withdrawn : null
       return after(
         withdrawn === null ? NOTHING : [{ kind: "report", error: withdrawn }],
@@ -324,5 +330,9 @@ const gone = (state: State, facts: Facts): Step => {
   }
 }
 
-const rested = (state: State, rest: Rest, facts: Facts): Step =>
-  after(rest.name === "failed" ? [RETIRE] : NOTHING, settled({ ...state, phase: rest }, facts))
+const rested = (state: State, phase: Extract<Phase, { readonly name: "ending" }>, rest: Rest, facts: Facts): Step => {
+  if (rest.name === "restarting" || !facts.isClosing) {
+    return after(rest.name === "failed" ? [RETIRE] : NOTHING, settled({ ...state, phase: rest }, facts))
+  }
+  return [{ ...state, phase: { ...phase, why: { kind: "decided", rest, lifecycle: lifecycleOf(phase) } } }, [AWAIT]]
+}

@@ -25,6 +25,7 @@ const FACTS: Phases.Facts = {
   isUsable: true,
   denial: null,
   revision: 1,
+  isClosing: false,
   ghosts: "none"
 }
 
@@ -410,6 +411,31 @@ describe("what a service does next", () => {
     assert.strictEqual(show(step(stateOf(phase, change), { kind: "due" }, { ...FACTS, ...facts })[0]), expected)
   })
 
+  it.each<[what: string, PhaseName, InputName, expected: string]>([
+    ["doesn't hold up a restart", "crashed", "gone", "restarting"],
+    ["doesn't hold up one that is decided already", "about to wait", "gone", "restarting"],
+    ["holds up what has failed", "about to fail", "gone", "ending: failed; await"],
+    ["holds up what is to end in order", "stopping", "gone", "ending: stopped; await"],
+    ["holds up a stop of what waits for its restart", "restarting", "stop", "ending: stopped; await"],
+    ["holds up the end of what waits for its restart", "restarting", "end", "ending: stopped; await"],
+    ["holds up what is to run instead", "restarting", "replace", "ending: stopped; await"],
+    ["doesn't hold up a restart by the operator", "restarting", "restart", "starting; forget launch"]
+  ])("a socket that is still being closed %s", (_, phase, input, expected) => {
+    const before = stateOf(PHASES[phase])
+    const [after, actions] = step(before, INPUTS[input], { ...FACTS, isClosing: true })
+    const done = actions.map(({ kind }) => kind).join(" ")
+    assert.strictEqual(done === "" ? show(after) : `${show(after)}; ${done}`, expected)
+  })
+
+  it("has failed for its crashes once its sockets are closed, and counts the last of them once", () => {
+    const often = { history: { crashes: [NOW - 3, NOW - 2, NOW - 1, NOW - 1, NOW - 1], failures: 0 } }
+    const [waits] = step(stateOf(PHASES.crashed, often), INPUTS.gone, { ...FACTS, isClosing: true })
+    assert.strictEqual(show(waits), "ending: failed")
+    const [done, actions] = step(waits, INPUTS.gone, { ...FACTS, now: NOW + 5000 })
+    assert.strictEqual(Phases.dueAt(done.phase), NOW + 300_000)
+    assert.deepStrictEqual([done.history.failures, actions], [1, [{ kind: "retire" }]])
+  })
+
   it("goes from a stop and a start in one go to another instance, whose sources are dialled whatever they were stopped for", () => {
     const through = run(stateOf(PHASES.running), ["stop", "start", "vacant", "gone"])
     assert.deepStrictEqual(through.done, ["halt", "hangUp", "forget", "launch"])
@@ -455,6 +481,7 @@ describe("what a service does next", () => {
           { denial: DENIAL },
           { ghosts: "ending" },
           { ghosts: "stuck" },
+          { isClosing: true },
           { now: soon }
         ),
         60,

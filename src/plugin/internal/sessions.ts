@@ -1,0 +1,78 @@
+/**
+ * The sessions of a plugin: its connections, each supervised from when its
+ * service runs until that ends.
+ *
+ * A connection of the next service is supervised once its own socket of the one
+ * before is gone, so a peer that never answers a close holds up no other source.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as Scope from "effect/Scope"
+import type { PluginRecord } from "../PluginRecord.ts"
+import type { SourceSlot } from "../SourceSlot.ts"
+
+type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
+
+export class Sessions {
+  readonly #record: PluginRecord
+  /** What is closed when the service ends. */
+  #open: ReadonlyMap<SourceSlot, Scope.Closeable> = new Map()
+  /** Sockets that are still being closed. */
+  readonly #closing = new Map<SourceSlot, Fiber.Fiber<void>>()
+
+  constructor(record: PluginRecord) {
+    this.#record = record
+  }
+
+  get areClosing(): boolean {
+    return this.#closing.size > 0
+  }
+
+  /** Completes when those that are being closed are. */
+  get closed(): Effect.Effect<void> {
+    return Effect.suspend(() => Effect.asVoid(Fiber.awaitAll([...this.#closing.values()])))
+  }
+
+  /** Begins a session with each source that has none. */
+  open(fork: Fork): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#open.size > 0) return Effect.void
+      const scopes = new Map(this.#record.slots.map((slot) => [slot, Scope.makeUnsafe()] as const))
+      this.#open = scopes
+      return Effect.forEach(scopes, ([slot, scope]) => this.#supervise(slot, scope, fork), { discard: true })
+    })
+  }
+
+  #supervise(slot: SourceSlot, scope: Scope.Closeable, fork: Fork): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.#open.get(slot) !== scope) return Effect.void
+      const closing = this.#closing.get(slot)
+      if (closing === undefined) return Scope.provide(slot.connection.supervised, scope)
+      fork(Effect.andThen(Fiber.await(closing), this.#supervise(slot, scope, fork)))
+      return Effect.void
+    })
+  }
+
+  /** Ends them: nothing more is delivered, what waits is discarded, the sockets are closed in order. */
+  close(fork: Fork): void {
+    for (const { connection } of this.#record.slots) connection.silence()
+    this.#record.discardWaiting()
+    const scopes = this.#open
+    this.#open = new Map()
+    for (const [slot, scope] of scopes)
+      this.#closing.set(slot, fork(this.#closed(slot, scope, this.#closing.get(slot))))
+  }
+
+  #closed(slot: SourceSlot, scope: Scope.Closeable, before: Fiber.Fiber<void> | undefined): Effect.Effect<void> {
+    return Effect.gen({ self: this }, function* () {
+      const own = yield* Effect.withFiber(Effect.succeed)
+      // In a turn of its own: this one may be a listener's in the middle of a chunk.
+      yield* Effect.yieldNow
+      if (before !== undefined) yield* Fiber.await(before)
+      yield* Scope.close(scope, Exit.void)
+      slot.queue.discard()
+      if (this.#closing.get(slot) === own) this.#closing.delete(slot)
+    })
+  }
+}
