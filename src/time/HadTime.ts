@@ -29,9 +29,11 @@ import { DueHeap } from "./internal/dueHeap.ts"
 export const SLICE_MS = 50
 
 // A slice is ended a little early, since a loop that has something to do is a little late; and the earlier, the later
-// the one before it was: so load alone takes no time away.
+// those before it were: so load alone takes no time away.
 const LONGEST_SLEEP_MS = 40
 const SHORTEST_SLEEP_MS = 10
+// How much of that counts a slice later: half of it after a second or so.
+const FORGETS = 0.98
 const STANDSTILL_MS = 500
 // What is due calls for the next wait: that must not be due in the same turn.
 const SHORTEST_WAIT_MS = 1
@@ -67,7 +69,9 @@ class Slices implements HadTime {
   #had = 0
   /** When the present slice began, by the clock that is never set; null while nobody waits. */
   #from: number | null = null
+  /** How long the present slice is to be, and how late those before it were. */
   #sleepMs = LONGEST_SLEEP_MS
+  #lateMs = 0
   #hasEnded = false
 
   constructor(clock: Clock.Clock) {
@@ -99,7 +103,7 @@ class Slices implements HadTime {
 
   /** Cuts the slices. */
   get run(): Effect.Effect<never> {
-    const slept = Effect.suspend(() => Effect.sleep(this.#untilLook))
+    const slept = Effect.suspend(() => Effect.sleep(this.#untilLook()))
     // What somebody does when it is his turn must not end the time of all.
     const ended = Effect.catchCause(
       Effect.sync(() => this.#look()),
@@ -120,10 +124,12 @@ class Slices implements HadTime {
     this.#somebody.openUnsafe()
   }
 
-  get #untilLook(): number {
+  #untilLook(): number {
     const { first } = this.#waiting
-    const left = first === undefined ? this.#sleepMs : first.at - this.now()
-    return Math.max(1, Math.min(this.#sleepMs, Math.ceil(left)))
+    const most = Math.max(SHORTEST_SLEEP_MS, LONGEST_SLEEP_MS - this.#lateMs)
+    const left = first === undefined ? most : Math.ceil(first.at - this.now())
+    this.#sleepMs = Math.max(1, Math.min(most, left))
+    return this.#sleepMs
   }
 
   #look(): void {
@@ -133,7 +139,7 @@ class Slices implements HadTime {
     const late = elapsed - counted(elapsed)
     this.#had += counted(elapsed)
     this.#from = now
-    this.#sleepMs = Math.min(LONGEST_SLEEP_MS, Math.max(SHORTEST_SLEEP_MS, 2 * LONGEST_SLEEP_MS - elapsed))
+    this.#lateMs = Math.max(Math.min(elapsed - this.#sleepMs, LONGEST_SLEEP_MS), this.#lateMs * FORGETS)
     if (late > STANDSTILL_MS) for (const listener of this.#listeners) listener(late)
     // What came due in a slice that was late is judged after the next one: whoever is judged may only be waiting for the
     // thread.

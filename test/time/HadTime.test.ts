@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -92,6 +93,33 @@ it.effect("is due though every slice is late", () =>
       yield* Effect.yieldNow
     }
     assert.strictEqual(due.length, 1)
+  }).pipe(virtual)
+)
+
+it.effect("takes no time for load: whatever a turn of a busy loop takes, up to 40 ms", () =>
+  Effect.gen(function* () {
+    const clock = yield* Clock.clockWith(Effect.succeed)
+    for (const turn of [1, 5, 20, 30, 40]) {
+      // Who wakes does so at the end of a turn.
+      const busy: Clock.Clock = {
+        ...clock,
+        sleep: (duration) =>
+          Effect.suspend(() => {
+            const now = clock.currentTimeMillisUnsafe()
+            const at = Math.ceil((now + Duration.toMillis(duration)) / turn) * turn
+            return clock.sleep(Duration.millis(at - now))
+          })
+      }
+      yield* Effect.gen(function* () {
+        const { due, wait } = yield* watching(yield* HadTime.make)
+        const from = clock.currentTimeMillisUnsafe()
+        wait("a", 1000)
+        yield* TestClock.adjust("10 seconds")
+        const [[, at] = ["", 0]] = due
+        assert.isAtLeast(at - from, 1000)
+        assert.isAtMost(at - from, 1000 + 3 * turn)
+      }).pipe(Effect.provideService(Clock.Clock, busy))
+    }
   }).pipe(virtual)
 )
 
