@@ -6,8 +6,12 @@ import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
 import { GrantStore, OutputCommand, PluginHost } from "mooring"
 import { FakeWebSocket, Standstill } from "mooring/testing"
+import { int, list, oneOf } from "../support/arbitraries.ts"
 import { onFake, opened, rowOf, settled } from "../support/host.ts"
 import { GATEWAY, plugin, refOf } from "../support/plugins.ts"
+
+// The most that a standstill counts.
+const SLICE_MS = 50
 
 const connectionOf = (ref: string) =>
   Effect.flatMap(rowOf(ref), ({ websocketConnections: [one] }) => Effect.fromNullishOr(one))
@@ -67,6 +71,50 @@ describe("a process that stands still", () => {
       assert.strictEqual((yield* rowOf(ref)).dispatchCounters.timedOut, 1)
     }).pipe(Effect.provide(onFake({ plugins: [hanging] })))
   })
+
+  const script = {
+    waits: int(1, 150),
+    steps: list(oneOf({ kind: "run", ms: 50 }, { kind: "run", ms: 230 }, { kind: "stand", ms: 1200 }), 0, 12)
+  }
+
+  it.effect.prop(
+    "rule 6: times a handler out if and only if it had its time, whatever was given to it and taken from it",
+    script,
+    ({ steps, waits }) => {
+      let through = 0
+      // Of each standstill it uses up at most one wait.
+      const working = plugin({
+        handlers: {
+          gateway: {
+            websocket_text: () =>
+              Effect.map(Effect.repeat(Effect.sleep(10), { times: waits - 1 }), () => (through++, {}))
+          }
+        }
+      })
+      const counters = Effect.map(rowOf(refOf(working)), ({ dispatchCounters }) => dispatchCounters)
+      return Effect.gen(function* () {
+        const { remote } = yield* opened(GATEWAY)
+        remote.sendText("x")
+        yield* settled
+        let had = 0
+        let standstills = 0
+        for (const { kind, ms } of [...steps, { kind: "run", ms: 2000 }]) {
+          if (kind === "run") had += ms
+          else standstills++
+          yield* kind === "run" ? TestClock.adjust(ms) : Standstill.cause(ms)
+          yield* settled
+          const { timedOut } = yield* counters
+          // What it was charged for at the most, and at the least.
+          if (had + standstills * SLICE_MS < 1000) assert.strictEqual(timedOut, 0)
+          if (10 * waits + SLICE_MS * standstills < 1000) assert.strictEqual(timedOut, 0)
+          if (had >= 1000 + SLICE_MS && 10 * (waits - standstills) > 1000 + SLICE_MS) assert.strictEqual(timedOut, 1)
+        }
+        const { inFlight, timedOut } = yield* counters
+        assert.deepStrictEqual([inFlight, timedOut + through], [0, 1])
+      }).pipe(Effect.provide(onFake({ plugins: [working] })))
+    },
+    { arbitrary: { runs: 100 } }
+  )
 
   it.effect("ends no dial: a deadline of 10 s, and a standstill of 30", () => {
     const pkg = plugin({})
