@@ -35,6 +35,10 @@ export interface Source {
   readonly reconnect: ReconnectSettings
   readonly stopCodes: ReadonlyArray<number>
   readonly closeCode: number
+  /** How long no data may come; 0: for ever. */
+  readonly staleAfterMs: number
+  /** Whether it is dialled anew then. */
+  readonly staleReconnect: boolean
 }
 
 const GOING_AWAY = 1001
@@ -93,7 +97,9 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" |
         compression: settings?.compression ?? false,
         reconnect,
         stopCodes: reconnect.stopCodes ?? ingress.stopCodes ?? [],
-        closeCode: reconnect.closeCode ?? ingress.closeCode ?? GOING_AWAY
+        closeCode: reconnect.closeCode ?? ingress.closeCode ?? GOING_AWAY,
+        staleAfterMs: settings?.staleAfterMs ?? 0,
+        staleReconnect: settings?.staleReconnect ?? false
       }
     })
   })

@@ -96,14 +96,16 @@ const settingsOf = <Text extends Schema.Constraint>(text: Text) =>
     compression: Schema.optionalKey(Schema.Boolean),
     limits: Schema.optionalKey(SourceLimits),
     reconnect: Schema.optionalKey(ReconnectSettings),
-    staleAfterMs: millis(0, DAY, 0)
+    staleAfterMs: millis(0, DAY, 0),
+    staleReconnect: Schema.optionalKey(Schema.Boolean)
   }).annotate({ identifier: "SourceSettings" })
 
 /**
  * What the operator says of one ingress, as it is written: its sources instead
  * of the manifest's, headers for the upgrade, TLS (PEM texts, and the name that
  * the server's certificate has to have), whether permessage-deflate is offered,
- * limits of its own, reconnecting, staleness in milliseconds (0: off).
+ * limits of its own, reconnecting, staleness in milliseconds (0: off) and
+ * whether a source is dialled anew for it.
  *
  * @category schemas
  * @since 0.1.0

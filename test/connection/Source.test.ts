@@ -52,7 +52,9 @@ describe("Source", () => {
       compression: false,
       reconnect: Enablement.reconnectDefaults,
       stopCodes: [4004],
-      closeCode: 3001
+      closeCode: 3001,
+      staleAfterMs: 0,
+      staleReconnect: false
     })
   })
 

@@ -46,7 +46,9 @@ export class FakeConnection implements Addressee {
       compression: false,
       reconnect: reconnectDefaults,
       stopCodes: [],
-      closeCode: 1001
+      closeCode: 1001,
+      staleAfterMs: 0,
+      staleReconnect: false
     }
     // Nothing but Grants makes one, and nothing here looks into it.
     this.target = Result.isSuccess(parsed) ? ({ url: parsed.success } as never) : null

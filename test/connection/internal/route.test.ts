@@ -26,7 +26,9 @@ const tlsTo = (url: string, tls: WebSocketClient.TlsSettings | undefined) =>
       compression: false,
       reconnect: Enablement.reconnectDefaults,
       stopCodes: [],
-      closeCode: 1001
+      closeCode: 1001,
+      staleAfterMs: 0,
+      staleReconnect: false
     }
     const authority = yield* authorityOf(subject({ websocket }), { websocket })
     const enablement = { id: "project:test.plugin", instance: null, config: {} }

@@ -22,7 +22,9 @@ const source: Source = {
   compression: false,
   reconnect: reconnectDefaults,
   stopCodes: [4004],
-  closeCode: 1001
+  closeCode: 1001,
+  staleAfterMs: 0,
+  staleReconnect: false
 }
 
 const facts = (change: Partial<Phases.Facts> = {}): Phases.Facts => ({
