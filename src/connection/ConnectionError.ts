@@ -225,6 +225,43 @@ export class ControlFlood extends Schema.TaggedError<ControlFlood>(id("ControlFl
 }
 
 /**
+ * The peer isn't there any more, though nothing said so: not one byte came for
+ * `afterMs` after a ping (`silent`), or a ping is unanswered for so long and
+ * earlier ones weren't (`unanswered`). Only time in which the socket was read
+ * counts.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class KeepaliveTimeout extends Schema.TaggedError<KeepaliveTimeout>(id("KeepaliveTimeout"))("KeepaliveTimeout", {
+  url: Schema.String,
+  what: Schema.Literals(["silent", "unanswered"]),
+  afterMs: Schema.Int
+}) {
+  override get message(): string {
+    return this.what === "silent"
+      ? `${this.url} sent nothing for ${this.afterMs} ms after a ping`
+      : `${this.url} left a ping unanswered for ${this.afterMs} ms`
+  }
+}
+
+/**
+ * No text came for as long as the operator allows, while the socket was open
+ * and read.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class DataStale extends Schema.TaggedError<DataStale>(id("DataStale"))("DataStale", {
+  url: Schema.String,
+  afterMs: Schema.Int
+}) {
+  override get message(): string {
+    return `${this.url} sent no data for ${this.afterMs} ms`
+  }
+}
+
+/**
  * The source was dialled as often as its window allows.
  *
  * @category errors
@@ -251,6 +288,8 @@ export const ConnectionError = Schema.Union([
   ProtocolViolation,
   BinaryUnsupported,
   ControlFlood,
+  KeepaliveTimeout,
+  DataStale,
   PeerStalled,
   ReconnectExhausted
 ])

@@ -82,8 +82,11 @@ export interface EpochEnd {
 export interface ConnectionSink {
   /** A new epoch. `read` sets how fast its socket is read. */
   readonly opened: (epoch: number, attempts: number, subprotocol: string | null, read: (mode: ReadMode) => void) => void
-  /** A text frame of the open epoch, with its length in bytes of UTF-8 and when it came, in Unix milliseconds. */
-  readonly text: (text: string, bytes: number, at: number) => void
+  /**
+   * A text frame of the open epoch, with its length in bytes of UTF-8 and when it came, in Unix milliseconds. Whether it
+   * is data: not one that is ignored, or answered by the host.
+   */
+  readonly text: (text: string, bytes: number, at: number) => boolean
   /** A text frame that came while the connection was closing. */
   readonly rejected: () => void
   readonly ended: (end: EpochEnd, willReconnect: boolean, deliver: boolean) => void

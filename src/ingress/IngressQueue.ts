@@ -154,17 +154,18 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     this.#enqueueState(new WebSocketOpen(origin, ++this.#sequence, epoch, now(), attempts, subprotocol), true)
   }
 
-  text(text: string, bytes: number, at: number): void {
+  text(text: string, bytes: number, at: number): boolean {
     this.receivedText++
     const rules = this.#rules
-    if (rules !== null && this.#replies(rules, text)) return
+    if (rules !== null && this.#replies(rules, text)) return false
     this.#frame++
     if (!this.#takesText) {
       this.ignoredText++
-      return
+      return false
     }
     const event = new WebSocketText(this.#options.origin, ++this.#sequence, this.#epoch, at, this.#frame, text, bytes)
     this.#enqueueText(event, rules !== null && TextRules.isUrgent(rules, text))
+    return true
   }
 
   rejected(): void {

@@ -58,7 +58,9 @@ describe("an error in an event", () => {
     [new ConnectionError.ConnectionClosed({ url, code: 1006, reason: "", clean: false }), { code: 1006 }],
     [new ConnectionError.MessageTooLarge({ url, what: "fragments", limit: 3 }), { what: "fragments" }],
     [new ConnectionError.ProtocolViolation({ url, problem: "it is wrong" }), {}],
-    [new ConnectionError.ControlFlood({ url, limit: 3 }), {}]
+    [new ConnectionError.ControlFlood({ url, limit: 3 }), {}],
+    [new ConnectionError.KeepaliveTimeout({ url, what: "unanswered", afterMs: 3 }), { what: "unanswered" }],
+    [new ConnectionError.DataStale({ url, afterMs: 3 }), {}]
   ] as const)("has of %o what there is, and nothing that is null", (error, fields) => {
     const reported = reportedOf(error)
     const wire = Object.fromEntries(

@@ -67,6 +67,24 @@ describe("a wall clock that is set by an hour", () => {
   for (const jump of [-HOUR, HOUR]) {
     const how = jump < 0 ? "back" : "forward"
 
+    it.live(`${how} neither ends a connection that is pinged nor keeps one whose server is gone`, () =>
+      withClock({ plugins: [still], limits: { pingIntervalMs: 50, pongDeadlineMs: 2000 } }, (set) =>
+        Effect.gen(function* () {
+          const fake = yield* FakeWebSocket.FakeWebSocket
+          const remote = yield* fake.remote(GATEWAY)
+          const pinged = Effect.sync(() => remote.pings.length)
+          yield* until(pinged, (pings) => pings > 2)
+          yield* set(jump)
+          yield* until(pinged, (pings) => pings > 8)
+          assert.isTrue(remote.isOpen)
+          remote.ignorePings()
+          yield* set(0)
+          yield* remote.closed
+          yield* until(connection, (shown) => shown?.lastError?.tag === "KeepaliveTimeout")
+        })
+      )
+    )
+
     it.live(`${how} doesn't hold up dials`, () =>
       withClock({ plugins: [still] }, (set) =>
         Effect.gen(function* () {

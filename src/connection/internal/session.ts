@@ -8,23 +8,29 @@ import type { Mask } from "../../secrets/Masking.ts"
 import {
   BinaryUnsupported,
   ControlFlood,
+  DataStale,
   DialFailed,
+  KeepaliveTimeout,
   PeerStalled,
   type AddressDenied,
   type ConnectionError
 } from "../ConnectionError.ts"
 import type { ConnectionSink } from "../ConnectionSink.ts"
+import type { Source } from "../Source.ts"
 import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
 import { ControlBucket } from "./controlBucket.ts"
 import { GuardedSocket } from "./guardedSocket.ts"
+import { Liveness, type Time } from "./liveness.ts"
 import { Outgoing } from "./outgoing.ts"
 import * as Reason from "./reason.ts"
-import { StallClock, type Time } from "./stallClock.ts"
+import { StallClock } from "./stallClock.ts"
 
 /** What counts for as long as the source exists. */
 export interface Totals {
   lastFrameAt: number | null
   lastPongAt: number | null
+  /** Of the last ping that was answered, in milliseconds. */
+  roundTripMs: number | null
   receivedBinaryFrames: number
   sentTextFrames: number
   sendFailures: number
@@ -42,11 +48,15 @@ export interface Owner {
   readonly time: Time
   /** The time at which this turn of the event loop began to receive. */
   readonly turnNow: () => number
-  readonly display: string
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+  readonly source: Pick<Source, "display" | "staleAfterMs" | "staleReconnect">
   readonly limits: Values
   readonly sink: ConnectionSink
   readonly totals: Totals
   readonly binary: (make: () => BinaryUnsupported) => void
+  /** No data comes, and the connection stays. */
+  readonly stale: (error: DataStale) => void
   /** Asked in the turn in which the upgrade completes, before anything is delivered. */
   readonly mayOpen: () => boolean
   /** What masks secrets in what the server says; null where it knows none. Asked when it opens. */
@@ -78,6 +88,7 @@ export class Session implements SocketEvents {
   #control: ControlBucket | null = null
   #outgoing: Outgoing | null = null
   #stall: StallClock | null = null
+  #liveness: Liveness | null = null
 
   constructor(owner: Owner) {
     this.#owner = owner
@@ -100,6 +111,7 @@ export class Session implements SocketEvents {
   /** Delivers nothing more: what still arrives is counted as rejected. */
   reject(): void {
     this.#delivering = false
+    this.#liveness?.end()
   }
 
   /** The grant is gone: delivers nothing more, and what waits to be written never is. */
@@ -144,6 +156,7 @@ export class Session implements SocketEvents {
     this.#control = new ControlBucket(controlFramesPerSecond, this.openedAt)
     this.#outgoing = new Outgoing(guarded, sendBufferBytes, this.#sendsFailed)
     this.#stall = new StallClock(this.#owner.time, sendStallMs, this.#outgoing, this.#stalled)
+    this.#liveness = this.#watched(guarded, this.#outgoing)
     this.#owner.opened(guarded, this.#read)
   }
 
@@ -152,32 +165,43 @@ export class Session implements SocketEvents {
     const at = this.#owner.turnNow()
     this.#owner.totals.lastFrameAt = at
     if (!this.#delivering) this.#owner.sink.rejected()
-    else if (this.#mask === null) this.#owner.sink.text(text, bytes, at)
-    else this.#maskedText(this.#mask(text), text, bytes, at)
+    else if (this.#hand(text, bytes, at)) this.#liveness?.data(at)
   }
 
-  #maskedText(masked: string, text: string, bytes: number, at: number): void {
-    this.#owner.sink.text(masked, masked === text ? bytes : utf8.encode(masked).length, at)
+  #hand(text: string, bytes: number, at: number): boolean {
+    if (this.#mask === null) return this.#owner.sink.text(text, bytes, at)
+    const masked = this.#mask(text)
+    return this.#owner.sink.text(masked, masked === text ? bytes : utf8.encode(masked).length, at)
   }
 
   readonly binary = (bytes: number): void => {
     if (this.#socket === null) return
     this.#owner.totals.lastFrameAt = this.#owner.now()
     this.#owner.totals.receivedBinaryFrames++
-    this.#owner.binary(() => new BinaryUnsupported({ url: this.#owner.display, bytes }))
+    this.#owner.binary(() => new BinaryUnsupported({ url: this.#owner.source.display, bytes }))
   }
 
   readonly ping = (data: Uint8Array): void => {
     if (this.#takesControl()) this.#outgoing?.pong(data)
   }
 
-  readonly pong = (): void => {
-    if (this.#takesControl()) this.#owner.totals.lastPongAt = this.#owner.totals.lastFrameAt
+  readonly pong = (data: Uint8Array): void => {
+    if (this.#socket === null || this.error !== null) return
+    const { now, totals } = this.#owner
+    const answer = this.#liveness?.pong(data) ?? null
+    // One that was asked for is no flood, however short the interval of the pings is.
+    if (answer === null && !this.#takesControl()) return
+    totals.lastFrameAt = now()
+    totals.lastPongAt = totals.lastFrameAt
+    if (answer === null || this.#outgoing === null) return
+    totals.unconfirmedFrames = this.#outgoing.accepted - answer.frames
+    if (answer.roundTripMs !== null) totals.roundTripMs = Math.round(answer.roundTripMs * 100) / 100
   }
 
   readonly closing = (): void => {
     if (this.#socket === null) return
     this.#endSending()
+    this.#liveness?.end()
     this.#owner.closing()
   }
 
@@ -197,9 +221,33 @@ export class Session implements SocketEvents {
     this.#owner.totals.sendFailures += texts
   }
 
+  #watched(socket: Socket, outgoing: Outgoing): Liveness {
+    const { limits, random, source, stale, time } = this.#owner
+    const url = source.display
+    return new Liveness({
+      time,
+      random,
+      limits,
+      staleAfterMs: source.staleAfterMs,
+      outgoing,
+      bytesRead: () => socket.bytesRead(),
+      timedOut: (what, afterMs) => this.#fail(new KeepaliveTimeout({ url, what, afterMs })),
+      stale: () => {
+        const error = new DataStale({ url, afterMs: source.staleAfterMs })
+        if (source.staleReconnect) this.#fail(error)
+        else stale(error)
+      }
+    })
+  }
+
   readonly #stalled = (): void => {
-    const { display: url, limits } = this.#owner
-    this.failed(new PeerStalled({ url, stalledMs: limits.sendStallMs, bufferedBytes: this.bufferedBytes }))
+    const { limits, source } = this.#owner
+    const url = source.display
+    this.#fail(new PeerStalled({ url, stalledMs: limits.sendStallMs, bufferedBytes: this.bufferedBytes }))
+  }
+
+  #fail(error: ConnectionError): void {
+    this.failed(error)
     this.terminate()
   }
 
@@ -209,14 +257,16 @@ export class Session implements SocketEvents {
   }
 
   readonly #read = (mode: ReadMode): void => {
-    if (this.#delivering) this.#socket?.read(mode)
+    if (!this.#delivering) return
+    this.#socket?.read(mode)
+    this.#liveness?.read(mode)
   }
 
   /** A socket that throws is of no use any more. */
   readonly #broke = (thrown: unknown): void => {
     if (this.#socket === null) return
     const reason = Reason.of(thrown)
-    this.failed(new DialFailed({ url: this.#owner.display, phase: "client", code: "EDEFECT", reason }))
+    this.failed(new DialFailed({ url: this.#owner.source.display, phase: "client", code: "EDEFECT", reason }))
     this.abandon()
   }
 
@@ -238,6 +288,8 @@ export class Session implements SocketEvents {
     this.#endSending()
     this.#outgoing = null
     this.#stall = null
+    this.#liveness?.end()
+    this.#liveness = null
     if (!this.wasOpen) return
     const { totals } = this.#owner
     this.unconfirmed = totals.unconfirmedFrames
@@ -249,11 +301,10 @@ export class Session implements SocketEvents {
   /** Counts a control frame; false once there are too many. */
   #takesControl(): boolean {
     if (this.#control === null || this.error !== null) return false
-    const { display, limits, monotonic, now, totals } = this.#owner
+    const { limits, monotonic, now, source, totals } = this.#owner
     totals.lastFrameAt = now()
     if (this.#control.take(monotonic())) return true
-    this.failed(new ControlFlood({ url: display, limit: limits.controlFramesPerSecond }))
-    this.terminate()
+    this.#fail(new ControlFlood({ url: source.display, limit: limits.controlFramesPerSecond }))
     return false
   }
 }

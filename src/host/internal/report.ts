@@ -88,8 +88,7 @@ const connection = (
   since: time(live.since),
   lastFrameAt: timeOrNull(live.totals.lastFrameAt),
   lastPongAt: timeOrNull(live.totals.lastPongAt),
-  // The host sends no pings yet.
-  roundTripMs: null,
+  roundTripMs: live.totals.roundTripMs,
   peerCertificateExpiresAt: timeOrNull(live.peerCertificateExpiresAt),
   lastError: lastError(live.lastError, redaction),
   lastClose:

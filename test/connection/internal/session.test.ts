@@ -15,11 +15,12 @@ const URL = "ws://127.0.0.1:7700/"
 const URL_ERROR = new ConnectionClosed({ url: URL, code: 1006, reason: "", clean: false })
 
 const NOTHING: (mode: ReadMode) => void = () => {}
+const NOTHING_STOOD: (ms: number) => void = () => {}
 
 const utf8 = new TextDecoder()
 
 /** A session whose owner and socket write down what they are told, under clocks of the test's own. */
-const play = (limits: Partial<Limits.Values> = {}) => {
+const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source"]> = {}) => {
   const calls: Array<string> = []
   const timers = new Set<{ readonly ms: number; readonly due: () => void }>()
   const call = (name: string, ...facts: ReadonlyArray<unknown>) => void calls.push([name, ...facts].join(" "))
@@ -28,8 +29,12 @@ const play = (limits: Partial<Limits.Values> = {}) => {
     monotonic: 50,
     queue: 0,
     mayOpen: true,
+    bytesRead: 0,
     written: (_failed: boolean) => {},
-    read: NOTHING
+    pinged: () => {},
+    read: NOTHING,
+    stood: NOTHING_STOOD,
+    isData: true
   }
   const owner: Owner = {
     now: () => world.now,
@@ -40,15 +45,26 @@ const play = (limits: Partial<Limits.Values> = {}) => {
         const timer = { ms, due }
         timers.add(timer)
         return () => void timers.delete(timer)
+      },
+      stood: (listener) => {
+        world.stood = listener
+        return () => {
+          world.stood = NOTHING_STOOD
+        }
       }
     },
     turnNow: () => world.now - 1,
     mask: () => null,
-    display: URL,
-    limits: { ...Limits.defaults, ...limits },
+    random: () => 0.5,
+    source: { display: URL, staleAfterMs: 0, staleReconnect: false, ...source },
+    // Nothing is pinged unless a test says so.
+    limits: { ...Limits.defaults, pingIntervalMs: 0, ...limits },
     sink: {
       opened: () => {},
-      text: (text, bytes, at) => call("text", text, bytes, at),
+      text: (text, bytes, at) => {
+        call("text", text, bytes, at)
+        return world.isData
+      },
       rejected: () => call("rejected"),
       ended: () => {},
       dialFailed: () => {},
@@ -58,12 +74,14 @@ const play = (limits: Partial<Limits.Values> = {}) => {
     totals: {
       lastFrameAt: null,
       lastPongAt: null,
+      roundTripMs: null,
       receivedBinaryFrames: 0,
       sentTextFrames: 0,
       sendFailures: 0,
       unconfirmedFrames: 0,
       unconfirmedAtEnds: 0
     },
+    stale: (error) => call("stale", error.url, error.afterMs),
     binary: (make) => call("binary", make() instanceof BinaryUnsupported, make().bytes, make().url),
     mayOpen: () => world.mayOpen,
     opened: (_socket, read) => {
@@ -78,12 +96,15 @@ const play = (limits: Partial<Limits.Values> = {}) => {
     remoteAddress: null,
     peerCertificateExpiresAt: null,
     writeQueueSize: () => world.queue,
-    bytesRead: () => 0,
+    bytesRead: () => world.bytesRead,
     send: (text, written) => {
       call("send", utf8.decode(text))
       world.written = written
     },
-    ping: (data) => call("ping", data.length),
+    ping: (data, written) => {
+      call("ping", utf8.decode(data))
+      world.pinged = written
+    },
     pong: (data) => call("pong", data.length),
     read: (mode) => call("read", mode),
     close: (code, reason) => call("close", code, reason),
@@ -102,8 +123,8 @@ const play = (limits: Partial<Limits.Values> = {}) => {
   }
 }
 
-const opened = (limits?: Partial<Limits.Values>) => {
-  const played = play(limits)
+const opened = (limits?: Partial<Limits.Values>, source?: Partial<Owner["source"]>) => {
+  const played = play(limits, source)
   played.session.open(played.socket)
   played.calls()
   return played
@@ -137,7 +158,7 @@ describe("a session", () => {
       session.text("a", 1)
       session.binary(1)
       session.ping(DATA)
-      session.pong()
+      session.pong(DATA)
       session.send("b")
       session.closing()
       session.closed(1000, "", true)
@@ -239,7 +260,7 @@ describe("a session", () => {
     session.text("late", 4)
     session.binary(1)
     session.ping(DATA)
-    session.pong()
+    session.pong(DATA)
     session.close(1000, "")
     session.terminate()
     session.abandon()
@@ -343,14 +364,14 @@ describe("a session", () => {
   it("notes when a pong came", () => {
     const { calls, owner, session, world } = opened()
     world.now = 2000
-    session.pong()
+    session.pong(DATA)
     assert.deepInclude(owner.totals, { lastFrameAt: 2000, lastPongAt: 2000 })
     assert.deepStrictEqual(calls(), [])
   })
 
   for (const [name, send] of [
     ["pings", (session: Session) => session.ping(DATA)],
-    ["pongs", (session: Session) => session.pong()]
+    ["pongs", (session: Session) => session.pong(DATA)]
   ] as const) {
     it(`breaks off a peer that floods ${name}, by the clock that is never set`, () => {
       const { calls, owner, session, world } = opened({ controlFramesPerSecond: 10 })

@@ -66,7 +66,7 @@ export const fixture = (options: Options) =>
 const utf8 = new TextEncoder()
 
 /** A text comes, as the socket tells it. */
-export const push = (queue: IngressQueue.IngressQueue, text: string, at = 0): void =>
+export const push = (queue: IngressQueue.IngressQueue, text: string, at = 0): boolean =>
   queue.text(text, utf8.encode(text).length, at)
 
 export const CLEAN = { code: 1000, reason: "", clean: true, unconfirmed: 0, error: null } as const
