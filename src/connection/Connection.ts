@@ -19,6 +19,7 @@ import type { AuthorizedTarget } from "../grants/Grants.ts"
 import * as Monotonic from "../internal/monotonic.ts"
 import * as Driver from "./internal/driver.ts"
 import * as History from "./internal/history.ts"
+import type * as Given from "./internal/options.ts"
 import * as Phases from "./internal/phases.ts"
 import { Route } from "./internal/route.ts"
 import type { Totals } from "./internal/session.ts"
@@ -37,7 +38,7 @@ export type State = "connecting" | "open" | "closing" | "closed" | "waiting" | "
  * @category models
  * @since 0.1.0
  */
-export type Reported = Driver.Reported
+export type Reported = Given.Reported
 
 /**
  * Why a source isn't dialled at all.
@@ -53,7 +54,7 @@ export type Refusal = Phases.Refusal
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Omit<Driver.Options, "changed"> {
+export interface Options extends Omit<Given.Options, "changed"> {
   readonly changed: (connection: Connection) => void
 }
 
@@ -84,11 +85,11 @@ const STATES = {
 export class Connection {
   readonly #driver: Driver.Driver
 
-  constructor(options: Options, clocks: Driver.Clocks) {
+  constructor(options: Options, clocks: Given.Clocks) {
     this.#driver = new Driver.Driver(this.#driven(options), clocks)
   }
 
-  #driven(options: Options): Driver.Options {
+  #driven(options: Options): Given.Options {
     return { ...options, changed: () => options.changed(this) }
   }
 
@@ -114,7 +115,7 @@ export class Connection {
     return this.#driver.state.attempts
   }
 
-  get limits(): Driver.Options["limits"] {
+  get limits(): Given.Options["limits"] {
     return this.#driver.options.limits
   }
 

@@ -177,6 +177,132 @@ describe("the status", () => {
 describe("a peer that never answers a close", () => {
   const OTHERS = [1, 2, 3].map((nth) => `ws://127.0.0.1:7700/other${nth}`)
 
+  it.effect("doesn't hold up the other sources of a service that restarts, and is dialled after its own grace", () => {
+    const pkg = plugin({
+      sources: [GATEWAY, ...OTHERS],
+      handlers: { gateway: { websocket_text: (event) => (event.text === "die" ? Exit.die("boom") : Exit.void) } }
+    })
+    return Effect.gen(function* () {
+      const { fake, host, remote } = yield* opened(GATEWAY)
+      remote.ignoreClose()
+      const others = []
+      for (const url of OTHERS) others.push(yield* fake.remote(url))
+      yield* host.idle
+      others[0]?.sendText("die")
+      // The restart's own backoff.
+      for (let passed = 0; passed < 200; passed += 50) {
+        yield* settled
+        yield* TestClock.adjust(50)
+      }
+      yield* settled
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "running")
+      for (const url of OTHERS) assert.lengthOf(yield* fake.remotes(url), 2)
+      assert.isTrue(remote.isOpen)
+      assert.strictEqual((yield* connection).state, "closing")
+      yield* TestClock.adjust(4700)
+      yield* settled
+      assert.isTrue(remote.isOpen)
+      yield* TestClock.adjust(200)
+      yield* settled
+      assert.isFalse(remote.isOpen)
+      assert.lengthOf(yield* fake.remotes(GATEWAY), 2)
+      assert.deepInclude(yield* connection, { state: "open", epoch: 2 })
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
+  const crashing = plugin({
+    sources: [GATEWAY],
+    handlers: { gateway: { websocket_text: (event) => (event.text === "die" ? Exit.die("boom") : Exit.void) } }
+  })
+
+  /** A service that crashed and is about to be started again, while its old socket is still being closed. */
+  const restarting = Effect.gen(function* () {
+    const { fake, host, remote } = yield* opened(GATEWAY)
+    remote.ignoreClose()
+    remote.sendText("die")
+    yield* settled
+    assert.deepInclude(yield* rowOf(REF), { lifecycle: "restarting" })
+    assert.deepInclude(yield* connection, { state: "closing" })
+    return { fake, host, remote }
+  })
+
+  it.effect("has its grace also where something else takes the place of the service that crashed", () =>
+    Effect.gen(function* () {
+      const { fake, host, remote } = yield* restarting
+      const config = { other: true }
+      yield* host.apply({ enabled: [enable(crashing, { config })] })
+      yield* pass(4)
+      assert.isTrue(remote.isOpen)
+      assert.lengthOf(yield* fake.dials, 1)
+      yield* pass(2)
+      assert.isFalse(remote.isOpen)
+      assert.deepInclude(yield* connection, { state: "open", epoch: 2 })
+    }).pipe(Effect.provide(onFake({ plugins: [crashing] })))
+  )
+
+  it.effect("has its grace also where the service is stopped meanwhile, or started anew", () =>
+    Effect.gen(function* () {
+      const { fake, host, remote } = yield* restarting
+      yield* host.stop(REF)
+      yield* settled
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "stopped" })
+      yield* host.start(REF)
+      yield* pass(4)
+      assert.isTrue(remote.isOpen)
+      assert.lengthOf(yield* fake.dials, 1)
+      yield* pass(2)
+      assert.deepInclude(yield* connection, { state: "open", epoch: 2 })
+    }).pipe(Effect.provide(onFake({ plugins: [crashing] })))
+  )
+
+  it.effect("rule 9: is waited for by the end of a plugin that crashed before", () =>
+    Effect.gen(function* () {
+      const { fake, host, remote } = yield* restarting
+      yield* host.apply({ enabled: [] })
+      yield* settled
+      const hasStopped = yield* Effect.forkChild(host.stopped(REF))
+      yield* pass(4)
+      assert.isTrue(remote.isOpen)
+      assert.isUndefined(hasStopped.pollUnsafe())
+      yield* pass(2)
+      assert.isFalse(remote.isOpen)
+      assert.isDefined(hasStopped.pollUnsafe())
+      assert.lengthOf(yield* fake.dials, 1)
+    }).pipe(Effect.provide(onFake({ plugins: [crashing] })))
+  )
+
+  it.effect("isn't dialled for a second service that crashes while the first one's socket is still closed", () =>
+    Effect.gen(function* () {
+      const other = "ws://127.0.0.1:7700/other"
+      const { fake, remote } = yield* restarting
+      for (let crash = 2; crash <= 4; crash++) {
+        yield* pass(1)
+        const next = (yield* fake.remotes(other)).at(-1)
+        assert.isTrue(next?.isOpen)
+        next?.sendText("die")
+        yield* settled
+      }
+      assert.lengthOf(yield* fake.remotes(GATEWAY), 1)
+      yield* pass(4)
+      assert.isFalse(remote.isOpen)
+      assert.lengthOf(yield* fake.remotes(GATEWAY), 2)
+      assert.deepInclude(yield* connection, { state: "open", epoch: 2 })
+    }).pipe(
+      Effect.provide(
+        onFake({
+          plugins: [
+            plugin({
+              sources: [GATEWAY, "ws://127.0.0.1:7700/other"],
+              handlers: {
+                gateway: { websocket_text: (event) => (event.text === "die" ? Exit.die("boom") : Exit.void) }
+              }
+            })
+          ]
+        })
+      )
+    )
+  )
+
   it.effect("doesn't hold up what its plugin asks of another source", () => {
     const [other = ""] = OTHERS
     const pkg = plugin({

@@ -10,50 +10,18 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
-import type { GrantError } from "../../grants/GrantError.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
-import type { Activity } from "../../internal/parking.ts"
-import type { Values } from "../../limits/Limits.ts"
-import { ConnectionClosed, type ConnectionError, type DialError } from "../ConnectionError.ts"
-import { reportedOf, type ConnectionSink, type ReportedError } from "../ConnectionSink.ts"
-import type { HadTime } from "../../time/HadTime.ts"
-import type { PluginSlots } from "../DialLimiter.ts"
+import { ConnectionClosed } from "../ConnectionError.ts"
+import { reportedOf, type ReportedError } from "../ConnectionSink.ts"
 import type { Unreached } from "../Reachability.ts"
 import type * as Reconnect from "../Reconnect.ts"
-import type { ReadMode, Socket, WebSocketClient } from "../WebSocketClient.ts"
+import type { ReadMode, Socket } from "../WebSocketClient.ts"
 import * as Dial from "./dial.ts"
+import type { Clocks, Options, Reported } from "./options.ts"
 import * as Phases from "./phases.ts"
-import { Route, type Options as RouteOptions } from "./route.ts"
+import { Route } from "./route.ts"
 import { Session, type Totals } from "./session.ts"
 import { step } from "./transition.ts"
-
-/** What a connection reports about itself: any error of the stages it touches. */
-export type Reported = GrantError | DialError | ConnectionError
-
-/** What a connection needs. */
-export interface Options extends RouteOptions {
-  readonly client: WebSocketClient["Service"]
-  readonly sink: ConnectionSink
-  readonly dials: PluginSlots
-  readonly limits: Values
-  /** Why this source isn't dialled at all, where it isn't. Asked before every dial. */
-  readonly refused: () => Phases.Refusal | undefined
-  readonly report: (tag: Reported["_tag"], make: () => Reported) => void
-  readonly changed: () => void
-  /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
-  readonly turnNow: () => number
-  /** By which its dials and closes are judged. */
-  readonly time: HadTime
-  /** Told when it has something under way and when it hasn't any more. */
-  readonly activity: Activity
-}
-
-export interface Clocks {
-  readonly now: () => number
-  /** Never set. */
-  readonly monotonic: () => number
-  readonly random: () => number
-}
 
 type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
