@@ -245,7 +245,7 @@ describe("a peer that never answers a close", () => {
       const { fake, host, remote } = yield* restarting
       yield* host.stop(REF)
       yield* settled
-      assert.deepInclude(yield* rowOf(REF), { lifecycle: "stopped" })
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "stopping" })
       yield* host.start(REF)
       yield* pass(4)
       assert.isTrue(remote.isOpen)
