@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { freeze } from "../internal/bounded.ts"
 import { follow } from "../internal/following.ts"
 import type { SocketUrl } from "../manifest/SocketUrl.ts"
+import * as HadTime from "../time/HadTime.ts"
 import { evaluator, type Answer, type Authorization, type Evaluation, type Rate, type Subject } from "./Evaluation.ts"
 import type { GrantError } from "./GrantError.ts"
 import { GrantStore } from "./GrantStore.ts"
@@ -227,6 +228,7 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
   Effect.gen(function* () {
     const store = yield* GrantStore
     const scope = yield* Effect.scope
+    const time = yield* HadTime.make
     const entries = new Set<Entry>()
 
     const askAll = Effect.suspend(() =>
@@ -238,7 +240,7 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
       authority: Effect.fnUntraced(function* (subject) {
         const evaluate = evaluator(subject)
         const entry: Entry = {
-          asker: Following.asker(store, subject.pluginRef, scope, (answer) => apply(entry, answer)),
+          asker: Following.asker(store, subject.pluginRef, scope, time, (answer) => apply(entry, answer)),
           watchers: new Set(),
           evaluate,
           answer: NOTHING,

@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Option from "effect/Option"
@@ -11,6 +12,7 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import { TestClock } from "effect/testing"
 import { Enablement, type GrantError, Grants, GrantStore, type ManifestError, type WebSocketTarget } from "mooring"
+import { Standstill } from "mooring/testing"
 import { authorityOver, grant, PERMISSIONS, REF, subject } from "../support/grants.ts"
 import { unhandled } from "../support/rejections.ts"
 
@@ -218,6 +220,19 @@ describe("a store of the application's own", () => {
       yield* TestClock.adjust(60_000)
       assert.strictEqual(asked, 1)
     })
+  )
+
+  it.effect("rule 6: denies nothing where the process stood still while the store was asked", () =>
+    Effect.gen(function* () {
+      const twice = Effect.andThen(Effect.sleep(10), Effect.sleep(10))
+      const asking = yield* Effect.forkChild(
+        authorityOver(ASKING, () => Effect.andThen(twice, Effect.succeedSome(GOOD)))
+      )
+      yield* TestClock.adjust(5)
+      yield* Standstill.cause("1300 millis")
+      yield* TestClock.adjust(10)
+      assert.isTrue(Result.isSuccess((yield* Fiber.join(asking)).service()))
+    }).pipe(Effect.provide(Standstill.layer))
   )
 
   it.effect("denies where there is no answer in time, and takes the answer when it comes", () =>

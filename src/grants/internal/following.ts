@@ -14,6 +14,7 @@ import * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import type * as Scope from "effect/Scope"
 import * as Ports from "../../internal/ports.ts"
+import * as HadTime from "../../time/HadTime.ts"
 import type { Answer } from "../Evaluation.ts"
 import { check, type GrantStore } from "../GrantStore.ts"
 
@@ -49,6 +50,7 @@ export const asker = (
   store: GrantStore["Service"],
   pluginRef: string,
   scope: Scope.Scope,
+  time: HadTime.HadTime,
   answered: (answer: Answer) => void
 ): Asker => {
   // Counts the questions: an answer to any but the last comes too late.
@@ -73,8 +75,8 @@ export const asker = (
       return answer.cause === undefined ? Effect.void : Effect.andThen(Effect.sleep(ASK_AGAIN_MS), attempt)
     })
     asking = yield* Effect.forkIn(attempt, scope, { startImmediately: true })
-    const inTime = yield* Effect.timeoutOption(Deferred.await(first), ANSWER_WITHIN_MS)
-    if (Option.isNone(inTime)) tell(denied(`there was no answer within ${ANSWER_WITHIN_MS} ms`))
+    const late = Effect.sync(() => tell(denied(`there was no answer within ${ANSWER_WITHIN_MS} ms`)))
+    yield* Deferred.await(first).pipe(HadTime.within(time, ANSWER_WITHIN_MS, () => late))
   })
 
   return { ask, stop }
