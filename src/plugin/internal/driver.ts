@@ -162,17 +162,29 @@ export class Driver {
     this.#inputs.push(input)
     if (this.#isStepping) return
     this.#isStepping = true
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) {
-      const before = this.state.phase
-      const [after, actions] = step(this.state, next, this.#facts)
-      this.state = after
-      // Why it moves is told before that it has.
-      for (const action of actions) this.#do(action)
-      if (before !== after.phase) this.#moved(before, after.phase)
-    }
+    const thrown: Array<unknown> = []
+    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next, thrown)
     this.#isStepping = false
     this.#wait()
     this.#look()
+    // A listener's defect is its caller's to report, once everything is done that is to be done.
+    if (thrown.length > 0) throw thrown[0]
+  }
+
+  #step(input: Phases.Input, thrown: Array<unknown>): void {
+    const before = this.state.phase
+    const [after, actions] = step(this.state, input, this.#facts)
+    this.state = after
+    const attempt = (act: () => void) => {
+      try {
+        act()
+      } catch (defect) {
+        thrown.push(defect)
+      }
+    }
+    // Why it moves is told before that it has.
+    for (const action of actions) attempt(() => this.#do(action))
+    if (before !== after.phase) attempt(() => this.#moved(before, after.phase))
   }
 
   get #facts(): Phases.Facts {
