@@ -522,6 +522,6 @@ describe("what a service does next", () => {
         }
         assert.strictEqual(state.phase.name, "over")
       }),
-    { arbitrary: { runs: 2000 } }
+    { arbitrary: { runs: 500 } }
   )
 })
