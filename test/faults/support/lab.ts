@@ -110,6 +110,7 @@ ip link set under up
 ip link add line address ${mac} type vxlan id 1 local ${own} remote ${relay} dstport 4789
 ip link set line mtu 1400 gso_max_segs 1
 echo 0 > /proc/sys/net/ipv6/conf/line/accept_dad
+echo 1 > /proc/sys/net/ipv4/conf/line/promote_secondaries
 ${addresses.map((address) => `ip addr add ${address}/${address.includes(":") ? 64 : 24} dev line`).join("\n")}
 ip link set line up
 ${known(otherMac, others)}
@@ -158,7 +159,7 @@ export const make: Effect.Effect<Lab, never, Scope.Scope> = Effect.gen(function*
   const relay = yield* Program.start<Said, Order>(
     "relayProgram.ts",
     ["10.200.0.2", "10.200.0.1", "10.200.1.2", "10.200.1.1"],
-    { where: within(middle) }
+    within(middle)
   )
   yield* relay.until((line) => line.ready)
   const ask = <Found>(what: Order, look: (line: Said) => Found | undefined) =>

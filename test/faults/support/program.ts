@@ -101,18 +101,13 @@ export class Program<Line, Order> {
   }
 }
 
-interface Options {
-  readonly where?: Where
-  readonly node?: ReadonlyArray<string>
-}
-
 /** Starts one of the programs beside this file; killed with the scope where it hasn't ended by itself. */
 export const start = <Line, Order>(
   file: string,
   args: ReadonlyArray<string>,
-  { node = [], where = HERE }: Options = {}
+  where: Where = HERE
 ): Effect.Effect<Program<Line, Order>, never, Scope.Scope> =>
-  run(where, [process.execPath, ...node, fileURLToPath(new URL(file, import.meta.url)), ...args])
+  run(where, [process.execPath, fileURLToPath(new URL(file, import.meta.url)), ...args])
 
 /** Starts a command. */
 export const run = <Line, Order>(

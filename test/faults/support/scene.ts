@@ -50,18 +50,16 @@ export const serve = (
   where: Program.Where = Program.HERE
 ): Effect.Effect<ServerProgram, never, Scope.Scope> =>
   Effect.tap(
-    Program.start<Server.Line, Server.Order>("serverProgram.ts", [String(port), ...addresses], { where }),
+    Program.start<Server.Line, Server.Order>("serverProgram.ts", [String(port), ...addresses], where),
     (server) => server.until(({ listening }) => listening)
   )
 
 export const host = (
   setup: Host.Setup,
-  where: Program.Where = Program.HERE,
-  node: ReadonlyArray<string> = []
+  where: Program.Where = Program.HERE
 ): Effect.Effect<HostProgram, never, Scope.Scope> =>
-  Effect.tap(
-    Program.start<Host.Line, Host.Order>("hostProgram.ts", [JSON.stringify(setup)], { where, node }),
-    (program) => program.until(({ ready }) => ready)
+  Effect.tap(Program.start<Host.Line, Host.Order>("hostProgram.ts", [JSON.stringify(setup)], where), (program) =>
+    program.until(({ ready }) => ready)
   )
 
 /**
@@ -122,7 +120,7 @@ export const event = (program: HostProgram, wanted: Wanted, withinMs?: number) =
 /** A name server in a place; `answer` changes what it says, and returns when it does. */
 export const nameServer = (address: string, where: Program.Where, answers: Names.Order["answers"]) =>
   Effect.gen(function* () {
-    const program = yield* Program.start<Names.Line, Names.Order>("dnsProgram.ts", [address], { where })
+    const program = yield* Program.start<Names.Line, Names.Order>("dnsProgram.ts", [address], where)
     const answer = (next: Names.Order["answers"]) =>
       Effect.suspend(() => {
         const after = program.said.length
