@@ -13,7 +13,7 @@ describe("docs/reliability.md", () => {
   })
 
   it.for(rows)("%s: its test", ([, test]) => {
-    const [, file = "", name = ""] = /^(\S+\.test\.ts): (.+)$/.exec(test) ?? []
+    const [, file = "", name = ""] = /^(\S+\.ts): (.+)$/.exec(test) ?? []
     assert.include(read(`test/${file}`), name)
   })
 })

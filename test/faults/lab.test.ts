@@ -62,7 +62,7 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-describe.skipIf(Lab.missing !== undefined)(`a line between namespaces${Lab.skipped}`, () => {
+describe(`a line between namespaces${Lab.skipped}`, Lab.atOnce, () => {
   for (const signal of Scene.isLong ? (["SIGTERM", "SIGKILL"] as const) : (["SIGKILL"] as const)) {
     it.live(`leaves nothing behind when the test is ended by ${signal}`, () =>
       Effect.gen(function* () {

@@ -47,6 +47,9 @@ interface Counts {
   readonly in: Line["counts"]
 }
 
+/** For tests that need it: they run beside each other, or not at all. */
+export const atOnce = { concurrent: true, skip: missing !== undefined }
+
 export interface Lab {
   readonly host: Program.Where
   readonly far: Program.Where

@@ -28,7 +28,7 @@ const opened = Effect.gen(function* () {
   return { host, lab, server }
 })
 
-describe.skipIf(Lab.missing !== undefined)(`on a line of 64 kbit${Lab.skipped}`, () => {
+describe(`on a line of 64 kbit${Lab.skipped}`, Lab.atOnce, () => {
   it.live(
     "a text of 600 kB arrives in one session",
     () =>

@@ -11,7 +11,7 @@ const addressed = (address: string) => ({
   [`AAAA ${NAME}`]: { addresses: [] }
 })
 
-describe.skipIf(Lab.missing !== undefined)(`an address that changes${Lab.skipped}`, () => {
+describe(`an address that changes${Lab.skipped}`, Lab.atOnce, () => {
   it.live(
     "on the server's side is noticed, and its name leads to the new one",
     () =>
@@ -39,8 +39,8 @@ describe.skipIf(Lab.missing !== undefined)(`an address that changes${Lab.skipped
     120_000
   )
 
-  it.live(
-    "on the host's side is noticed, and dialled from the new one",
+  it.live.skipIf(Scene.long.skipped)(
+    Scene.long.name("on the host's side is noticed, and dialled from the new one"),
     () =>
       Effect.gen(function* () {
         const { host, lab, server, sources } = yield* Scene.openOver(["/a"])

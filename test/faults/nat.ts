@@ -16,7 +16,7 @@ const inShort = "on the way out"
 
 const SENT = 5
 
-describe.skipIf(Lab.missing !== undefined)(`a connection that is forgotten in between${Lab.skipped}`, () => {
+describe(`a connection that is forgotten in between${Lab.skipped}`, Lab.atOnce, () => {
   for (const [name, way] of Object.entries(ways)) {
     const title = `${name} is noticed and opened anew, and what got lost is told`
     it.live.skipIf(Scene.long.skipped && name !== inShort)(

@@ -24,7 +24,7 @@ const files = (host: Scene.HostProgram, count: number) =>
 const failsWith = (host: Scene.HostProgram, code: string) =>
   host.until(({ event }) => event?.what?.startsWith(`DialFailed tcp ${code}`) || undefined)
 
-describe.skipIf(withoutPrlimit !== "")(`out of descriptors${withoutPrlimit}`, () => {
+describe(`out of descriptors${withoutPrlimit}`, { concurrent: true, skip: withoutPrlimit !== "" }, () => {
   it.live("what is open lives on, and what has none is open again within seconds of when there are some", () =>
     Effect.gen(function* () {
       const server = yield* Scene.serve(0, [LOOPBACK])
@@ -47,7 +47,7 @@ describe.skipIf(withoutPrlimit !== "")(`out of descriptors${withoutPrlimit}`, ()
   )
 })
 
-describe.skipIf(Lab.missing !== undefined)(`out of ports${Lab.skipped}`, () => {
+describe(`out of ports${Lab.skipped}`, Lab.atOnce, () => {
   it.live("what has none is open within seconds of when there are some", () =>
     Effect.gen(function* () {
       const lab = yield* Lab.make

@@ -11,9 +11,9 @@ const BYTES = 5000
 const recovers = (host: Scene.HostProgram) =>
   Scene.event(host, { kind: "websocket_open", epoch: 2 }, Scene.RECOVERED_MS)
 
-describe.skipIf(Lab.missing !== undefined)(`where long packets vanish${Lab.skipped}`, () => {
-  it.live(
-    "on the way in, the server that can't be heard is noticed",
+describe(`where long packets vanish${Lab.skipped}`, Lab.atOnce, () => {
+  it.live.skipIf(Scene.long.skipped)(
+    Scene.long.name("on the way in, the server that can't be heard is noticed"),
     () =>
       Effect.gen(function* () {
         const { host, lab, server } = yield* Scene.openOver(["/a"])

@@ -25,7 +25,7 @@ const reopened = (host: Scene.HostProgram, from: number) =>
     })
   )
 
-describe.skipIf(Lab.missing !== undefined)(`when the line is dead${Lab.skipped}`, () => {
+describe(`when the line is dead${Lab.skipped}`, Lab.atOnce, () => {
   it.live("for less than the deadline of a pong nothing ends, and what was sent meanwhile arrives", () =>
     Effect.gen(function* () {
       const limits = { pingIntervalMs: 1000, pongDeadlineMs: 10_000 }

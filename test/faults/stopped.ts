@@ -29,7 +29,7 @@ const pair = Effect.gen(function* () {
   return { host, server, source }
 })
 
-describe.skipIf(process.platform === "win32")("a process that is stopped", () => {
+describe("a process that is stopped", { concurrent: true, skip: process.platform === "win32" }, () => {
   for (const [name, stand] of stands) {
     it.live(
       `as a host: ${name}, it ends no connection for it, and gets all that came meanwhile`,

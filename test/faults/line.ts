@@ -7,7 +7,7 @@ import * as Scene from "./support/scene.ts"
 const SOURCE = `ws://${Lab.FAR}/a`
 const PORT = 80
 
-describe.skipIf(Lab.missing !== undefined)(`over a line between namespaces${Lab.skipped}`, () => {
+describe(`over a line between namespaces${Lab.skipped}`, Lab.atOnce, () => {
   it.live("what both sides send arrives, in order, though packets are lost, late and overtaken", () =>
     Effect.gen(function* () {
       const lab = yield* Lab.make
