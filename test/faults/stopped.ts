@@ -66,6 +66,10 @@ describe("a process that is stopped", { concurrent: true, skip: process.platform
         // The system takes connections for it, and nobody answers the upgrade.
         const failed = yield* Scene.event(host, { kind: "websocket_error", epoch: 1, nth: 2 }, Scene.RECOVERED_MS)
         assert.strictEqual(failed.what, "OpenTimeout upgrade")
+        host.tell({ do: "send", to: source, count: 1, bytes: 500 })
+        yield* Scene.event(host, { kind: "command_result", nth: 4 })
+        const results = Scene.events(host).flatMap(({ result }) => result ?? [])
+        assert.deepStrictEqual(results, ["executed", "executed", "executed", "NotConnected"])
         yield* server.signal("SIGCONT")
         yield* Scene.event(host, { kind: "websocket_open", epoch: 2 }, 30_000)
         const { faults, lost } = yield* Scene.finish(host, server)
