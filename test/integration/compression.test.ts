@@ -280,6 +280,32 @@ describe("a compressed message", () => {
     )
   }
 
+  for (const [name, bytes, limits, code] of [
+    ["that is no deflate data", Servers.frame(TEXT, Buffer.from([0xff]), COMPRESSED), {}, 1007],
+    ["that isn't UTF-8", compressed(Buffer.from([0xff])), {}, 1007],
+    ["that is too large", compressed("x".repeat(1001)), { maxMessageBytes: 1000 }, 1009],
+    ["in too many fragments", inFragments(deflated("hello"), 1), { maxMessageFragments: 2 }, 1008],
+    ["that is a ping", Servers.frame(PING, "x", COMPRESSED), {}, 1002]
+  ] as const) {
+    it.live(`${name} is closed with ${code}`, () =>
+      Effect.gen(function* () {
+        const codes: Array<number> = []
+        const { url } = yield* agreeing(
+          AGREED,
+          (socket) => socket.write(bytes),
+          ({ opcode, payload }, socket) => {
+            if (opcode === Servers.CLOSE) codes.push(payload.readUInt16BE())
+            socket.end()
+          }
+        )
+        const { dial } = yield* client()
+        const { ended } = yield* dial(url, { ...LIMITS, ...limits })
+        yield* ended
+        assert.deepStrictEqual(codes, [code])
+      })
+    )
+  }
+
   it.live("is a violation where compression was offered and not agreed upon, or not offered", () =>
     Effect.gen(function* () {
       for (const compression of [true, false]) {

@@ -14,7 +14,7 @@ import { errorOf, runHost, the } from "./support/host.ts"
 
 const CA = Servers.tlsFiles.ca.toString()
 const OK = "HTTP/1.1 200 OK\r\n\r\n"
-const SECRET = "Basic czNjcmV0"
+const SECRET = "Basic czNjcmV0 \u00e4"
 
 const authorityIn = (request: string) => the(/^CONNECT (\S+) HTTP\/1\.1\r\n/u.exec(request)?.[1])
 const portIn = (request: string) => Number(the(/:(\d+)$/u.exec(authorityIn(request))?.[1]))

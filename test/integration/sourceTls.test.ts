@@ -63,7 +63,7 @@ describe("the TLS of a source", () => {
       assert.deepInclude(yield* failureOf(dial(theirs, { tls: { ca: CA } })), { phase: "tls" })
       assert.deepInclude(yield* failureOf(dial(ours)), { phase: "tls" })
       // Several in one file.
-      yield* dial(theirs, { tls: { ca: `${CA}\n# another\n${OTHER_CA}` } })
+      yield* dial(theirs, { tls: { ca: `# ours\n${CA}\n# another\n${OTHER_CA}` } })
     })
   )
 
@@ -125,6 +125,9 @@ describe("the TLS of a source", () => {
         assert.deepStrictEqual(seen, ["client"])
         yield* refused(at(listening), { ca: CA }, /^ERR_SSL_|^ECONNRESET$/)
         assert.deepStrictEqual(seen, ["client"])
+        // The client's is for sources that have none.
+        yield* (yield* client(shown)).dial(at(listening), { tls: { ca: CA } })
+        assert.deepStrictEqual(seen, ["client", "client"])
       })
     )
   }

@@ -68,7 +68,6 @@ const asked = (socket: Net.Socket, lines: string, url: string): Effect.Effect<vo
     const listeners = {
       error: (error: Error) => done(codeOf(error)),
       close: () => done("ECONNRESET"),
-      end: () => done("ECONNRESET"),
       readable: () => {
         for (let chunk: Buffer | null = socket.read(); chunk !== null; chunk = socket.read()) {
           const read = answer.take(chunk)
@@ -82,7 +81,7 @@ const asked = (socket: Net.Socket, lines: string, url: string): Effect.Effect<vo
     }
     const done = (code: string | undefined, rest?: Buffer) => {
       off()
-      if (rest !== undefined && rest.length > 0) socket.unshift(rest)
+      if (rest !== undefined) socket.unshift(rest)
       resume(code === undefined ? Effect.void : Effect.fail(new DialFailed({ url, phase: "proxy", code })))
     }
     // Of a socket that has ended Node tells nothing any more.

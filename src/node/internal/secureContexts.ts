@@ -31,7 +31,7 @@ export class SecureContexts {
   constructor({ minVersion = "TLSv1.2", ...client }: ClientTls) {
     this.#client = { ...client, minVersion }
     this.common = createSecureContext(this.#client)
-    this.anonymous = createSecureContext({ minVersion, ...(client.ca === undefined ? {} : { ca: client.ca }) })
+    this.anonymous = createSecureContext({ minVersion, ca: client.ca })
   }
 
   /** The context for a source, or the code that says why its settings are of no use. Nothing of them is in it. */

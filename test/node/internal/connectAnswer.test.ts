@@ -35,6 +35,8 @@ const CASES: ReadonlyArray<readonly [name: string, answer: string, becomes: stri
   ["an interim response alone", INTERIM, "more"],
   ["an interim response and a refusal", `${INTERIM}HTTP/1.1 502 Bad\r\n\r\n`, "PROXY_502"],
   ["101", "HTTP/1.1 101 Switching Protocols\r\n\r\n", "PROXY_101"],
+  ["the last 2xx", "HTTP/1.1 299 Well\r\n\r\nx", "tunnel x"],
+  ["300", "HTTP/1.1 300 Multiple Choices\r\n\r\n", "PROXY_300"],
   ["302", "HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\n\r\n", "PROXY_302"],
   ["407", 'HTTP/1.1 407 Required\r\nProxy-Authenticate: Basic realm="x"\r\n\r\n', "PROXY_407"],
   ["502 with a body", "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 4\r\n\r\noops", "PROXY_502"],
