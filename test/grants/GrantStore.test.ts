@@ -14,6 +14,7 @@ import { TestClock } from "effect/testing"
 import { Enablement, type GrantError, Grants, GrantStore, type ManifestError, type WebSocketTarget } from "mooring"
 import { Standstill } from "mooring/testing"
 import { authorityOver, grant, PERMISSIONS, REF, subject } from "../support/grants.ts"
+import { settled } from "../support/host.ts"
 import { unhandled } from "../support/rejections.ts"
 
 const WS: WebSocketTarget.GrantedTarget = { scheme: "ws", host: "h", port: "*", pathPrefixes: ["/"] }
@@ -230,6 +231,9 @@ describe("a store of the application's own", () => {
       )
       yield* TestClock.adjust(5)
       yield* Standstill.cause("1300 millis")
+      yield* settled
+      // It still waits for the answer.
+      assert.isUndefined(asking.pollUnsafe())
       yield* TestClock.adjust(10)
       assert.isTrue(Result.isSuccess((yield* Fiber.join(asking)).service()))
     }).pipe(Effect.provide(Standstill.layer))
