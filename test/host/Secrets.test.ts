@@ -18,8 +18,8 @@ import {
   SourceUrl,
   WebSocketClient
 } from "mooring"
-import { FakeWebSocket, StaticSecrets, TestHost } from "mooring/testing"
-import { onFake, rowOf, type Setup } from "../support/host.ts"
+import { FakeWebSocket, Standstill, StaticSecrets, TestHost } from "mooring/testing"
+import { onFake, rowOf, type Setup, settled } from "../support/host.ts"
 import { capture } from "../support/log.ts"
 import { enable, GATEWAY, plugin } from "../support/plugins.ts"
 
@@ -466,6 +466,35 @@ describe("an entry that names what isn't there", () => {
       })
     }
   )
+})
+
+describe("a process that stands still while a secret is asked for", () => {
+  it.effect("rule 6: fails no entry", () => {
+    const answer = Effect.as(Effect.andThen(Effect.sleep(10), Effect.sleep(10)), Redacted.make(VALUE))
+    const pkg = driven()
+    const slow: typeof Secrets.Secrets.Service = { lookup: () => answer, changes: Stream.never }
+    const host = Layer.provide(
+      onFake({ plugins: [pkg], enabled: [enable(pkg, { secrets: { key: { env: "KEY" } } })] }),
+      Layer.succeed(Secrets.Secrets, slow)
+    )
+    return Effect.gen(function* () {
+      const starting = yield* Effect.forkScoped(
+        Effect.provide(
+          Effect.andThen(
+            settled,
+            Effect.map(rowOf(REF), ({ lastError }) => lastError)
+          ),
+          host
+        ),
+        { startImmediately: true }
+      )
+      yield* TestClock.adjust(5)
+      yield* Standstill.cause("1 minute")
+      yield* settled
+      yield* TestClock.adjust(20)
+      assert.isNull(yield* Fiber.join(starting))
+    }).pipe(Effect.provide(Standstill.layer))
+  })
 })
 
 describe("what a server says back", () => {

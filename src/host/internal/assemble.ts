@@ -150,8 +150,8 @@ const prepare = (
     const { digest, manifest, runtime } = found
     const known = shared.knownSecrets.get(ref) ?? new Map()
     shared.knownSecrets.set(ref, known)
-    const { limits, secrets: port } = shared
-    const held = yield* hold({ ref, enablement, manifest, port, limits, known })
+    const { limits, secrets: port, time } = shared
+    const held = yield* hold({ ref, enablement, manifest, port, limits, known, time })
     if ("_tag" in held) return { setup: held, held: undefined }
     const scope = yield* Scope.make()
     const subject = {

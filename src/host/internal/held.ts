@@ -18,6 +18,7 @@ import type { Enablement } from "../../manifest/Enablement.ts"
 import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import type { Manifest } from "../../manifest/Manifest.ts"
 import { withTexts } from "../../manifest/Outside.ts"
+import type { HadTime } from "../../time/HadTime.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
 import * as Lookup from "./lookup.ts"
 
@@ -35,6 +36,7 @@ interface Options {
   readonly limits: Limits.Values
   /** Every value that each of this reference's secrets ever had: it stays masked. */
   readonly known: KnownSecrets
+  readonly time: HadTime
 }
 
 export class Held {
@@ -93,8 +95,8 @@ export class Held {
 
   /** Asks for everything again; true where the plugin has to be started anew for what has changed. */
   get refreshed(): Effect.Effect<boolean> {
-    const { port, ref } = this.#options
-    return Effect.map(Lookup.look(this.#wants, ref, port), (answers) => {
+    const { port, ref, time } = this.#options
+    return Effect.map(Lookup.look(this.#wants, ref, port, time), (answers) => {
       const { problems, texts, values } = read(this.#wants, answers)
       const next = new Map([...this.#values, ...values])
       const misplaced = misplacedIn(this.sources, next)
@@ -122,7 +124,7 @@ const valueIn = (values: Values, name: string): string => values.get(Lookup.secr
 /** Asks for what an entry names; all that is wrong with it where it can't be set up. */
 export const hold = (options: Options): Effect.Effect<Held | HostFileInvalid> => {
   const wants = Lookup.wantsOf(options.enablement)
-  return Effect.map(Lookup.look(wants, options.ref, options.port), (answers) => {
+  return Effect.map(Lookup.look(wants, options.ref, options.port, options.time), (answers) => {
     const found = read(wants, answers)
     const sources = Source.all(options.manifest, options.enablement)
     const problems = [

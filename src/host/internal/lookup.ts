@@ -11,6 +11,7 @@ import { formatPath, type Problem } from "../../internal/wire.ts"
 import type { Enablement } from "../../manifest/Enablement.ts"
 import { placesIn, type Outside, type OutsideOrValue } from "../../manifest/Outside.ts"
 import { SecretUnavailable, type Secrets } from "../../secrets/Secrets.ts"
+import * as HadTime from "../../time/HadTime.ts"
 import * as Usable from "../../secrets/Usable.ts"
 
 /** A text that stands elsewhere. */
@@ -51,14 +52,15 @@ const isUnavailable = Schema.is(SecretUnavailable)
 export const look = (
   wants: ReadonlyArray<Want>,
   pluginRef: string,
-  port: typeof Secrets.Service
+  port: typeof Secrets.Service,
+  time: HadTime.HadTime
 ): Effect.Effect<ReadonlyArray<Answer>> => {
   const find = ({ from, path, purpose }: Want): Effect.Effect<Answer> => {
     const checked = (value: unknown, isFile: boolean) =>
       Redacted.isRedacted(value) ? textOf(Redacted.value(value), purpose, isFile) : UNANSWERED
     const found = Redacted.isRedacted(from)
       ? Effect.succeed(checked(from, false))
-      : Effect.map(ask(port, { pluginRef, path, from }), (value) => checked(value, "file" in from))
+      : Effect.map(ask(port, { pluginRef, path, from }, time), (value) => checked(value, "file" in from))
     return found.pipe(
       Effect.catchCause((cause) => Effect.succeed(Result.fail(problemOf(Cause.squash(cause))))),
       Effect.map(Result.mapError((message) => ({ path, message })))
@@ -73,10 +75,13 @@ const UNANSWERED = Result.fail(NO_ANSWER)
 const textOf = (value: unknown, purpose: Usable.Purpose, isFile: boolean) =>
   typeof value === "string" ? Usable.check(value, purpose, isFile) : UNANSWERED
 
-const ask = (port: typeof Secrets.Service, request: { pluginRef: string; path: string; from: Outside }) =>
-  Effect.timeout(
-    Ports.effectFrom<unknown, unknown, never>(() => port.lookup(request)),
-    ANSWER_WITHIN_MS
+const ask = (
+  port: typeof Secrets.Service,
+  request: { pluginRef: string; path: string; from: Outside },
+  time: HadTime.HadTime
+) =>
+  Ports.effectFrom<unknown, unknown, never>(() => port.lookup(request)).pipe(
+    HadTime.within(time, ANSWER_WITHIN_MS, () => Effect.fail("it didn't answer"))
   )
 
 const problemOf = (failure: unknown): string => {
