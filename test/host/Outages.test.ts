@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import { TestClock } from "effect/testing"
-import { ConnectionError, PluginHost } from "mooring"
+import { ConnectionError, GrantStore, PluginHost } from "mooring"
 import { FakeWebSocket, TestHost } from "mooring/testing"
 import { enable, plugin } from "../support/plugins.ts"
 
@@ -209,4 +209,41 @@ describe("a storm", () => {
       }).pipe(Effect.provide(sharing(20, 1000).pipe(Layer.provideMerge(chance(11)))))
     }
   )
+})
+
+describe("servers that don't answer", () => {
+  const FINE = Array.from({ length: 4 }, (_, nth) => `ws://127.0.0.1:7700/fine${nth}`)
+  const black = Array.from({ length: 16 }, (_, nth) =>
+    plugin({ name: `black${nth}`, sources: Array.from({ length: 16 }, (__, index) => url(nth * 16 + index)) })
+  )
+  const fine = plugin({ name: "fine", sources: FINE })
+  const answers = Object.fromEntries(
+    Array.from({ length: 256 }, (_, index) => [url(index), { kind: "never" } as const])
+  )
+
+  it.effect.each([1, 16])("rule 12: delay the dials of no other plugin, were they those of so many: %s", (plugins) => {
+    const before = black.slice(0, plugins)
+    const enabled = before.map((pkg) => enable(pkg))
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      yield* (yield* GrantStore.GrantEditor).set("project:test.fine", GrantStore.grantOf(enable(fine)))
+      yield* pass(1000, 100)
+      assert.isAtLeast((yield* host.status).host.dialsWaiting, plugins * 12)
+      // At times when black holes have just begun, are full, and end.
+      for (const waitMs of [0, 3700, 5250, 10_000]) {
+        yield* pass(waitMs, 50)
+        const began = (yield* fake.dials).length
+        yield* host.apply({ enabled: [...enabled, enable(fine)], plugins: [...before, fine] })
+        yield* settled
+        const own = (yield* connections).filter((row) => row.url.includes("fine"))
+        assert.isTrue(own.every(isOpen), JSON.stringify(own.map(({ state }) => state)))
+        assert.isAtLeast((yield* fake.dials).length - began, 4)
+        yield* host.apply({ enabled })
+        yield* settled
+      }
+    }).pipe(
+      Effect.provide(TestHost.layer({ plugins: before, enabled, answers }).pipe(Layer.provideMerge(chance(plugins))))
+    )
+  })
 })

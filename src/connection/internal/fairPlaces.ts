@@ -3,8 +3,8 @@
  * last turn is longest ago, so each waits for no more than one turn of each of
  * the others, however many wait before it.
  *
- * The last quarter of the places is kept for plugins that hold none, a place
- * for each of them: plugins whose places take long leave the others some.
+ * Where there are several plugins, the last quarter of the places is kept for
+ * those that hold none: plugins whose places take long leave the others some.
  */
 
 const KEPT_SHARE = 4
@@ -41,7 +41,7 @@ export class FairPlaces {
   readonly #mayBegin: () => boolean
   readonly #waiting = new Set<Member>()
   #free: number
-  #without = 0
+  #members = 0
   #turns = 0
   #isServing = false
 
@@ -54,7 +54,7 @@ export class FairPlaces {
 
   /** One more plugin, which holds at most so many places. */
   join(most: number): Member {
-    this.#without++
+    this.#members++
     return new Member(most)
   }
 
@@ -84,7 +84,6 @@ export class FairPlaces {
       return
     }
     member.held--
-    if (member.held === 0) this.#without++
     if (turn.isSharing) this.#free++
     turn.isSharing = false
     this.serve()
@@ -105,7 +104,6 @@ export class FairPlaces {
     const { member } = turn
     member.waiting.shift()
     if (member.waiting.length === 0) this.#waiting.delete(member)
-    if (member.held === 0) this.#without--
     member.held++
     member.servedAt = ++this.#turns
     turn.isWaiting = false
@@ -116,7 +114,7 @@ export class FairPlaces {
 
   #next(): Turn | undefined {
     if (this.#free === 0) return undefined
-    const forEverybody = this.#free > Math.min(this.#kept, this.#without)
+    const forEverybody = this.#members === 1 || this.#free > this.#kept
     let next: Member | undefined
     for (const member of this.#waiting) {
       if (member.held >= member.most || (member.held > 0 && !forEverybody)) continue
