@@ -39,9 +39,8 @@ export class Outgoing {
   readonly #failed: (texts: number) => void
   readonly #mostPongs: number
   readonly #waiting = new WaitingTexts()
-  /** What counts of each text that is with the socket, the oldest from `#oldest` on. */
+  /** What counts of each text that is with the socket. */
   readonly #sizes: Array<number> = []
-  #oldest = 0
   #bytesWithSocket = 0
   #writes = 0
   #isHandingOver = false
@@ -107,7 +106,7 @@ export class Outgoing {
     for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) {
       this.bytes -= sizeOf(text.length)
     }
-    if (texts > 0) this.#failed(texts)
+    this.#failed(texts)
     this.#handOver()
   }
 
@@ -124,7 +123,7 @@ export class Outgoing {
   }
 
   #hasRoom(size: number): boolean {
-    const texts = this.#sizes.length - this.#oldest
+    const texts = this.#sizes.length
     if (texts === 0) return true
     return texts < AT_ONCE_TEXTS && this.#bytesWithSocket + size <= AT_ONCE_BYTES
   }
@@ -140,16 +139,8 @@ export class Outgoing {
 
   /** The oldest text that was with the socket isn't any more. */
   readonly #written = (failed: boolean): void => {
-    const size = this.#sizes[this.#oldest]
+    const size = this.#sizes.shift()
     if (size === undefined) return
-    this.#oldest++
-    if (this.#oldest === this.#sizes.length) {
-      this.#sizes.length = 0
-      this.#oldest = 0
-    } else if (this.#oldest === AT_ONCE_TEXTS) {
-      this.#sizes.splice(0, AT_ONCE_TEXTS)
-      this.#oldest = 0
-    }
     this.#bytesWithSocket -= size
     this.bytes -= size
     this.#writes++

@@ -97,6 +97,13 @@ describe("the clock of a buffer", () => {
     assert.deepStrictEqual(looks, [1000, 2000, 3000])
   })
 
+  it("doesn't begin after its end", () => {
+    const { clock, isWaiting } = play(1000)
+    clock.end()
+    clock.start()
+    assert.isFalse(isWaiting())
+  })
+
   it("tells nothing after its end", () => {
     const { clock, isWaiting, pass, world } = play(1000)
     world.bytes = 5
