@@ -224,6 +224,27 @@ describe("a server that takes nothing", () => {
     )
   )
 
+  it.effect("isn't one that still answers pings which the system took before", () =>
+    talking({ pingIntervalMs: 20_000, pongDeadlineMs: 100_000 }, ({ ask, events, host, remote }) =>
+      Effect.gen(function* () {
+        remote.ignorePings()
+        yield* TestClock.adjust(45_000)
+        assert.lengthOf(remote.pings, 3)
+        remote.stopDraining()
+        yield* ask("60000 60000")
+        for (const ping of remote.pings) {
+          yield* TestClock.adjust(25_000)
+          remote.pong(ping)
+        }
+        yield* TestClock.adjust(29_000)
+        assert.isTrue(remote.isOpen)
+        yield* TestClock.adjust(3000)
+        yield* host.idle
+        assert.deepStrictEqual(stalls(events), ["PeerStalled"])
+      })
+    )
+  )
+
   it.effect("isn't one for which nothing waits, and one whose time begins with the next text", () =>
     talking({}, ({ ask, host, remote }) =>
       Effect.gen(function* () {

@@ -42,7 +42,7 @@ export class Outgoing {
   /** What counts of each text that is with the socket. */
   readonly #sizes: Array<number> = []
   #bytesWithSocket = 0
-  #writes = 0
+  #steps = 0
   #isHandingOver = false
   #pongs = 0
   /** The ping that is to be answered as soon as pongs have room again. */
@@ -117,9 +117,18 @@ export class Outgoing {
     this.discard()
   }
 
-  /** Something that differs from what it was whenever anything was written meanwhile. */
+  /**
+   * The peer has answered one of our pings, so what went out before that has
+   * arrived: on a slow line the system may take nothing for longer than a stall,
+   * since it takes more only once a third of what it holds is sent.
+   */
+  answered(): void {
+    this.#steps++
+  }
+
+  /** Something that differs from what it was whenever anything went out meanwhile. */
   get progress(): string {
-    return `${this.#writes} ${this.#socket.writeQueueSize()}`
+    return `${this.#steps} ${this.#socket.writeQueueSize()}`
   }
 
   #hasRoom(size: number): boolean {
@@ -143,7 +152,7 @@ export class Outgoing {
     if (size === undefined) return
     this.#bytesWithSocket -= size
     this.bytes -= size
-    this.#writes++
+    this.#steps++
     if (failed) this.#failed(1)
     this.#handOver()
   }

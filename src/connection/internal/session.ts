@@ -194,6 +194,7 @@ export class Session implements SocketEvents {
     totals.lastFrameAt = now()
     totals.lastPongAt = totals.lastFrameAt
     if (answer === null || this.#outgoing === null) return
+    this.#outgoing.answered()
     totals.unconfirmedFrames = this.#outgoing.accepted - answer.frames
     if (answer.roundTripMs !== null) totals.roundTripMs = Math.round(answer.roundTripMs * 100) / 100
   }

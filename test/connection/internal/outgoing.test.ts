@@ -176,7 +176,7 @@ describe("what a connection sends", () => {
     assert.lengthOf(wire(), 2)
   })
 
-  it("moves when something was written, and when the system took a part of a text", () => {
+  it("moves when something was written, when the system took a part of a text, and when a ping was answered", () => {
     const { outgoing, world, written } = play()
     outgoing.send("a".repeat(MIB))
     const seen = new Set([outgoing.progress])
@@ -190,7 +190,9 @@ describe("what a connection sends", () => {
     written()
     world.queue = 4
     seen.add(outgoing.progress)
-    assert.strictEqual(seen.size, 4)
+    outgoing.answered()
+    seen.add(outgoing.progress)
+    assert.strictEqual(seen.size, 5)
   })
 })
 
