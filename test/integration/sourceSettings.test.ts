@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { GrantStore, OutputCommand, PluginHost, SourceUrl } from "mooring"
 import { SystemSecrets, WsClient } from "mooring/node"
+import { randomBytes } from "node:crypto"
 import { fileURLToPath } from "node:url"
 import { enable, plugin } from "../support/plugins.ts"
 import * as Servers from "../support/servers.ts"
@@ -119,6 +120,28 @@ describe("the settings of a source", () => {
         diagnostics: []
       })
       assert.strictEqual(the((yield* seen).plugin.websocketConnections[0]).sendFailures, 0)
+    })
+  )
+
+  it.live("count what is sent before it is compressed, and bound it where the server reads nothing", () =>
+    Effect.gen(function* () {
+      // It doesn't get smaller.
+      const noise = randomBytes(45_000).toString("base64")
+      const { url } = yield* agreeing("permessage-deflate", (socket) => {
+        socket.removeAllListeners("data").pause()
+        for (let nth = 0; nth < 300; nth++) socket.write(Servers.text("go"))
+      })
+      const { until } = yield* runHost({
+        sources: [url],
+        settings: { compression: true },
+        recordsTexts: false,
+        text: (event) => Exit.succeed({ commands: [1, 2, 3, 4].map(() => OutputCommand.send(event, noise)) })
+      })
+      const { connection } = yield* until(({ plugin: { diagnosticCounts, queueDepth } }) => {
+        return queueDepth === 0 && (diagnosticCounts["SendBufferFull"] ?? 0) > 0
+      })
+      assert.isAtMost(connection.bufferedBytes, 1_048_576)
+      assert.strictEqual(connection.bufferedBytes % noise.length, 0)
     })
   )
 })
