@@ -1,6 +1,7 @@
 /** Processes that stand still: nobody's fault, and nothing that a clock may run for. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import type { Limits } from "mooring"
 import * as Scene from "./support/scene.ts"
 import * as Silence from "./support/silence.ts"
 
@@ -20,14 +21,18 @@ const stands: ReadonlyArray<readonly [string, (host: Scene.HostProgram) => Effec
   ["its one thread blocked", (host) => Effect.sync(() => host.tell({ do: "block", millis: STANDS_MS }))]
 ]
 
-const pair = Effect.gen(function* () {
-  const server = yield* Scene.serve(0, [LOOPBACK])
-  const source = `ws://${LOOPBACK}:${Scene.portOf(server)}/a`
-  const host = yield* Scene.host({ sources: [source], target: LOOPBACK, limits: Scene.limits })
-  yield* Scene.event(host, { kind: "websocket_open", epoch: 1 })
-  yield* Silence.answered(host)
-  return { host, server, source }
-})
+// Pinged often, so that some ping is out whenever the host stops, and none for long.
+const PINGED_OFTEN = { pingIntervalMs: 500, pongDeadlineMs: 2500 }
+
+const pair = (limits: Partial<Limits.Values>) =>
+  Effect.gen(function* () {
+    const server = yield* Scene.serve(0, [LOOPBACK])
+    const source = `ws://${LOOPBACK}:${Scene.portOf(server)}/a`
+    const host = yield* Scene.host({ sources: [source], target: LOOPBACK, limits })
+    yield* Scene.event(host, { kind: "websocket_open", epoch: 1 })
+    yield* Silence.answered(host)
+    return { host, server, source }
+  })
 
 describe("a process that is stopped", { concurrent: true, skip: process.platform === "win32" }, () => {
   for (const [name, stand] of stands) {
@@ -35,14 +40,19 @@ describe("a process that is stopped", { concurrent: true, skip: process.platform
       `as a host: ${name}, it ends no connection for it, and gets all that came meanwhile`,
       () =>
         Effect.gen(function* () {
-          const { host, server } = yield* pair
+          const { host, server } = yield* pair(PINGED_OFTEN)
           server.tell({ do: "pings", perSecond: 80 })
           server.tell({ do: "send", count: 100, bytes: 500 })
-          yield* stand(host)
+          yield* host.until(({ event }) => event?.number === 100 || undefined)
+          // A ping goes out that isn't answered before the host stands still.
+          yield* server.signal("SIGSTOP")
+          yield* Effect.sleep(2 * PINGED_OFTEN.pingIntervalMs)
+          const goesOn = Effect.andThen(Effect.sleep(500), server.signal("SIGCONT"))
+          yield* Effect.all([stand(host), goesOn], { concurrency: 2 })
+          const since = Date.now()
           server.tell({ do: "send", count: 100, bytes: 500 })
           yield* host.until(({ event }) => event?.number === 200 || undefined, 2 * STANDS_MS + 10_000)
-          // As long as the clocks need that would have run meanwhile.
-          yield* Effect.sleep(Scene.limits.pingIntervalMs + Scene.limits.pongDeadlineMs)
+          yield* Silence.answered(host, since)
           const { connection, faults, plugin } = yield* Scene.finish(host, server)
           assert.deepStrictEqual(faults, [])
           assert.deepInclude(connection, { epoch: 1, received_text_frames: 200 })
@@ -56,7 +66,7 @@ describe("a process that is stopped", { concurrent: true, skip: process.platform
     "as a server: it is noticed, can't be dialled, and is open again once it goes on",
     () =>
       Effect.gen(function* () {
-        const { host, server, source } = yield* pair
+        const { host, server, source } = yield* pair(Scene.limits)
         const since = Scene.now()
         yield* stopped(server)
         host.tell({ do: "send", to: source, count: 3, bytes: 500 })

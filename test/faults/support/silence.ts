@@ -19,5 +19,6 @@ export const noticed = (program: HostProgram, since: number, withinMs = NOTICED_
     return { what, unconfirmed: close.unconfirmed ?? 0 }
   })
 
-/** Waits until a ping of the host was answered. */
-export const answered = (program: HostProgram) => connection(program, (it) => it.last_pong_at !== null)
+/** Waits until a ping of the host was answered at this time of the wall's clock or later. */
+export const answered = (program: HostProgram, since = 0) =>
+  connection(program, ({ last_pong_at: at }) => at !== null && Date.parse(at) >= since)
