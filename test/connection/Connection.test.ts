@@ -528,7 +528,7 @@ describe("Connection", () => {
       Effect.gen(function* () {
         const fake = yield* FakeWebSocket.FakeWebSocket
         const remote = yield* fake.remote(GATEWAY)
-        yield* TestClock.adjust("1 hour")
+        yield* TestClock.adjust("10 hours")
         remote.close(1000)
         yield* settled
         assert.isNull((yield* connection).stopReason)

@@ -17,7 +17,7 @@ import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 type Row = HostStatus.Encoded["plugins"][number]
 
-/** A host that has done all it will do in two days, in which it pings nobody: its dials and the row of its one plugin, encoded. */
+/** A host that has done all it will do in two days: its dials and the row of its one plugin, encoded. */
 const settled = (setup: Setup) =>
   Effect.gen(function* () {
     const { dials } = yield* FakeWebSocket.FakeWebSocket
@@ -29,7 +29,7 @@ const settled = (setup: Setup) =>
     const text = JSON.stringify(status)
     assert.notInclude(text, "SECRET123")
     return { dials: yield* dials, row: status.plugins[0], plugins: status.plugins.length, text }
-  }).pipe(Effect.provide(onFake({ ...setup, limits: { pingIntervalMs: 0 } })))
+  }).pipe(Effect.provide(onFake(setup)))
 
 type Fields = { readonly [key: string]: unknown }
 

@@ -18,6 +18,7 @@ import { accountingProblem, onFake, opened, rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
 const DAY = 86_400_000
+const PINGS = { pingIntervalMs: 30_000 }
 const utf8 = new TextEncoder()
 
 /** Notes every event; sends back what begins with `!`, and sleeps for so many milliseconds where it is told a number. */
@@ -78,7 +79,7 @@ const watching = <E>(
   return Effect.gen(function* () {
     yield* test({ ...(yield* opened(GATEWAY)), events })
     assert.isUndefined(accountingProblem(yield* rowOf(REF)))
-  }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled, limits })))
+  }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled, limits: { ...PINGS, ...limits } })))
 }
 
 /** What the plugin was told of ends. */
@@ -471,7 +472,7 @@ describe("a source without data", () => {
 const fibersOf = (connections: number) =>
   counted((running) => {
     const sources = Array.from({ length: connections }, (_, index) => `ws://127.0.0.1:7700/${index}`)
-    const limits = { connectionsPerPlugin: connections, dialsPerSecond: 1000 }
+    const limits = { ...PINGS, connectionsPerPlugin: connections, dialsPerSecond: 1000 }
     return Effect.gen(function* () {
       const { idle } = yield* PluginHost.PluginHost
       yield* idle
