@@ -112,6 +112,7 @@ export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause", "
 /** The tags whose message repeats foreign text, with the further fields that hold it. */
 const QUOTING: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
   ["ManifestInvalid", []],
+  ["HostFileInvalid", []],
   ["OutputInvalid", []],
   ["CommandMalformed", []],
   // The URL may be one that the plugin made up.
