@@ -407,6 +407,11 @@ describe("an entry that names what isn't there", () => {
         const row = yield* rowOf(REF)
         assert.deepStrictEqual([row.lifecycle, row.lastError?.tag, row.retryAt], ["failed", "HostFileInvalid", null])
         assert.deepStrictEqual(row.websocketConnections, [])
+        const { config } = (yield* host.status).host
+        assert.deepStrictEqual(
+          config.problems.map(({ path }) => path),
+          paths.map((path) => `enabled[0].${path}`)
+        )
         const [diagnostic] = row.diagnostics
         assert.deepInclude(diagnostic, { tag: "HostFileInvalid", stage: "host", severity: "error" })
         assert.deepStrictEqual(
@@ -590,6 +595,11 @@ describe("a secret that changes", () => {
       yield* replace({})
       yield* host.idle
       const row = yield* rowOf(REF)
+      const { config } = (yield* host.status).host
+      assert.deepStrictEqual(
+        [config.state, config.problems.map(({ path }) => path)],
+        ["partly", ["enabled[0].secrets.key"]]
+      )
       assert.deepStrictEqual([row.lifecycle, row.lastError?.tag], ["running", "HostFileInvalid"])
       assert.deepStrictEqual(
         (yield* problems).map(({ path }) => path),
@@ -610,6 +620,7 @@ describe("a secret that changes", () => {
       yield* fake.remote(`${HOME}?key=another%20value&{nothing}`)
       yield* host.idle
       assert.strictEqual((yield* connection).lastClose?.reason, "old ***, new ***")
+      assert.strictEqual((yield* host.status).host.config.state, "applied")
       assert.strictEqual((yield* rowOf(REF)).restarts, 0)
     }).pipe(Effect.provide(hosting({ pkg: driven(seen) })))
   })

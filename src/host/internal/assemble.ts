@@ -15,7 +15,7 @@ import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import * as HostError from "../HostError.ts"
 import { configured } from "./configured.ts"
-import { hold, type Held } from "./held.ts"
+import { Held, hold } from "./held.ts"
 import { Reported } from "./reported.ts"
 import type { Parts, Shared } from "./shared.ts"
 import { isOf, slots } from "./slots.ts"
@@ -26,8 +26,8 @@ export interface Row extends Parts {
   readonly instance: PluginInstance
   readonly reported: Reported
   wanted: Wanted.Wanted
-  /** What it was set up with; undefined where it couldn't be. */
-  held: Held | undefined
+  /** What it was set up with, or why it couldn't be. */
+  held: Held | HostFileInvalid | undefined
   redaction: Redaction.Redaction
 }
 
@@ -86,7 +86,7 @@ export const change = (existing: Row, wanted: Wanted.Wanted, shared: Shared): Ef
 export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { held, instance, wanted } = existing
-    if (held === undefined) return
+    if (!(held instanceof Held)) return
     const before = JSON.stringify(held.problems)
     const isReconfigured = yield* held.refreshed
     existing.redaction = redactionOf(shared, existing)
@@ -100,7 +100,7 @@ export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
 
 /** Whether an entry runs what runs already. One that lacked something may have it now. */
 export const isSame = ({ held, wanted: before }: Row, wanted: Wanted.Wanted): boolean =>
-  Wanted.isSame(before, wanted) && (held !== undefined || "_tag" in wanted.found)
+  Wanted.isSame(before, wanted) && (held instanceof Held || "_tag" in wanted.found)
 
 const isInProcess = ({ found }: Wanted.Wanted): boolean => !("_tag" in found) && found.runtime.isInProcess === true
 
@@ -113,7 +113,7 @@ const redactionOf = (
       [...(knownSecrets.get(ref)?.values() ?? [])].flatMap((values) => [...values])
     ),
     config: enabled.map(({ held, wanted: { enablement, found } }) =>
-      configured(held?.enablement ?? enablement, "_tag" in found ? undefined : found.manifest)
+      configured(held instanceof Held ? held.enablement : enablement, "_tag" in found ? undefined : found.manifest)
     )
   })
 
@@ -137,7 +137,7 @@ const mask = ({ instance: { record }, redaction }: Row): void => {
 /** What is to run, and what it was set up with. */
 interface Prepared {
   readonly setup: SetupOrProblem
-  readonly held: Held | undefined
+  readonly held: Row["held"]
 }
 
 const prepare = (
@@ -152,7 +152,7 @@ const prepare = (
     shared.knownSecrets.set(ref, known)
     const { limits, secrets: port, time } = shared
     const held = yield* hold({ ref, enablement, manifest, port, limits, known, time })
-    if ("_tag" in held) return { setup: held, held: undefined }
+    if ("_tag" in held) return { setup: held, held }
     const scope = yield* Scope.make()
     const subject = {
       pluginRef: ref,

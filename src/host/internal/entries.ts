@@ -12,6 +12,8 @@ import { DIGEST_WITHOUT_FILES } from "../../manifest/PluginRef.ts"
 /** An entry under its reference. One with an `invalid` has no more of it than what status shows. */
 export interface Entry {
   readonly ref: string
+  /** Where it stands among the entries. */
+  readonly at: string
   readonly enablement: Enablement.Enablement
   readonly invalid: ManifestInvalid | undefined
 }
@@ -33,7 +35,7 @@ export const read = (
     if (enablement === undefined) continue
     const ref = Enablement.refOf(enablement)
     if (entries.has(ref)) problems.push({ path: at, message: "Expected an id and instance that occur once" })
-    else entries.set(ref, { ref, enablement, invalid })
+    else entries.set(ref, { ref, at, enablement, invalid })
   }
   return { entries: [...entries.values()], problems }
 }

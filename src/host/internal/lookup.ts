@@ -44,7 +44,8 @@ export type Answer = Result.Result<string, Problem>
 
 const ANSWER_WITHIN_MS = 5000
 const AT_ONCE = 8
-const LONGEST_PROBLEM = 200
+// What an application says is shown to people.
+const SHOWN = /^[\x20-\x7e]{1,200}$/
 
 const isUnavailable = Schema.is(SecretUnavailable)
 
@@ -86,7 +87,7 @@ const ask = (
 
 const problemOf = (failure: unknown): string => {
   try {
-    return isUnavailable(failure) ? failure.problem.slice(0, LONGEST_PROBLEM) : NO_ANSWER
+    return isUnavailable(failure) && SHOWN.test(failure.problem) ? failure.problem : NO_ANSWER
   } catch {
     // It can't be looked at, so it is no error of ours.
     return NO_ANSWER

@@ -126,7 +126,10 @@ export const make = (
       find: (ref) => entries.get(ref)?.row,
       findLast: (ref) => entries.get(ref)?.row ?? [...leaving].findLast(({ row }) => row.ref === ref)?.row,
       get problems() {
-        return problems
+        const lacking = [...entries.values()].flatMap(({ row: { held, wanted } }) =>
+          (held?.problems ?? []).map(({ message, path }) => ({ path: `${wanted.at}.${path}`, message }))
+        )
+        return [...problems, ...lacking]
       },
       get appliedAt() {
         return appliedAt

@@ -20,13 +20,16 @@ import type { Entry } from "./entries.ts"
 /** An entry and the package that it enables, or why there is none. */
 export interface Wanted {
   readonly ref: string
+  /** Where the entry stands among all. */
+  readonly at: string
   readonly enablement: Enablement
   readonly found: PluginPackage | ManifestError
 }
 
 /** The entry's package among those that there are. */
-export const want = ({ enablement, invalid, ref }: Entry, packages: ReadonlyArray<PluginPackage>): Wanted => ({
+export const want = ({ at, enablement, invalid, ref }: Entry, packages: ReadonlyArray<PluginPackage>): Wanted => ({
   ref,
+  at,
   enablement,
   found: invalid ?? find(enablement, packages)
 })
