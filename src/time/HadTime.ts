@@ -72,7 +72,6 @@ class Slices implements HadTime {
   /** How long the present slice is to be, and how late those before it were. */
   #sleepMs = LONGEST_SLEEP_MS
   #lateMs = 0
-  #hasEnded = false
 
   constructor(clock: Clock.Clock) {
     this.#monotonic = monotonic(clock)
@@ -81,7 +80,6 @@ class Slices implements HadTime {
   readonly now = (): number => (this.#from === null ? this.#had : this.#had + counted(this.#monotonic() - this.#from))
 
   readonly after = (ms: number, due: () => void): (() => void) => {
-    if (this.#hasEnded) return () => {}
     const entry = this.#waiting.add(this.now() + Math.max(SHORTEST_WAIT_MS, ms), due)
     this.#begin()
     return () => this.#waiting.remove(entry)
@@ -113,13 +111,8 @@ class Slices implements HadTime {
     return Effect.forever(Effect.suspend(() => (this.#from === null ? this.#somebody.await : slice)))
   }
 
-  /** Nobody's time is had any more. */
-  end(): void {
-    this.#hasEnded = true
-  }
-
   #begin(): void {
-    if (this.#from !== null || this.#hasEnded) return
+    if (this.#from !== null) return
     this.#from = this.#monotonic()
     this.#somebody.openUnsafe()
   }
@@ -169,7 +162,6 @@ const counted = (elapsed: number): number => Math.min(elapsed, SLICE_MS)
 export const make: Effect.Effect<HadTime, never, Scope.Scope> = Effect.gen(function* () {
   const slices = new Slices(yield* Clock.clockWith(Effect.succeed))
   yield* Effect.forkScoped(slices.run)
-  yield* Effect.addFinalizer(() => Effect.sync(() => slices.end()))
   return slices
 })
 

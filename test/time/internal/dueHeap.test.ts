@@ -8,7 +8,7 @@ const Script = Schema.Array(
     Schema.Struct({ kind: Schema.Literal("add"), at: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 9 })) }),
     Schema.Struct({
       kind: Schema.Literal("remove"),
-      nth: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 40 }))
+      nth: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 8 }))
     }),
     Schema.Struct({ kind: Schema.Literal("takeFirst") })
   ])
