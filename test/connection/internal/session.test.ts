@@ -361,6 +361,32 @@ describe("a session", () => {
     })
   }
 
+  it("hears of no ping, pong or clock of its own once it has ended", () => {
+    const { calls, owner, session, timers, world } = opened({ pingIntervalMs: 1000, pongDeadlineMs: 500 })
+    const elapse = (ms: number) => {
+      world.monotonic += ms
+      const over = [...timers]
+      timers.clear()
+      for (const { due } of over) due()
+    }
+    session.send("a")
+    elapse(1000)
+    assert.deepStrictEqual(calls(), ["send a", "ping 1"])
+    world.pinged()
+    assert.strictEqual(owner.totals.unconfirmedFrames, 1)
+    session.closed(1006, "", false)
+    assert.strictEqual(timers.size, 0)
+    assert.strictEqual(world.stood, NOTHING_STOOD)
+    // Another epoch has sent something meanwhile.
+    owner.totals.unconfirmedFrames = 5
+    session.pong(new TextEncoder().encode("1"))
+    world.pinged()
+    elapse(10_000)
+    assert.deepInclude(owner.totals, { unconfirmedFrames: 5, lastPongAt: null, roundTripMs: null })
+    assert.deepStrictEqual(calls(), ["ended"])
+    assert.isNull(session.error)
+  })
+
   it("notes when a pong came", () => {
     const { calls, owner, session, world } = opened()
     world.now = 2000
