@@ -56,7 +56,13 @@ const play = (sizeOf: (bytes: Buffer) => number) =>
     })
     const { handed, seen, until } = yield* runHost({
       sources: CASES.map((_, nth) => `${url}${nth}`),
-      limits: { connectionsPerPlugin: CASES.length, dialsAtOncePerPlugin: 16, dialsPerSecond: 10_000 }
+      limits: {
+        connectionsPerPlugin: CASES.length,
+        dialsAtOncePerPlugin: 16,
+        dialsPerSecond: 10_000,
+        // These servers answer nothing.
+        pingIntervalMs: 0
+      }
     })
     const surprises = Effect.map(seen, ({ plugin: { websocketConnections } }) =>
       CASES.map(({ becomes, name }, nth) => {

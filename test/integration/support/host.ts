@@ -82,6 +82,8 @@ export const runHost = (setup: Setup) =>
     )
     const scope = yield* Effect.acquireRelease(Scope.make(), (it) => Scope.close(it, Exit.void))
     const host = Context.get(yield* Layer.buildWithScope(live, scope), PluginHost.PluginHost)
+    // Its secrets are asked for before it has sources.
+    yield* eventually(host.status, ({ plugins }) => plugins.some((row) => row.websocketConnections.length > 0))
     const seen = Effect.map(host.status, (status): Seen => {
       const plugin = the(status.plugins[0])
       return {
