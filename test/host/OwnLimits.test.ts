@@ -166,7 +166,11 @@ describe("a limit of a plugin's own", () => {
       assert.strictEqual((yield* fake.dials).length, 2)
       yield* host.apply({ enabled: enabled(5) })
       yield* TestClock.adjust(1000)
-      assert.strictEqual((yield* fake.dials).length, 2 + 5)
+      // Before them come those that got the places of dials which were given up, and were given up, too.
+      const dialled = (yield* fake.dials).map(({ url }) => url)
+      assert.deepStrictEqual(dialled.slice(-5), urls.slice(0, 5))
+      assert.strictEqual(dialled.filter((url) => url === urls[0]).length, 2)
+      assert.isAtMost(dialled.filter((url) => url === urls[5]).length, 1)
     }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled: enabled(2), answers })))
   })
 })
@@ -254,6 +258,33 @@ describe("a limit of a source's own", () => {
       yield* TestClock.adjust(4000)
       assert.strictEqual((yield* connectionOf(OTHER)).state, "stopped")
     }).pipe(Effect.provide(hosting(ofSource({ close_grace_ms: 1000 }))))
+  )
+})
+
+const ended = (ref: string) => Effect.map(connectionOf(ref), ({ epoch, lastError }) => [epoch, lastError?.tag ?? null])
+
+describe("a heartbeat of a source's own", () => {
+  it.effect("is off for a server that answers none, and on for every other", () =>
+    Effect.gen(function* () {
+      const { mine, theirs } = yield* both
+      mine.ignorePings()
+      theirs.ignorePings()
+      yield* TestClock.adjust("5 minutes")
+      assert.deepStrictEqual([mine.pings.length, yield* ended(REF)], [0, [1, null]])
+      assert.isAbove(theirs.pings.length, 0)
+      assert.strictEqual((yield* connectionOf(OTHER)).lastError?.tag, "KeepaliveTimeout")
+    }).pipe(Effect.provide(hosting(ofSource({ ping_interval_ms: 0 }), { pingIntervalMs: 30_000 })))
+  )
+
+  it.effect("has a deadline of its own", () =>
+    Effect.gen(function* () {
+      const { mine, theirs } = yield* both
+      mine.ignorePings()
+      theirs.ignorePings()
+      // The first ping goes out about a second after the open.
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual([(yield* ended(REF))[1], (yield* ended(OTHER))[1]], ["KeepaliveTimeout", null])
+    }).pipe(Effect.provide(hosting(ofSource({ pong_deadline_ms: 2000 }), { pingIntervalMs: 30_000 })))
   )
 })
 
