@@ -63,8 +63,8 @@ describe(`a name server${Lab.skipped}`, Lab.atOnce, () => {
     })
   )
 
-  it.live(
-    "that is later than a dial's deadline serves the next dial",
+  it.live.skipIf(Scene.long.skipped)(
+    Scene.long.name("that is later than a dial's deadline serves the next dial"),
     () =>
       Effect.gen(function* () {
         const openDeadlineMs = Scene.isLong ? 3000 : 1000
@@ -104,18 +104,18 @@ describe(`a name server${Lab.skipped}`, Lab.atOnce, () => {
     ["AAAA", { four: HERE, six: "silent" }, Lab.FAR],
     ["A", { four: "silent", six: { addresses: [Lab.FAR6] } }, Lab.FAR6]
   ] as const) {
-    const title = `that is silent about ${name} alone doesn't delay the dial`
-    const isShort = name === "AAAA"
-    it.live.skipIf(Scene.long.skipped && !isShort)(isShort ? title : Scene.long.name(title), () =>
-      Effect.gen(function* () {
-        const { host, server } = yield* named(answers)
-        yield* opens(host)
-        const { remote_address: address } = yield* Scene.connection(host, ({ state }) => state === "open")
-        assert.strictEqual(address, remote)
-        const { endedMs, faults } = yield* Scene.finish(host, server)
-        assert.deepStrictEqual(faults, [])
-        assert.isBelow(endedMs, 4000)
-      })
+    it.live.skipIf(Scene.long.skipped)(
+      Scene.long.name(`that is silent about ${name} alone doesn't delay the dial`),
+      () =>
+        Effect.gen(function* () {
+          const { host, server } = yield* named(answers)
+          yield* opens(host)
+          const { remote_address: address } = yield* Scene.connection(host, ({ state }) => state === "open")
+          assert.strictEqual(address, remote)
+          const { endedMs, faults } = yield* Scene.finish(host, server)
+          assert.deepStrictEqual(faults, [])
+          assert.isBelow(endedMs, 4000)
+        })
     )
   }
 
