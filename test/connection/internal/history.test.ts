@@ -48,6 +48,8 @@ describe("names with a denied address", () => {
     assert.deepStrictEqual([first.at, second.at, twice.denials], [60_000, 120_000, 2])
     const [, other] = History.decide(twice, { kind: "epoch", code: 1006, openForMs: 0 }, facts)
     assert.strictEqual(other.denials, 0)
+    const error = new DialFailed({ url: "ws://h/", phase: "tcp", code: "ECONNREFUSED" })
+    assert.strictEqual(History.decide(twice, { kind: "dial", error, unreached: null }, facts)[1].denials, 0)
   })
 })
 
