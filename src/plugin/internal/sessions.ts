@@ -5,9 +5,10 @@
  * A connection of the next service is supervised once its own socket of the one
  * before is gone, so a peer that never answers a close holds up no other source.
  */
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import type { PluginRecord } from "../PluginRecord.ts"
 import type { SourceSlot } from "../SourceSlot.ts"
@@ -19,7 +20,7 @@ export class Sessions {
   /** What is closed when the service ends. */
   #open: ReadonlyMap<SourceSlot, Scope.Closeable> = new Map()
   /** Sockets that are still being closed. */
-  readonly #closing = new Map<SourceSlot, Fiber.Fiber<void>>()
+  readonly #closing = new Map<SourceSlot, Deferred.Deferred<void>>()
 
   constructor(record: PluginRecord) {
     this.#record = record
@@ -31,7 +32,7 @@ export class Sessions {
 
   /** Completes when those that are being closed are. */
   get closed(): Effect.Effect<void> {
-    return Effect.suspend(() => Effect.asVoid(Fiber.awaitAll([...this.#closing.values()])))
+    return Effect.suspend(() => Effect.forEach([...this.#closing.values()], Deferred.await, { discard: true }))
   }
 
   /** Begins a session with each source that has none. */
@@ -49,7 +50,7 @@ export class Sessions {
       if (this.#open.get(slot) !== scope) return Effect.void
       const closing = this.#closing.get(slot)
       if (closing === undefined) return Scope.provide(slot.connection.supervised, scope)
-      fork(Effect.andThen(Fiber.await(closing), this.#supervise(slot, scope, fork)))
+      fork(Effect.andThen(Deferred.await(closing), this.#supervise(slot, scope, fork)))
       return Effect.void
     })
   }
@@ -58,21 +59,31 @@ export class Sessions {
   close(fork: Fork): void {
     for (const { connection } of this.#record.slots) connection.silence()
     this.#record.discardWaiting()
-    const scopes = this.#open
+    const closing = Array.from(this.#open, ([slot, scope]) => {
+      const before = this.#closing.get(slot)
+      const over = Deferred.makeUnsafe<void>()
+      this.#closing.set(slot, over)
+      return this.#closed(slot, scope, over, before)
+    })
     this.#open = new Map()
-    for (const [slot, scope] of scopes)
-      this.#closing.set(slot, fork(this.#closed(slot, scope, this.#closing.get(slot))))
+    // In a turn of its own: this one may be a listener's in the middle of a chunk. The last one first, which is
+    // the one that waits for its turn to dial: it is not to have the turn that another gives up.
+    const all = Effect.all(closing.toReversed(), { concurrency: "unbounded", discard: true })
+    if (closing.length > 0) fork(Effect.andThen(Effect.yieldNow, all))
   }
 
-  #closed(slot: SourceSlot, scope: Scope.Closeable, before: Fiber.Fiber<void> | undefined): Effect.Effect<void> {
+  #closed(
+    slot: SourceSlot,
+    scope: Scope.Closeable,
+    over: Deferred.Deferred<void>,
+    before: Deferred.Deferred<void> | undefined
+  ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
-      const own = yield* Effect.withFiber(Effect.succeed)
-      // In a turn of its own: this one may be a listener's in the middle of a chunk.
-      yield* Effect.yieldNow
-      if (before !== undefined) yield* Fiber.await(before)
+      if (before !== undefined) yield* Deferred.await(before)
       yield* Scope.close(scope, Exit.void)
       slot.queue.discard()
-      if (this.#closing.get(slot) === own) this.#closing.delete(slot)
+      if (this.#closing.get(slot) === over) this.#closing.delete(slot)
+      Deferred.doneUnsafe(over, Exit.void)
     })
   }
 }
