@@ -8,7 +8,7 @@ import { TestClock } from "effect/testing"
 import { GrantStore, type IngressEvent, PluginHost, WebSocketClient } from "mooring"
 import { TestHost } from "mooring/testing"
 import { accountingProblem, rowOf, settled } from "../support/host.ts"
-import { enable, plugin } from "../support/plugins.ts"
+import { enable, GATEWAY, plugin } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
 
@@ -18,6 +18,8 @@ interface Played {
   readonly text: (text: string) => void
   readonly close: (code: number) => void
   isTerminated: boolean
+  /** What else happens in the turn in which the host closes it. */
+  onClose: () => void
 }
 
 /** A client whose dials open when they are told to; one that is deaf can't be interrupted before. */
@@ -41,7 +43,10 @@ const playing = (isDeaf: boolean) => {
             ping: () => {},
             pong: () => {},
             read: () => {},
-            close: () => end(1000, true),
+            close: () => {
+              played.onClose()
+              end(1000, true)
+            },
             terminate: () => {
               played.isTerminated = true
               end(1006, false)
@@ -51,7 +56,8 @@ const playing = (isDeaf: boolean) => {
         },
         text: (text) => events.text(text, text.length),
         close: (code) => end(code, true),
-        isTerminated: false
+        isTerminated: false,
+        onClose: () => {}
       }
       dials.push(played)
     })
@@ -61,17 +67,21 @@ const playing = (isDeaf: boolean) => {
   return { client, dials, dial: (nth: number) => dials[nth - 1] ?? assert.fail(`no dial ${nth}`) }
 }
 
-const noting = (seen: Array<string>) => {
+const noting = (seen: Array<string>, sources: ReadonlyArray<string> = [GATEWAY]) => {
   const note = (event: IngressEvent.IngressEvent) => {
     seen.push(`${event.kind.replace("websocket_", "")} ${event.epoch}`)
     return Exit.void
   }
   const handlers = { websocket_open: note, websocket_text: note, websocket_close: note, websocket_error: note }
-  return plugin({ handlers: { gateway: handlers } })
+  return plugin({ sources, handlers: { gateway: handlers } })
 }
 
-const hostOf = (seen: Array<string>, client: Layer.Layer<WebSocketClient.WebSocketClient>) => {
-  const pkg = noting(seen)
+const hostOf = (
+  seen: Array<string>,
+  client: Layer.Layer<WebSocketClient.WebSocketClient>,
+  sources?: ReadonlyArray<string>
+) => {
+  const pkg = noting(seen, sources)
   const enabled = [enable(pkg)]
   return TestHost.failingFast(PluginHost.layer({ plugins: [pkg], enabled })).pipe(
     Layer.provideMerge(GrantStore.layerMutable(enabled)),
@@ -120,6 +130,35 @@ describe("a dial that opens too late", () => {
       }).pipe(Effect.provide(hostOf(seen, client)))
     }
   )
+
+  it.effect("rule 1: is no epoch where the grant is gone already and its connection is yet to be told", () => {
+    const seen: Array<string> = []
+    const { client, dial, dials } = playing(false)
+    return Effect.gen(function* () {
+      const grants = yield* GrantStore.GrantEditor
+      yield* settled
+      assert.lengthOf(dials, 2)
+      dial(1).open()
+      yield* settled
+      // The first connection is told before the second one, and closes.
+      dial(1).onClose = () => {
+        dial(2).open()
+        assert.isTrue(dial(2).isTerminated)
+      }
+      yield* grants.revoke(REF)
+      yield* settled
+      assert.isTrue(dial(2).isTerminated)
+      const { websocketConnections } = yield* rowOf(REF)
+      assert.deepStrictEqual(
+        websocketConnections.map(({ opens, stopReason }) => [opens, stopReason]),
+        [
+          [1, "grant"],
+          [0, "grant"]
+        ]
+      )
+      assert.deepStrictEqual(seen, ["open 1"])
+    }).pipe(Effect.provide(hostOf(seen, client, [GATEWAY, `${GATEWAY}/second`])))
+  })
 
   it.effect.each(["before the next dial", "during it", "during its epoch"] as const)(
     "rule 8: is broken off, and its socket is nothing to the next dial or epoch: %s",
