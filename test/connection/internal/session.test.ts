@@ -353,9 +353,10 @@ describe("a session", () => {
     ["has ended", ({ session }: ReturnType<typeof opened>) => session.closed(1006, "", false)]
   ] as const) {
     it(`waits for nothing any more once it ${name}`, () => {
-      const played = opened()
+      const played = opened({ pingIntervalMs: 30_000 })
       played.session.send("a")
-      assert.strictEqual(played.timers.size, 1)
+      // That of what it sends, and that of its pings.
+      assert.strictEqual(played.timers.size, 2)
       act(played)
       assert.strictEqual(played.timers.size, 0)
     })
