@@ -114,15 +114,12 @@ interface Misplaced extends Problem {
 const NOT_IN_PATH = "Expected secrets that a path may hold: others belong into the query or a header"
 const NOT_IN_HEADER = "Expected secrets of printable Latin-1"
 
-/** Whether a URL leads where it did before anything was filled in. */
-const staysInPlace = (template: string, filled: string): boolean => {
-  const before = Result.getOrUndefined(SocketUrl.parse(template))
-  if (before === undefined) return true
-  const after = Result.getOrUndefined(SocketUrl.parse(filled))
-  return after !== undefined && isSameServer(before, after) && segments(before) === segments(after)
-}
-
-const segments = ({ path }: SocketUrl.SocketUrl): number => path.split("/").length
+/**
+ * Whether a URL that is taken as it is written still is. Then it leads where it did: what is percent-encoded ends
+ * neither host nor segment, and the template was parsed with its braces in it.
+ */
+const staysInPlace = (template: string, filled: string): boolean =>
+  Result.isFailure(SocketUrl.parse(template)) || Result.isSuccess(SocketUrl.parse(filled))
 
 /**
  * Whether two URLs lead to the same scheme, host and port.

@@ -46,6 +46,11 @@ const IN_PATH: ReadonlyArray<readonly [url: string, value: string, isProblem: bo
   ["ws://{key}@h/a", "secret", false]
 ]
 
+const same = (one: string, other: string) =>
+  Filling.isSameServer(Result.getOrThrow(SocketUrl.parse(one)), Result.getOrThrow(SocketUrl.parse(other)))
+
+const basic = (value: string) => Buffer.from(`u:${value}`).toString("base64")
+
 describe("Filling", () => {
   it("refuses values that a path mustn't hold, and takes any in a query", () => {
     for (const [url, value, isProblem] of IN_PATH) {
@@ -67,6 +72,29 @@ describe("Filling", () => {
     assert.deepStrictEqual(problem?.secrets, ["key"])
   })
 
+  it("tells one server from another by scheme, host and port", () => {
+    assert.isTrue(same("ws://h/a?b", "WS://H.:80/c"))
+    for (const other of ["wss://h/a", "wss://h:80/a", "ws://i/a", "ws://h:81/a", "ws://h.i/a"]) {
+      assert.isFalse(same("ws://h/a", other), other)
+    }
+  })
+
+  it("tells all that a server may have been sent, in its URL and its headers", () => {
+    const filling = Filling.of("ws://h/?{key}", { a: "{basic:u:key}" }, isSecret)
+    assert.deepStrictEqual(
+      new Set(Filling.sent(filling, () => ["OLD-ONE", "NEW-ONE"])),
+      new Set(["OLD-ONE", "NEW-ONE", basic("OLD-ONE"), basic("NEW-ONE")])
+    )
+    assert.deepStrictEqual(
+      Filling.sent(Filling.of("ws://h/?{key}", {}, isSecret), () => ["A"]),
+      ["A"]
+    )
+    assert.deepStrictEqual(
+      Filling.sent(Filling.none, () => ["A"]),
+      []
+    )
+  })
+
   it("knows no template in what isn't the operator's", () => {
     assert.deepStrictEqual(
       Filling.of(null, {}, () => true),
@@ -77,8 +105,7 @@ describe("Filling", () => {
   it("leaves the headers out that have a secret where they may not go, and keeps the others", () => {
     const headers = { a: "Bearer {key}", b: "plain", C: "{other} {basic:u:key}" }
     const filling = Filling.of(null, headers, isSecret)
-    const basic = `Basic ${Buffer.from("u:S3CRET").toString("base64")}`
-    const filled = { a: "Bearer S3CRET", b: "plain", C: `{other} ${basic}` }
+    const filled = { a: "Bearer S3CRET", b: "plain", C: `{other} Basic ${basic("S3CRET")}` }
     assert.deepStrictEqual(
       Filling.headersOf(headers, filling, () => "S3CRET", true),
       filled

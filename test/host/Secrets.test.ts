@@ -247,10 +247,10 @@ describe("a template of a source", () => {
         yield* Effect.gen(function* () {
           const host = yield* PluginHost.PluginHost
           yield* host.idle
-          const { lastError, state: actual, stopReason } = yield* connection
+          const { attempts, lastError, state: actual, stopReason } = yield* connection
           assert.strictEqual(actual, state, prefixes.join())
           if (state === "open") return
-          assert.strictEqual(stopReason, "grant")
+          assert.deepStrictEqual([stopReason, attempts], ["grant", 0])
           assert.deepInclude(lastError, { tag: "TargetUngranted", message: `no granted target covers ${HOME}/{key}` })
           assert.deepStrictEqual(yield* dials, [])
         }).pipe(Effect.provide(hosting({ values: value, change: targets(...prefixes) })))

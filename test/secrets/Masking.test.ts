@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Masking from "../../src/secrets/Masking.ts"
 
-const SECRETS = ["S3CRET", 'q"u\\o/te', "k\u00e4se\u{1f600}", "sp ace+&=%", "AAAAAA", "+/+/+/+/"]
+const SECRETS = ["S3CRET", 'q"u\\o/te', "k\u00e4se\u{1f600}", "sp ace+&=%", "k\u00e4 se\u00fc", "AAAAAA", "+/+/+/+/"]
 
 const base64 = (text: string) => Buffer.from(text).toString("base64")
 const base64Url = (text: string) => Buffer.from(text).toString("base64url")

@@ -50,7 +50,15 @@ describe("Usable", () => {
     for (const pem of [PEM, PEM.replaceAll("\n", "\r\n"), `subject=x\n${PEM}${PEM}`, PEM.trim()]) {
       assert.strictEqual(value(pem, "pem"), pem)
     }
-    for (const found of ["", "abcdef", "BEGIN CERTIFICATE", PEM.repeat(20_000), `${PEM}\ud800`]) {
+    for (const found of [
+      "",
+      "abcdef",
+      "BEGIN CERTIFICATE",
+      PEM.repeat(20_000),
+      `${PEM}\ud800`,
+      `x${PEM}`,
+      PEM.replace("E-----", "E-----x")
+    ]) {
       assert.isUndefined(value(found, "pem"))
     }
   })
@@ -60,7 +68,13 @@ describe("Usable", () => {
     assert.strictEqual(value("a\nb\n\n", "text"), "a\nb\n")
     assert.strictEqual(value("a\n", "text", false), "a\n")
     assert.isUndefined(value("a\ud800", "text"))
-    assert.isUndefined(value("x".repeat(Usable.MOST_BYTES + 1), "text"))
+    const most = "x".repeat(Usable.MOST_BYTES)
+    assert.strictEqual(value(most, "text"), most)
+    assert.isUndefined(value(`${most}x`, "text"))
+    assert.isUndefined(value("\u00e4".repeat(Usable.MOST_BYTES / 2 + 1), "text"))
+    const pem = PEM + "x".repeat(Usable.MOST_BYTES - PEM.length)
+    assert.strictEqual(value(pem, "pem"), pem)
+    assert.isUndefined(value(`${PEM}${"\u00e4".repeat(Usable.MOST_BYTES / 2)}`, "pem"))
   })
 
   it("never quotes what it refuses", () => {
