@@ -13,7 +13,7 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as Latch from "effect/Latch"
+import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Log from "../internal/log.ts"
@@ -64,7 +64,7 @@ class Slices implements HadTime {
   readonly #monotonic: () => number
   readonly #waiting = new DueHeap()
   readonly #listeners = new Set<(ms: number) => void>()
-  readonly #somebody = Latch.makeUnsafe()
+  readonly #fork: (slices: Effect.Effect<void>) => unknown
   /** Had until the present slice began. */
   #had = 0
   /** When the present slice began, by the clock that is never set; null while nobody waits. */
@@ -73,8 +73,9 @@ class Slices implements HadTime {
   #sleepMs = LONGEST_SLEEP_MS
   #lateMs = 0
 
-  constructor(clock: Clock.Clock) {
+  constructor(clock: Clock.Clock, fork: (slices: Effect.Effect<void>) => unknown) {
     this.#monotonic = monotonic(clock)
+    this.#fork = fork
   }
 
   readonly now = (): number => (this.#from === null ? this.#had : this.#had + counted(this.#monotonic() - this.#from))
@@ -99,8 +100,8 @@ class Slices implements HadTime {
     return () => this.#listeners.delete(own)
   }
 
-  /** Cuts the slices. */
-  get run(): Effect.Effect<never> {
+  /** Cuts the slices, for as long as somebody waits. */
+  get #slices(): Effect.Effect<void> {
     const slept = Effect.suspend(() => Effect.sleep(this.#untilLook()))
     // What somebody does when it is his turn must not end the time of all.
     const ended = Effect.catchCause(
@@ -108,13 +109,14 @@ class Slices implements HadTime {
       (cause) => Log.written(Effect.logError("what was due has failed", cause))
     )
     const slice = Effect.andThen(slept, ended)
-    return Effect.forever(Effect.suspend(() => (this.#from === null ? this.#somebody.await : slice)))
+    return Effect.whileLoop({ while: () => this.#from !== null, body: () => slice, step: () => {} })
   }
 
   #begin(): void {
     if (this.#from !== null) return
     this.#from = this.#monotonic()
-    this.#somebody.openUnsafe()
+    // The first slice begins in this turn: on a virtual clock the next one may be years later.
+    this.#fork(this.#slices)
   }
 
   #untilLook(): number {
@@ -139,7 +141,6 @@ class Slices implements HadTime {
     this.#judge(late > 0 ? before : this.#had)
     if (this.#waiting.size > 0 || this.#listeners.size > 0) return
     this.#from = null
-    this.#somebody.closeUnsafe()
   }
 
   #judge(until: number): void {
@@ -160,9 +161,7 @@ const counted = (elapsed: number): number => Math.min(elapsed, SLICE_MS)
  * @since 0.3.0
  */
 export const make: Effect.Effect<HadTime, never, Scope.Scope> = Effect.gen(function* () {
-  const slices = new Slices(yield* Clock.clockWith(Effect.succeed))
-  yield* Effect.forkScoped(slices.run)
-  return slices
+  return new Slices(yield* Clock.clockWith(Effect.succeed), yield* FiberSet.makeRuntime<never, void>())
 })
 
 /**
