@@ -4,9 +4,11 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as SchemaAST from "effect/SchemaAST"
 import * as SchemaIssue from "effect/SchemaIssue"
 import * as Str from "effect/String"
 import * as Bounded from "./bounded.ts"
+import { nearest } from "./nearest.ts"
 
 type SnakeCase<S extends string> = S extends `${infer Head}${infer Tail}`
   ? Head extends Lowercase<Head>
@@ -59,12 +61,27 @@ export const boundedText = (minimum: number, maximum: number) => {
  */
 export const Problem = Schema.Struct({
   path: Schema.String,
-  message: Schema.String
+  message: Schema.String,
+  /** Where it stands, of what comes from a file; a line and a column begin with 1. */
+  file: Schema.optionalKey(Schema.String),
+  line: Schema.optionalKey(Schema.Int),
+  column: Schema.optionalKey(Schema.Int)
 }).annotate({ identifier: "Problem" })
 
 export type Problem = typeof Problem.Type
 
-const format = SchemaIssue.makeFormatterStandardSchemaV1()
+/** A problem as people read it: `host.toml:14:3: plugins.enabled[1].package: required`. */
+export const formatProblem = ({ column, file, line, message, path }: Problem): string =>
+  [...(file === undefined ? [] : [[file, line, column].filter((part) => part !== undefined).join(":")]), path, message]
+    .filter((part) => part !== "")
+    .join(": ")
+
+/** How many unknown keys are compared with the known ones. */
+const MOST_COMPARED = 32
+
+/** What the known names of an unknown key's table are. */
+const namesOf = (ast: SchemaAST.AST): ReadonlyArray<string> =>
+  SchemaAST.isObjects(ast) ? ast.propertySignatures.map(({ name }) => String(name)) : []
 
 /** Renders a key path as people write it: `websocket[0].path_prefixes`. */
 export const formatPath = (path: ReadonlyArray<PropertyKey>): string =>
@@ -73,12 +90,31 @@ export const formatPath = (path: ReadonlyArray<PropertyKey>): string =>
     ""
   )
 
-/** All problems that a schema found in a value, with their paths. */
-export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> =>
-  format(issue).issues.map((found) => ({
-    path: formatPath(found.path?.map((segment) => (typeof segment === "object" ? segment.key : segment)) ?? []),
-    message: found.message
-  }))
+/** All problems that a schema found in a value, with their paths; of an unknown key the known one that was likely meant. */
+export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> => {
+  const unexpected = new Map<string, SchemaIssue.UnexpectedKey>()
+  const format = SchemaIssue.makeFormatterStandardSchemaV1({
+    leafHook: (leaf) => {
+      if (leaf._tag === "MissingKey" && leaf.annotations?.messageMissingKey === undefined) return "required"
+      const message = SchemaIssue.defaultLeafHook(leaf)
+      if (leaf._tag !== "UnexpectedKey" || unexpected.size === MOST_COMPARED) return message
+      // The leaf doesn't know its key: it is found again by a message of its own.
+      const mark = `\0${unexpected.size}`
+      unexpected.set(mark, leaf)
+      return mark
+    }
+  })
+  return format(issue).issues.map(({ message, path = [] }) => {
+    const keys = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
+    const leaf = unexpected.get(message)
+    return { path: formatPath(keys), message: leaf === undefined ? message : unexpectedMessage(leaf, keys.at(-1)) }
+  })
+}
+
+const unexpectedMessage = (leaf: SchemaIssue.UnexpectedKey, key: PropertyKey | undefined): string => {
+  const meant = nearest(String(key), namesOf(leaf.ast))
+  return `${SchemaIssue.defaultLeafHook(leaf)}${meant === undefined ? "" : ` (did you mean ${meant}?)`}`
+}
 
 /** A text of at most so many characters: code points, which is what JSON Schema counts. */
 export const characters = (maximum: number) =>

@@ -1,0 +1,122 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import * as Wire from "../../../src/internal/wire.ts"
+import * as Manifest from "../../../src/manifest/Manifest.ts"
+import * as Toml from "../../../src/node/internal/toml.ts"
+
+const TOKEN = "xoxb-s3cr3t-t0ken"
+
+const valueOf = (text: string) => Result.getOrThrow(Toml.parse(text, "a.toml")).value
+
+const linesOf = (text: string, found: ReadonlyArray<Wire.Problem> = []): ReadonlyArray<string> =>
+  Result.match(Toml.parse(text, "a.toml"), {
+    onFailure: (problem) => [Wire.formatProblem(problem)],
+    onSuccess: ({ problems }) => problems(found).map(Wire.formatProblem)
+  })
+
+const at = (text: string, path: string) => linesOf(text, [{ path, message: "x" }])
+
+describe("toml", () => {
+  it("reads dates as texts, with a byte order mark and CRLF too", () => {
+    const text = "\ufeffa = 1979-05-27 07:32:00.5+01:00\r\nb = 1979-05-27\r\nc = 07:32:00\r\n"
+    assert.deepStrictEqual(valueOf(text), { a: "1979-05-27T07:32:00.500+01:00", b: "1979-05-27", c: "07:32:00.000" })
+  })
+
+  it("finds numbers that no double holds at their keys, and reads the rest", () => {
+    const text =
+      "a = 9007199254740993\n[b]\nc = [1, -9007199254740992]\nd = nan\ne = { f = -inf }\ng = 9007199254740991\n"
+    assert.deepStrictEqual(linesOf(text), [
+      "a.toml:1:1: a: Expected a whole number within ±(2^53 − 1): write it as a text",
+      "a.toml:3:9: b.c[1]: Expected a whole number within ±(2^53 − 1): write it as a text",
+      "a.toml:4:1: b.d: Expected a number that is finite",
+      "a.toml:5:7: b.e.f: Expected a number that is finite"
+    ])
+    assert.deepStrictEqual(valueOf("g = 9007199254740991"), { g: 9007199254740991 })
+  })
+
+  it("says of such a number nothing that was found of the text in its place", () => {
+    assert.deepStrictEqual(linesOf("a = inf", [{ path: "a", message: "Expected 1" }]), [
+      "a.toml:1:1: a: Expected a number that is finite"
+    ])
+  })
+
+  it("finds a key of a table, of a table in a list, of an inline table and behind dots", () => {
+    const text =
+      '\ufeff[[p.e]]\r\n  x = 1\r\n[[p.e]]\r\ny = [{ z = 1 }, 2]\r\n  [[p.e.g.w]]\r\n  "a b".c = 1\r\n[q]\r\n'
+    assert.deepStrictEqual(at(text, "p.e[0].x"), ["a.toml:2:3: p.e[0].x: x"])
+    assert.deepStrictEqual(at(text, "p.e[1].y[0].z"), ["a.toml:4:8: p.e[1].y[0].z: x"])
+    assert.deepStrictEqual(at(text, "p.e[1].y[1]"), ["a.toml:4:17: p.e[1].y[1]: x"])
+    assert.deepStrictEqual(at(text, "p.e[1].g.w[0].a b.c"), ["a.toml:6:9: p.e[1].g.w[0].a b.c: x"])
+    assert.deepStrictEqual(at(text, "q"), ["a.toml:7:2: q: x"])
+  })
+
+  it("gives a missing key the position of its table", () => {
+    const text = "# first\n[[p.e]]\n[[p.e]]\n  [[p.e.g.w]]\n  scheme = 1\n"
+    assert.deepStrictEqual(at(text, "p.e[1].g.w[0].path_prefixes"), ["a.toml:4:5: p.e[1].g.w[0].path_prefixes: x"])
+    assert.deepStrictEqual(at(text, "p.e[1].id"), ["a.toml:3:3: p.e[1].id: x"])
+    assert.deepStrictEqual(at(text, "version"), ["a.toml:1:1: version: x"])
+  })
+
+  it("lists problems in the order of the text", () => {
+    const found = [
+      { path: "b", message: "x" },
+      { path: "a", message: "x" }
+    ]
+    assert.deepStrictEqual(linesOf("a = 1\nb = 2\n", found), ["a.toml:1:1: a: x", "a.toml:2:1: b: x"])
+  })
+
+  it("names the known key that was meant, and where it is", () => {
+    const text = '[[websocket]]\nscheme = "ws"\nhost = "a"\npath_prefxes = []\n'
+    const { problems, value } = Result.getOrThrow(Toml.parse(text, "plugin.toml"))
+    const found = Result.match(Manifest.decode(value), { onSuccess: () => [], onFailure: (error) => error.problems })
+    assert.includeMembers(problems(found).map(Wire.formatProblem), [
+      "plugin.toml:4:1: websocket[0].path_prefxes: Expected no excess property (did you mean path_prefixes?)",
+      "plugin.toml:1:3: websocket[0].path_prefixes: required"
+    ])
+  })
+
+  it.each([
+    ["a key without a value", `token = "${TOKEN}"\nx =\n`, "a.toml:2:4: Expected TOML: invalid value"],
+    ["a text without an end", `token = "${TOKEN}\n`, "a.toml:1:27: Expected TOML: control characters"],
+    ["a bare token", `token = ${TOKEN}\n`, "a.toml:1:9: Expected TOML: invalid value"],
+    ["a key that is there already", `a = 1\na = "${TOKEN}"\n`, "a.toml:2:1: Expected TOML"],
+    ["a token beside it", `a = 1 ${TOKEN}\n`, "a.toml:1:7: Expected TOML: each key-value"],
+    ["a control character", `a = "${TOKEN}\0"`, "a.toml:1:"]
+  ])("says where a text isn't TOML and quotes nothing of it: %s", (_, text, beginning) => {
+    const [line, ...others] = linesOf(text)
+    assert.deepStrictEqual(others, [])
+    assert.isTrue(line?.startsWith(beginning), line)
+    assert.notInclude(line, TOKEN.slice(0, 6))
+  })
+
+  it.each([
+    ["thousands of dots", `a${".a".repeat(50_000)} = 1`],
+    ["thousands of brackets", `a = ${"[".repeat(50_000)}`],
+    ["thousands of inline tables", `a = ${"{ a = ".repeat(50_000)}`],
+    ["thousands of nested lists", `a = ${"[".repeat(50_000)}${"]".repeat(50_000)}`]
+  ])("outlasts %s", (_, text) => {
+    assert.isTrue(Result.isFailure(Toml.parse(text, "a.toml")))
+  })
+
+  it("outlasts 5,000 dots, of which positions know none", () => {
+    const lines = linesOf(`a${".a".repeat(5000)} = 1`, [{ path: "a", message: "x" }])
+    assert.strictEqual(lines.length, 1)
+  })
+
+  it("pollutes no prototype and keeps such keys as keys", () => {
+    const text = "__proto__.polluted = 1\nconstructor.prototype.polluted = 2\n[x.__proto__]\npolluted = nan\n"
+    const { problems, value } = Result.getOrThrow(Toml.parse(text, "a.toml"))
+    assert.strictEqual(problems().length, 1)
+    assert.isFalse("polluted" in {})
+    assert.deepStrictEqual(Object.keys(value as object), ["__proto__", "constructor", "x"])
+  })
+
+  it("reads every prefix of a text or says why not, without a piece of it", () => {
+    const text = `[[p.e]]\nid = "${TOKEN}" # ${TOKEN}\nconfig = { a = '${TOKEN}', b = [1, 2] }\n`
+    for (let end = 0; end <= text.length; end++) {
+      const lines = linesOf(text.slice(0, end), [{ path: "p.e[0].id", message: "x" }])
+      assert.strictEqual(lines.length, 1)
+      assert.notInclude(lines.join(), TOKEN.slice(0, 6))
+    }
+  })
+})
