@@ -137,8 +137,9 @@ export const make = (
       fork(Effect.andThen(Effect.sleep(waitMs), serve))
     }
     const monotonic = Monotonic.monotonic(yield* Clock.clockWith(Effect.succeed))
-    const dials = new FairPlaces(limits.dialsAtOnce, pacer(limits.dialsPerSecond, monotonic, later))
-    const lookups = new FairPlaces(limits.lookupsAtOnce)
+    const inAnotherTurn = (serve: () => void) => fork(Effect.andThen(Effect.yieldNow, Effect.sync(serve)))
+    const dials = new FairPlaces(limits.dialsAtOnce, inAnotherTurn, pacer(limits.dialsPerSecond, monotonic, later))
+    const lookups = new FairPlaces(limits.lookupsAtOnce, inAnotherTurn)
     const reachability = new Reachability()
     let waiting = 0
 

@@ -38,15 +38,21 @@ export type { Member }
 
 export class FairPlaces {
   readonly #kept: number
+  readonly #later: (serve: () => void) => void
   readonly #mayBegin: () => boolean
   readonly #waiting = new Set<Member>()
   #free: number
   #members = 0
   #turns = 0
   #isServing = false
+  #isDue = false
 
-  /** `mayBegin` is asked for each turn last, and answers true only if it is to begin now. */
-  constructor(places: number, mayBegin: () => boolean = () => true) {
+  /**
+   * `later` does something in another turn of the event loop; `mayBegin` is asked for each turn last, and answers true
+   * only if it is to begin now.
+   */
+  constructor(places: number, later: (serve: () => void) => void, mayBegin: () => boolean = () => true) {
+    this.#later = later
     this.#free = places
     this.#kept = Math.floor(places / KEPT_SHARE)
     this.#mayBegin = mayBegin
@@ -71,7 +77,7 @@ export class FairPlaces {
     if (!turn.isSharing) return
     turn.isSharing = false
     this.#free++
-    this.serve()
+    this.#serveLater()
   }
 
   /** Gives back what it holds, or waits no more. */
@@ -86,7 +92,17 @@ export class FairPlaces {
     member.held--
     if (turn.isSharing) this.#free++
     turn.isSharing = false
-    this.serve()
+    this.#serveLater()
+  }
+
+  /** Many end at once where a plugin ends: none of them is to have the turn that another gives up. */
+  #serveLater(): void {
+    if (this.#isDue || this.#waiting.size === 0) return
+    this.#isDue = true
+    this.#later(() => {
+      this.#isDue = false
+      this.serve()
+    })
   }
 
   /** Begins every turn that may begin. What ends in the turn in which it begins makes room for the next. */

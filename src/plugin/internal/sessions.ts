@@ -66,9 +66,8 @@ export class Sessions {
       return this.#closed(slot, scope, over, before)
     })
     this.#open = new Map()
-    // In a turn of its own: this one may be a listener's in the middle of a chunk. The last one first, which is
-    // the one that waits for its turn to dial: it is not to have the turn that another gives up.
-    const all = Effect.all(closing.toReversed(), { concurrency: "unbounded", discard: true })
+    // In a turn of its own: this one may be a listener's in the middle of a chunk.
+    const all = Effect.all(closing, { concurrency: "unbounded", discard: true })
     if (closing.length > 0) fork(Effect.andThen(Effect.yieldNow, all))
   }
 
