@@ -115,7 +115,8 @@ const echoed = ({ frames }: ClientFrames): ReadonlyArray<string> =>
 const echo = (url: string, count: number) =>
   runHost({
     sources: Array.from({ length: count }, (_, nth) => `${url}${nth}`),
-    limits: { ...LIMITS, connectionsPerPlugin: count, dialsAtOncePerPlugin: 4 },
+    // The server answers no pings.
+    limits: { ...LIMITS, connectionsPerPlugin: count, dialsAtOncePerPlugin: 4, pingIntervalMs: 0 },
     recordsTexts: false,
     text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, event.text)] })
   })
