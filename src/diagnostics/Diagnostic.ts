@@ -115,6 +115,7 @@ const QUOTING: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
   ["HostFileInvalid", []],
   ["OutputInvalid", []],
   ["CommandMalformed", []],
+  ["GuestError", ["name", "message", "position"]],
   // The URL may be one that the plugin made up.
   ["CommandUngranted", ["url"]]
 ])

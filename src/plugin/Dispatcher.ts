@@ -31,8 +31,11 @@ import * as Output from "./internal/output.ts"
 import {
   DispatchFailed,
   DispatchTimeout,
+  GuestError,
   InstanceLost,
+  OutOfMemory,
   OutputInvalid,
+  OutputTooLarge,
   type DispatchError,
   type RuntimeError
 } from "./PluginError.ts"
@@ -222,7 +225,7 @@ export class Dispatcher {
     const { failed, limits, reported } = this.#options
     if (Exit.isFailure(exit)) {
       abandonExit(exit)
-      if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
+      if (Cause.hasDies(exit.cause)) this.#finish(diedOf(exit.cause, "status"))
       else failed(new DispatchFailed({ during: "status", cause: Cause.squash(exit.cause) }))
       return
     }
@@ -267,9 +270,15 @@ export class Dispatcher {
     const { accounting, answered, failed, limits } = this.#options
     if (Exit.isFailure(exit)) {
       abandonExit(exit)
-      accounting.failed++
-      if (Cause.hasDies(exit.cause)) this.#finish(new InstanceLost({ cause: Cause.squash(exit.cause) }))
-      else failed(refused(Cause.squash(exit.cause)))
+      if (Cause.hasDies(exit.cause)) {
+        const end = diedOf(exit.cause, "event")
+        if (end._tag === "DispatchTimeout") accounting.timedOut++
+        else accounting.failed++
+        this.#finish(end)
+      } else {
+        accounting.failed++
+        failed(refused(Cause.squash(exit.cause)))
+      }
       return
     }
     const output = checked(exit.value, limits)
@@ -334,7 +343,8 @@ export class Dispatcher {
 
   /** Judges from now on what the plugin's code is busy with. One watch serves many events: it looks when the first of them would be late. */
   #watch(): void {
-    const { limits, time } = this.#options
+    const { instance, limits, time } = this.#options
+    if (instance.keepsDeadlines === true) return
     this.#startedAt = time.now()
     this.#unwatch ??= time.after(limits.dispatchDeadlineMs, this.#judge)
   }
@@ -349,13 +359,25 @@ export class Dispatcher {
   }
 }
 
-/** A typed failure of a handler. A runtime may find out itself that the answer has the wrong form. */
-const refused = (cause: unknown): DispatchError => {
+/** What an instance died of: a defect, or, where its runtime has a clock of its own, its deadline. */
+const diedOf = (died: Cause.Cause<unknown>, during: DispatchTimeout["during"]): InstanceLost | DispatchTimeout => {
+  const cause = Cause.squash(died)
   try {
+    if (cause instanceof DispatchTimeout) return new DispatchTimeout({ during, deadlineMs: cause.deadlineMs })
+  } catch {
+    // It can't be looked at, so it is no error of ours.
+  }
+  return new InstanceLost({ cause })
+}
+
+/** A typed failure of a handler. A runtime may find out itself what is wrong with the answer. */
+const refused = (cause: unknown): DispatchError | RuntimeError => {
+  try {
+    // A plugin may hold on to its error: what is kept is made anew.
     if (isOutputInvalid(cause)) {
-      // A plugin may hold on to its error: what is kept is made anew.
       return new OutputInvalid({ problems: cause.problems.map(({ message, path }) => ({ message, path })) })
     }
+    if (isRuntimeRefusal(cause)) return refusal(cause)
   } catch {
     // It can't be looked at, so it is no error of ours.
   }
@@ -363,6 +385,20 @@ const refused = (cause: unknown): DispatchError => {
 }
 
 const isOutputInvalid = Schema.is(OutputInvalid)
+const isRuntimeRefusal = Schema.is(Schema.Union([GuestError, OutOfMemory, OutputTooLarge]))
+
+const refusal = (error: GuestError | OutOfMemory | OutputTooLarge): RuntimeError => {
+  switch (error._tag) {
+    case "GuestError": {
+      const { message, name, position } = error
+      return new GuestError({ name, message, ...(position === undefined ? {} : { position }) })
+    }
+    case "OutOfMemory":
+      return new OutOfMemory({ limit: error.limit })
+    case "OutputTooLarge":
+      return new OutputTooLarge({ bytes: error.bytes, limit: error.limit })
+  }
+}
 
 /** An output may have getters, or be a proxy: looking at it is running the plugin's code. */
 const checked = (output: unknown, limits: Values) => {

@@ -130,6 +130,35 @@ export class OutputTooLarge extends Schema.TaggedError<OutputTooLarge>(id("Outpu
 }
 
 /**
+ * The code of a sandboxed plugin threw, or a promise of it was rejected. All
+ * its fields are the guest's own words; `position` is where in its code it was,
+ * in its source where the package has a usable source map.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class GuestError extends Schema.TaggedError<GuestError>(id("GuestError"))("GuestError", {
+  name: Schema.String,
+  message: Schema.NonEmptyString,
+  position: Schema.optionalKey(Schema.String)
+}) {}
+
+/**
+ * The code of a sandboxed plugin needed more memory than it may have, and said
+ * so by an exception.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class OutOfMemory extends Schema.TaggedError<OutOfMemory>(id("OutOfMemory"))("OutOfMemory", {
+  limit: Schema.Int
+}) {
+  override get message(): string {
+    return `the plugin needed more than its ${this.limit} bytes of memory`
+  }
+}
+
+/**
  * The instance is gone: its handler died with a defect, or its sandbox was
  * lost.
  *
@@ -166,7 +195,15 @@ export class InstanceUnstoppable extends Schema.TaggedError<InstanceUnstoppable>
  * @category errors
  * @since 0.1.0
  */
-export const RuntimeError = Schema.Union([StartFailed, StartTimeout, OutputTooLarge, InstanceLost, InstanceUnstoppable])
+export const RuntimeError = Schema.Union([
+  StartFailed,
+  StartTimeout,
+  OutOfMemory,
+  OutputTooLarge,
+  GuestError,
+  InstanceLost,
+  InstanceUnstoppable
+])
 
 /**
  * @category errors

@@ -27,6 +27,7 @@ import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { Checked } from "./internal/output.ts"
 import { Ticker } from "./internal/ticker.ts"
 import type { DispatchError, RuntimeError } from "./PluginError.ts"
+import type { Instance } from "./PluginRuntime.ts"
 import type { SourceSlot } from "./SourceSlot.ts"
 import { Timers } from "./Timers.ts"
 
@@ -104,6 +105,8 @@ export class PluginRecord {
   readonly monotonic: () => number
   /** The plugin's own, where it has some, in place of the host's. */
   limits: Values
+  /** Where its instance runs, if that isn't in process. */
+  sandbox: Instance["sandbox"] = undefined
   readonly #options: Options
   #executor: CommandExecutor<SourceSlot> | undefined = undefined
   #authority: Authority | undefined = undefined
@@ -199,6 +202,14 @@ export class PluginRecord {
     if (output.state !== undefined) this.state = output.state
     if (output.status !== undefined) this.report(output.status)
     if (output.commands.length > 0) this.#executor?.execute(event, this.#dispatches, output.commands)
+  }
+
+  /** An instance begins, or has ended; what its start handed over is as if an event had been answered with it. */
+  moved(instance: Pick<Instance, "initial" | "sandbox"> | undefined): void {
+    this.sandbox = instance?.sandbox
+    const { state, status } = instance?.initial ?? {}
+    if (state !== undefined) this.state = JSON.stringify(state)
+    if (status !== undefined) this.report(JSON.stringify(status))
   }
 
   /** A status of the plugin, as JSON text. */

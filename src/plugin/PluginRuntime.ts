@@ -16,6 +16,7 @@ import type { GrantError } from "../grants/GrantError.ts"
 import type { Delivery } from "../ingress/Delivery.ts"
 import type { IngressError } from "../ingress/IngressError.ts"
 import type { AnyEvent } from "../ingress/IngressEvent.ts"
+import type { Values } from "../limits/Limits.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 
 /**
@@ -32,12 +33,15 @@ export type StartReason = "first" | "crash" | "neighbour" | "reload"
  * What `start` is handed. `state` is what the plugin last handed over, or
  * null; it lives in the host's memory only. `config` and `state` are this
  * start's own. `deliver` hands the plugin itself an event, for as long as the
- * instance runs: see `SelfDelivery`.
+ * instance runs: see `SelfDelivery`. `key` tells the enabled plugin from all
+ * others of the host, through all its starts; `limits` are its own.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Start {
+  readonly key: string
+  readonly limits: Values
   readonly config: Schema.Json
   readonly reason: StartReason
   readonly state: Schema.Json
@@ -92,6 +96,11 @@ export type Loss = "crash" | "neighbour"
  * its sandbox was ended for a neighbour's sake, which isn't charged to it.
  * `services` are provided to `handle`, `status` and `stop`: once for all events.
  *
+ * A runtime with a clock of its own `keepsDeadlines`: then nobody else interrupts
+ * `handle` and `status`, and what is past its deadline dies with
+ * `DispatchTimeout`. `initial` is what `start` handed over, within the limits.
+ * `sandbox` tells where the instance runs.
+ *
  * @category models
  * @since 0.1.0
  */
@@ -101,6 +110,21 @@ export interface Instance {
   readonly stop: Effect.Effect<void, unknown>
   readonly lost?: Effect.Effect<Loss> | undefined
   readonly services?: Context.Context<never> | undefined
+  readonly keepsDeadlines?: boolean | undefined
+  readonly initial?: Pick<Output, "status" | "state"> | undefined
+  readonly sandbox?: (() => Sandboxed) | undefined
+}
+
+/**
+ * Where an instance runs that isn't in process: the number of its worker, and
+ * how many lines its plugin has written to its console so far.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface Sandboxed {
+  readonly worker: number
+  readonly consoleLines: number
 }
 
 /**

@@ -39,8 +39,13 @@ describe("the errors of a host", () => {
       Effect.gen(function* () {
         const quoted = { problems: [{ path: marker, message: marker }], cause: { [marker]: marker }, reason: marker }
         const fields = (yield* Schema.encodeEffect(json)(error)) as Record<string, unknown>
-        // The URL of a command is the plugin's own word.
-        const own = error._tag === "CommandUngranted" ? { url: marker } : {}
+        // The URL of a command is the plugin's own word, and so is all that a guest says of its error.
+        const own =
+          error._tag === "CommandUngranted"
+            ? { url: marker }
+            : error._tag === "GuestError"
+              ? { name: marker, message: marker, position: marker }
+              : {}
         const foreign = Object.fromEntries(Object.entries({ ...quoted, ...own }).filter(([name]) => name in fields))
         const marked = yield* Schema.decodeUnknownEffect(json)({ ...fields, ...foreign })
         const shown = HostError.encode(Redaction.make({ secrets: [], config: marker }))(marked)

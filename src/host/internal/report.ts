@@ -48,8 +48,8 @@ export const plugin = (row: Row, limits: Values, now: number): PluginStatus => {
     lastError: lastError(record.lastError, redaction),
     retryAt: timeOrNull(instance.retryAt),
     restarts: instance.restarts,
-    worker: null,
-    consoleLines: 0,
+    worker: record.sandbox?.().worker ?? null,
+    consoleLines: record.sandbox?.().consoleLines ?? 0,
     timers: record.timers.all.map(({ everyMs, inMs, name, url }) => ({
       name: redaction.foreign(name),
       url: url === null ? null : redaction.own(url),

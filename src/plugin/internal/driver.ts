@@ -302,7 +302,15 @@ export class Driver {
   #startOf(config: Schema.Json): Start {
     const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
     const number = ++this.#starts
-    return { config, reason: this.state.reason, state, deliver: (delivery) => this.deliver(delivery, number) }
+    const { key } = this.#options
+    return {
+      key,
+      limits: this.record.limits,
+      config,
+      reason: this.state.reason,
+      state,
+      deliver: (delivery) => this.deliver(delivery, number)
+    }
   }
 
   /** Comes back when something is due. */

@@ -102,12 +102,14 @@ const failure = (exit: Exit.Exit<unknown, unknown>): DispatchFailed | undefined 
 const isManifestInvalid = Schema.is(ManifestInvalid)
 
 /** What a start failed with. A plugin may hold on to its error: what is kept is made anew. */
-const startError = (cause: unknown): StartFailed | ManifestInvalid => {
+const startError = (cause: unknown): StartProblem => {
   try {
     if (isManifestInvalid(cause)) {
       const problems = cause.problems.map(({ message, path }) => ({ message, path }))
       return new ManifestInvalid({ subject: cause.subject, problems })
     }
+    // Where the runtime has a clock of its own.
+    if (cause instanceof StartTimeout) return new StartTimeout({ deadlineMs: cause.deadlineMs })
   } catch {
     // It can't be looked at, so it is no error of ours.
   }
@@ -117,13 +119,15 @@ const startError = (cause: unknown): StartFailed | ManifestInvalid => {
 /** What a runtime started, if it has the form that it must have. */
 const checked = (instance: Instance): Effect.Effect<Instance> =>
   Effect.suspend(() => {
-    const { handle, lost, services, status, stop: stopping } = instance
+    const { handle, initial, keepsDeadlines, lost, sandbox, services, status, stop: stopping } = instance
     const isWell =
       typeof handle === "function" &&
       Effect.isEffect(stopping) &&
       (services === undefined || Context.isContext(services)) &&
       [lost, status].every((optional) => optional === undefined || Effect.isEffect(optional))
-    if (isWell) return Effect.succeed({ handle, lost, services, status, stop: stopping })
+    if (isWell) {
+      return Effect.succeed({ handle, initial, keepsDeadlines, lost, sandbox, services, status, stop: stopping })
+    }
     abandon(instance)
     return Effect.die(new TypeError("what was started is no instance"))
   })

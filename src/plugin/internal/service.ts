@@ -115,8 +115,11 @@ export class Service {
   #live(instance: Instance): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
       const over = Deferred.makeUnsafe<void>()
+      const { record } = this.#options
+      record.moved(instance)
       const dispatcher = this.#newDispatcher(instance, over)
       const runner = yield* this.#dispatch(dispatcher, Deferred.await(over))
+      record.moved(undefined)
       // What is to end in order is told so once its sockets are closed.
       if (dispatcher.end === "stopped") yield* this.#options.sessions.closed
       if (yield* outlives(runner, Lifetime.UNSTOPPABLE_AFTER_MS, this.#options.time)) return this.#endedWell(runner)
