@@ -119,6 +119,8 @@ describe("permessage-deflate", () => {
     ["a value where none may be", `${AGREED}; server_no_context_takeover=1`],
     ["another extension", "permessage-bzip2"],
     ["another extension beside it", `${AGREED}, x-mux`],
+    ["the extension twice", `${AGREED}, ${AGREED}; server_no_context_takeover`],
+    ["the extension twice, in two headers", `${AGREED}\r\nsec-websocket-extensions: ${AGREED}`],
     ["a header that is none", "permessage-deflate;;"]
   ] as const) {
     it.live(`is refused with ${name} in the answer`, () =>

@@ -19,6 +19,7 @@ const NO_CLOSE_FRAME = 1006
 // uses is its own choice, for there are servers that don't understand to be asked (RFC 7692, section 7.1.2).
 const COMPRESSION = { clientMaxWindowBits: 12, zlibDeflateOptions: { memLevel: 6 } }
 const SUBPROTOCOL = "sec-websocket-protocol"
+const EXTENSIONS = "sec-websocket-extensions"
 // The longest that a timer of Node can be: it never fires.
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -80,6 +81,11 @@ export const upgrade = (
       subprotocol = headers[SUBPROTOCOL] ?? null
       // A server need not choose one (RFC 6455, section 4.2.2); `ws` thinks that it must.
       if (subprotocol === null && subprotocols[0] !== undefined) headers[SUBPROTOCOL] = subprotocols[0]
+      // One is offered at most, and `ws` would take the first of several.
+      if (headers[EXTENSIONS]?.includes(",") === true) {
+        resume(Effect.fail(upgradeError(display, new Error("it chose more than one extension"), upgraded)))
+        ws.terminate()
+      }
     })
     ws.on("unexpected-response", (_request, response) => {
       resume(Effect.fail(handshakeRejected(display, response)))
