@@ -187,6 +187,11 @@ export class Connection {
     this.#driver.session.reject()
   }
 
+  /** Masks what secrets have become, too: the server may know it before it is sent it. */
+  remask(): void {
+    this.#driver.session.remask()
+  }
+
   /** Looks again at what a dial waits for, for example because the sink has room. */
   wake(): void {
     this.#driver.tell({ kind: "due" })

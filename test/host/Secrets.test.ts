@@ -625,6 +625,23 @@ describe("a secret that changes", () => {
     }).pipe(Effect.provide(hosting({ pkg: driven(seen) })))
   })
 
+  it.effect("rule 11: is masked from then on, also in what a server says that was sent its old value", () => {
+    const seen: Array<string> = []
+    return Effect.gen(function* () {
+      const { replace } = yield* StaticSecrets.StaticSecrets
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const remote = yield* fake.remote(`${DIALLED}&{nothing}`)
+      yield* replace({ env: { KEY: "another value" } })
+      yield* host.idle
+      remote.sendText(`instead of ${VALUE} it will be another value`)
+      remote.close(4000, `${base64("me:another value")}, another+value`)
+      yield* host.idle
+      assert.include(seen.join(), "instead of *** it will be ***")
+      assert.include(seen.join(), '"reason":"***, ***"')
+    }).pipe(Effect.provide(hosting({ pkg: driven(seen) })))
+  })
+
   it.effect("restarts its plugin where it is a text of the configuration, and hands that over", () => {
     const configs: Array<unknown> = []
     const base = driven()

@@ -59,7 +59,7 @@ export interface Owner {
   readonly stale: (error: DataStale) => void
   /** Asked in the turn in which the upgrade completes, before anything is delivered. */
   readonly mayOpen: () => boolean
-  /** What masks secrets in what the server says; null where it knows none. Asked when it opens. */
+  /** What masks secrets in what the server says; null where it knows none. Asked when it opens, and when they change. */
   readonly mask: () => Mask | null
   readonly opened: (socket: Socket, read: (mode: ReadMode) => void) => void
   readonly closing: () => void
@@ -158,6 +158,10 @@ export class Session implements SocketEvents {
     this.#stall = new StallClock(this.#owner.time, sendStallMs, this.#outgoing, this.#stalled)
     this.#liveness = this.#watched(guarded, this.#outgoing)
     this.#owner.opened(guarded, this.#read)
+  }
+
+  remask(): void {
+    this.#mask = this.#owner.mask()
   }
 
   readonly text = (text: string, bytes: number): void => {

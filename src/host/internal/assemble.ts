@@ -88,8 +88,9 @@ export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
     const { held, instance, wanted } = existing
     if (!(held instanceof Held)) return
     const before = JSON.stringify(held.problems)
-    const isReconfigured = yield* held.refreshed
+    const { hasNewSecrets, isReconfigured } = yield* held.refreshed
     existing.redaction = redactionOf(shared, existing)
+    if (hasNewSecrets) for (const { connection } of instance.record.slots) connection.remask()
     const { problems } = held
     if (problems.length > 0 && JSON.stringify(problems) !== before) {
       instance.record.fail(new HostFileInvalid({ problems }))

@@ -28,6 +28,14 @@ export type KnownSecrets = Map<string, Set<string>>
 /** By key path. */
 type Values = ReadonlyMap<string, string>
 
+/** What asking again came to. */
+interface Refreshed {
+  /** The plugin has to be started anew. */
+  readonly isReconfigured: boolean
+  /** There is more to be masked. */
+  readonly hasNewSecrets: boolean
+}
+
 interface Options {
   readonly ref: string
   readonly enablement: Enablement
@@ -93,8 +101,8 @@ export class Held {
     }
   }
 
-  /** Asks for everything again; true where the plugin has to be started anew for what has changed. */
-  get refreshed(): Effect.Effect<boolean> {
+  /** Asks for everything again. */
+  get refreshed(): Effect.Effect<Refreshed> {
     const { port, ref, time } = this.#options
     return Effect.map(Lookup.look(this.#wants, ref, port, time), (answers) => {
       const { problems, texts, values } = read(this.#wants, answers)
@@ -105,17 +113,23 @@ export class Held {
       }
       this.#values = next
       this.problems = [...problems, ...misplaced.map(({ problem }) => problem)]
-      this.#remember()
-      return texts.length === this.#texts.length && texts.some((text, index) => text !== this.#texts[index])
+      return {
+        isReconfigured: texts.length === this.#texts.length && texts.some((text, at) => text !== this.#texts[at]),
+        hasNewSecrets: this.#remember()
+      }
     })
   }
 
-  #remember(): void {
+  /** Whether a secret has a value that it never had. */
+  #remember(): boolean {
     const { enablement, known } = this.#options
+    let hasNew = false
     for (const name of Object.keys(enablement.secrets)) {
       const values = known.get(name) ?? new Set()
-      known.set(name, values.add(this.valueOf(name)))
+      hasNew = values.size < values.add(this.valueOf(name)).size || hasNew
+      known.set(name, values)
     }
+    return hasNew
   }
 }
 
