@@ -2,11 +2,18 @@
  * The limits of which one has to have room for another, and what is expected
  * of either where it hasn't.
  */
-import type { Values } from "../Limits.ts"
+type Key =
+  | "commandPayloadBytes"
+  | "hostQueueBytes"
+  | "ingressQueueBytes"
+  | "maxMessageBytes"
+  | "outputBytes"
+  | "sendBufferBytes"
+  | "sendTextBytes"
 
 export interface Pair {
-  readonly key: keyof Values
-  readonly within: keyof Values
+  readonly key: Key
+  readonly within: Key
   readonly needs: (value: number) => number
   /** What is expected of the one that needs the room, by the name of the other. */
   readonly expected: (within: string) => string
@@ -41,5 +48,5 @@ const PAIRS: ReadonlyArray<Pair> = [
 ]
 
 /** The pairs that don't fit together. */
-export const unfit = (values: Values): ReadonlyArray<Pair> =>
+export const unfit = (values: { readonly [key in Key]: number }): ReadonlyArray<Pair> =>
   PAIRS.filter(({ key, needs, within }) => needs(values[key]) > values[within])
