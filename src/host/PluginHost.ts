@@ -35,6 +35,7 @@ import * as HadTime from "../time/HadTime.ts"
 import type { HostStatus, PluginStatus } from "./HostStatus.ts"
 import { ChangeLog } from "./internal/changeLog.ts"
 import * as Document from "./internal/document.ts"
+import type { EnabledPackage } from "./internal/entries.ts"
 import * as Feeds from "./internal/feeds.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
 import * as LogLines from "./internal/logLines.ts"
@@ -44,6 +45,7 @@ import type { Shared } from "./internal/shared.ts"
 import { turnClock } from "./internal/turnClock.ts"
 import type { PluginUnknown, SourceUnknown } from "./LookupError.ts"
 
+export type { EnabledPackage } from "./internal/entries.ts"
 export { PluginUnknown, SourceUnknown } from "./LookupError.ts"
 
 /**
@@ -66,7 +68,7 @@ export interface ReportedDiagnostic {
  */
 export interface Change {
   readonly plugins?: ReadonlyArray<PluginPackage>
-  readonly enabled: ReadonlyArray<Enablement>
+  readonly enabled: ReadonlyArray<Enablement | EnabledPackage>
 }
 
 /**
@@ -134,14 +136,15 @@ export class PluginHost extends Context.Service<
 
 /**
  * What a host runs: the packages it has, and the operator's entries that
- * switch some of them on. What they are granted comes from the `GrantStore`.
+ * switch some of them on, by the package's id or with a package of their own.
+ * What they are granted comes from the `GrantStore`.
  *
  * @category models
  * @since 0.1.0
  */
 export interface Options {
   readonly plugins: ReadonlyArray<PluginPackage>
-  readonly enabled: ReadonlyArray<Enablement>
+  readonly enabled: ReadonlyArray<Enablement | EnabledPackage>
   /** Those that differ from the defaults. */
   readonly limits?: Partial<Limits.Values>
 }

@@ -6,8 +6,23 @@
 import * as Result from "effect/Result"
 import type { Problem } from "../../internal/wire.ts"
 import * as Enablement from "../../manifest/Enablement.ts"
-import type { ManifestInvalid } from "../../manifest/ManifestError.ts"
-import { DIGEST_WITHOUT_FILES } from "../../manifest/PluginRef.ts"
+import { ManifestInvalid, type ManifestError } from "../../manifest/ManifestError.ts"
+import { nameplate } from "../../manifest/Nameplate.ts"
+import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
+
+/**
+ * An entry that comes with the package that it enables, or with the reason why
+ * there is none. What is wrong with it is listed under `at`, its key path in the
+ * file that it is from; without one under its place among the entries.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface EnabledPackage {
+  readonly enablement: Enablement.Enablement
+  readonly package: PluginPackage | ManifestError
+  readonly at?: string
+}
 
 /** An entry under its reference. One with an `invalid` has no more of it than what status shows. */
 export interface Entry {
@@ -16,6 +31,8 @@ export interface Entry {
   readonly at: string
   readonly enablement: Enablement.Enablement
   readonly invalid: ManifestInvalid | undefined
+  /** What it comes with itself; without that its package is one of the host's. */
+  readonly own: EnabledPackage["package"] | undefined
 }
 
 /** The entries that have a row, each reference once, and all that is wrong with any. */
@@ -24,39 +41,29 @@ export const read = (
 ): { readonly entries: ReadonlyArray<Entry>; readonly problems: ReadonlyArray<Problem> } => {
   const entries = new Map<string, Entry>()
   const problems: Array<Problem> = []
-  for (const [index, given] of enabled.entries()) {
-    const at = `enabled[${index}]`
+  for (const [index, item] of enabled.entries()) {
+    const { at = `enabled[${index}]`, enablement: given, package: own } = isOwn(item) ? item : { enablement: item }
     const made = make(given)
-    const invalid = Result.isFailure(made) ? made.failure : undefined
-    for (const { message, path } of invalid?.problems ?? []) {
-      problems.push({ path: path === "" ? at : `${at}.${path}`, message })
+    const invalid = Result.isFailure(made) ? made.failure : invalidOf(own)
+    for (const problem of invalid?.problems ?? []) {
+      problems.push({ ...problem, path: problem.path === "" ? at : `${at}.${problem.path}` })
     }
     const enablement = Result.isSuccess(made) ? made.success : nameplate(given)
     if (enablement === undefined) continue
     const ref = Enablement.refOf(enablement)
     if (entries.has(ref)) problems.push({ path: at, message: "Expected an id and instance that occur once" })
-    else entries.set(ref, { ref, at, enablement, invalid })
+    else entries.set(ref, { ref, at, enablement, invalid, own })
   }
   return { entries: [...entries.values()], problems }
 }
 
+/** What whoever read the entry found wrong with it. */
+const invalidOf = (own: EnabledPackage["package"] | undefined): ManifestInvalid | undefined =>
+  own instanceof ManifestInvalid && own.subject === "enablement" ? own : undefined
+
+/** No enablement has a field of that name. */
+const isOwn = (item: unknown): item is EnabledPackage =>
+  typeof item === "object" && item !== null && Object.hasOwn(item, "enablement")
+
 // The application need not be written in TypeScript.
 const make = (given: unknown) => Enablement.make(given as Enablement.Options)
-
-/** What a row of an entry shows that can't be used, if it has at least a name. */
-const nameplate = (given: unknown): Enablement.Enablement | undefined => {
-  const pinned = make(only(given, "id", "instance", "version", "digest"))
-  const named = () => make({ ...only(given, "id", "instance"), version: "0.0.0", digest: DIGEST_WITHOUT_FILES })
-  return Result.getOrUndefined(Result.isSuccess(pinned) ? pinned : named())
-}
-
-/** These of its own fields, as far as they can be looked at. */
-const only = (given: unknown, ...keys: ReadonlyArray<string>): object => {
-  if (typeof given !== "object" || given === null) return {}
-  try {
-    const own = keys.filter((key) => Object.hasOwn(given, key))
-    return Object.fromEntries(own.map((key): readonly [string, unknown] => [key, Reflect.get(given, key)]))
-  } catch {
-    return {}
-  }
-}

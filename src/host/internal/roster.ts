@@ -8,7 +8,6 @@ import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
 import type { Problem } from "../../internal/wire.ts"
-import type { Enablement } from "../../manifest/Enablement.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import * as Assemble from "./assemble.ts"
 import type { Shared } from "./shared.ts"
@@ -37,7 +36,7 @@ export interface Roster {
   /** Unix milliseconds. */
   readonly appliedAt: number
   /** One after the other. Completes when every plugin has been told. */
-  readonly apply: (enabled: ReadonlyArray<Enablement>, packages?: ReadonlyArray<PluginPackage>) => Effect.Effect<void>
+  readonly apply: (enabled: ReadonlyArray<unknown>, packages?: ReadonlyArray<PluginPackage>) => Effect.Effect<void>
   /** Secrets may have changed. */
   readonly refresh: Effect.Effect<void>
 }
@@ -93,7 +92,7 @@ export const make = (
       return Effect.succeed(entry)
     }
 
-    const apply = (enabled: ReadonlyArray<Enablement>) =>
+    const apply = (enabled: ReadonlyArray<unknown>) =>
       Effect.gen(function* () {
         const read = Entries.read(enabled)
         const before = entries

@@ -26,12 +26,12 @@ export interface Wanted {
   readonly found: PluginPackage | ManifestError
 }
 
-/** The entry's package among those that there are. */
-export const want = ({ at, enablement, invalid, ref }: Entry, packages: ReadonlyArray<PluginPackage>): Wanted => ({
+/** The entry's own package, or the one among those that there are. */
+export const want = ({ at, enablement, invalid, own, ref }: Entry, packages: ReadonlyArray<PluginPackage>): Wanted => ({
   ref,
   at,
   enablement,
-  found: invalid ?? find(enablement, packages)
+  found: invalid ?? (own === undefined ? find(enablement, packages) : check(enablement, own))
 })
 
 /** Whether two entries of the same reference run the same, whatever they are granted. */
@@ -55,6 +55,13 @@ const canonical = (value: unknown): string =>
       ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
       : item
   })
+
+const check = (enablement: Enablement, own: PluginPackage | ManifestError): PluginPackage | ManifestError => {
+  if ("_tag" in own || own.manifest.id === packageId(enablement.id))
+    return "_tag" in own ? own : find(enablement, [own])
+  const message = `Expected the id of the package behind the colon, which is ${own.manifest.id}`
+  return new ManifestInvalid({ subject: "enablement", problems: [{ path: "id", message }] })
+}
 
 const find = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): PluginPackage | ManifestError => {
   const id = packageId(enablement.id)
