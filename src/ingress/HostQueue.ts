@@ -86,6 +86,9 @@ export class HostQueue implements EventQueue {
   readonly #options: Options
   readonly #timers: Array<Timer> = []
   readonly #sliding = MutableList.make<CommandResult | Delivered>()
+  /** In the order in which they were lent; timers among them stand in the list of timers, too. */
+  readonly #lent: Array<Timer | CommandResult | Delivered> = []
+  #recall: () => void = () => {}
   readonly #numberings: { readonly timer: Numbering; readonly result: Numbering; readonly deliver: Numbering }
 
   constructor(options: Options) {
@@ -104,7 +107,7 @@ export class HostQueue implements EventQueue {
 
   /** When the oldest waiting event happened, in Unix milliseconds. */
   get oldestAt(): number | undefined {
-    const times = [this.#timers[0], MutableList.toArrayN(this.#sliding, 1)[0]]
+    const times = [this.#timers[0], MutableList.toArrayN(this.#sliding, 1)[0], ...this.#lent]
       .map((event) => event?.at)
       .filter((at) => at !== undefined)
     return times.length === 0 ? undefined : Math.min(...times)
@@ -115,6 +118,8 @@ export class HostQueue implements EventQueue {
     const { accounting, now } = this.#options
     const { timer } = this.#numberings
     const event = new Timer(timer.originOf(ingressName), ++timer.sequence, 0, now(), name)
+    // It goes before what else waits.
+    if (this.#lent.some((lent) => !(lent instanceof Timer))) this.#recall()
     this.#timers.push(event)
     accounting.enqueued++
     accounting.queueDepth++
@@ -142,14 +147,42 @@ export class HostQueue implements EventQueue {
     const event = this.#takeTimer() ?? this.#takeSliding()
     if (event === undefined) return undefined
     if (this.waiting > 0) this.#options.turns.join(this)
-    const numbering = this.#numberingOf(event)
-    event.droppedBefore = event.sequence - numbering.handedOver - 1
-    numbering.handedOver = event.sequence
+    this.#tell(event)
     return event
+  }
+
+  lend(recall: () => void): AnyEvent | undefined {
+    const timers = this.#lent.filter((lent) => lent instanceof Timer).length
+    const event = this.#timers[timers] ?? MutableList.take(this.#sliding)
+    if (event === MutableList.Empty) return undefined
+    this.#recall = recall
+    this.#lent.push(event)
+    this.#tell(event)
+    if (this.waiting > this.#lent.length) this.#options.turns.join(this)
+    return event
+  }
+
+  begin(): void {
+    const event = this.#lent.shift()
+    if (event instanceof Timer) {
+      this.#takeTimer()
+    } else if (event !== undefined) {
+      this.#removed(event)
+      this.#options.accounting.queueDepth--
+    }
+  }
+
+  giveBack(): void {
+    const event = this.#lent.pop()
+    if (event === undefined) return
+    if (!(event instanceof Timer)) MutableList.prepend(this.#sliding, event)
+    this.#numberingOf(event).handedOver = event.sequence - 1 - event.droppedBefore
+    this.#options.turns.rejoin(this)
   }
 
   /** Discards a timer's event that still waits. */
   withdraw(event: Timer): void {
+    if (this.#lent.includes(event)) this.#recall()
     const index = this.#timers.indexOf(event)
     if (index < 0) return
     this.#timers.splice(index, 1)
@@ -158,6 +191,7 @@ export class HostQueue implements EventQueue {
 
   /** Discards everything that waits, or what is of an ingress for which this holds. */
   discard(of: (ingressName: string) => boolean = () => true): void {
+    this.#recallLent()
     const isKept = (event: AnyEvent) => !of(event.ingressName)
     for (const timer of this.#timers.splice(0)) {
       if (isKept(timer)) this.#timers.push(timer)
@@ -173,6 +207,18 @@ export class HostQueue implements EventQueue {
         this.#discarded(event)
       }
     }
+  }
+
+  /** Says in an event how many of its source before it were never handed over. */
+  #tell(event: AnyEvent): void {
+    const numbering = this.#numberingOf(event)
+    event.droppedBefore = event.sequence - numbering.handedOver - 1
+    numbering.handedOver = event.sequence
+  }
+
+  /** Nothing is lent any more. */
+  #recallLent(): void {
+    if (this.#lent.length > 0) this.#recall()
   }
 
   #numberingOf(event: AnyEvent): Numbering {
@@ -201,11 +247,12 @@ export class HostQueue implements EventQueue {
   #makeRoom(bytes: number): boolean {
     const { hostBytes, limits } = this.#options
     if (bytes > limits.ingressQueueBytes || hostBytes.used - this.bytes + bytes > hostBytes.limit) return false
-    while (
+    const isTooFull = () =>
       this.depth >= limits.ingressQueueCapacity ||
       this.bytes + bytes > limits.ingressQueueBytes ||
       hostBytes.used + bytes > hostBytes.limit
-    ) {
+    if (isTooFull()) this.#recallLent()
+    while (isTooFull()) {
       const oldest = this.#takeSliding()
       if (oldest === undefined) return false
       this.#evicted(oldest)

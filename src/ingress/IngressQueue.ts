@@ -31,7 +31,9 @@ import {
   type SourceOrigin
 } from "./IngressEvent.ts"
 import { Backpressure, READ_TEXTS, type Limits } from "./internal/backpressure.ts"
+import { Loans } from "./internal/loans.ts"
 import { Losses } from "./internal/losses.ts"
+import { States } from "./internal/states.ts"
 import * as Texts from "./internal/texts.ts"
 import * as TextRules from "./TextRules.ts"
 import type { EventQueue, Turns } from "./Turns.ts"
@@ -89,12 +91,12 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   readonly backpressure: Backpressure
   readonly #options: Options
   readonly #texts: Texts.Texts
-  readonly #states: Array<IngressEvent> = []
+  readonly #states = new States()
   readonly #losses = new Losses()
+  readonly #loans: Loans
   #limits: Limits
   #takesText: boolean
   #rules: TextRules.TextRules | null
-  #dialError: WebSocketError | undefined = undefined
   #sequence = 0
   #epoch = 0
   #frame = 0
@@ -104,6 +106,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     this.#options = options
     this.#limits = limits
     this.#texts = texts
+    this.#loans = new Loans(texts, this.#states, this.#losses)
     this.#takesText = options.takes("websocket_text")
     this.#rules = options.rules()
     this.backpressure = new Backpressure({ limits, held: texts, monotonic, paused })
@@ -134,13 +137,13 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   /** Events that wait, of all kinds. */
   get waiting(): number {
-    return this.#texts.depth + this.#states.length
+    return this.#texts.depth + this.#states.depth
   }
 
   /** When the oldest waiting event happened, in Unix milliseconds. */
   get oldestAt(): number | undefined {
     const text = this.#texts.oldestAt
-    const state = this.#states[0]?.at
+    const state = this.#states.oldestAt
     return text === undefined || state === undefined ? (text ?? state) : Math.min(text, state)
   }
 
@@ -189,10 +192,9 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   dialFailed(error: ReportedError, willReconnect: boolean, deliver: boolean): void {
     const { now, origin, takes } = this.#options
-    if (!takes("websocket_error") || this.#dialError !== undefined) return
+    if (!takes("websocket_error") || this.#states.hasDialError) return
     const event = new WebSocketError(origin, ++this.#sequence, this.#epoch, now(), error, willReconnect)
-    if (deliver) this.#dialError = event
-    this.#enqueueState(event, deliver)
+    this.#enqueueState(event, deliver, true)
   }
 
   revoked(): void {
@@ -202,13 +204,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   }
 
   ready(): boolean {
-    let first = 0
-    for (const { epoch, kind } of this.#states) {
-      if (kind === "timer") continue
-      if (first !== 0 && epoch > first) return false
-      first ||= epoch
-    }
-    return true
+    return this.#states.isReady
   }
 
   /** A timer of the epoch fired. */
@@ -221,10 +217,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   /** Discards a timer's event that still waits. */
   withdraw(event: Timer): void {
-    const index = this.#states.indexOf(event)
-    if (index < 0) return
-    this.#states.splice(index, 1)
-    event.waits = false
+    if (this.#states.isLent(event)) this.#loans.recall()
+    if (!this.#states.withdraw(event)) return
     this.#losses.lose(event.sequence)
     this.#options.accounting.queueDepth--
     this.#options.accounting.discarded++
@@ -232,24 +226,40 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   /** Takes the next event, and says in it how many before it were lost and not yet told. */
   take(): IngressEvent | undefined {
-    const event = this.#states.length === 0 ? this.#takeText(Infinity) : this.#takeFirst()
+    const event = this.#states.depth === 0 ? this.#takeText(Infinity) : this.#takeFirst()
     if (event === undefined) return undefined
     if (this.waiting > 0) this.#options.turns.join(this)
     event.droppedBefore = this.#losses.tell(event.sequence)
     return event
   }
 
+  lend(recall: () => void): IngressEvent | undefined {
+    const event = this.#loans.lend(recall)
+    if (event !== undefined && this.waiting > this.#loans.size) this.#options.turns.join(this)
+    return event
+  }
+
+  begin(): void {
+    const event = this.#loans.begin()
+    if (event === undefined) return
+    if (event.kind !== "websocket_text") return this.#stateBegins()
+    this.#removed(this.#texts.begin())
+    this.backpressure.removed()
+  }
+
+  giveBack(): void {
+    if (this.#loans.giveBack()) this.#options.turns.rejoin(this)
+  }
+
   /** Discards everything that waits. */
   discard(): void {
+    this.#loans.recall()
     const { accounting } = this.#options
-    const states = this.#states.length
     const waiting = this.waiting
     this.#losses.loseAll(waiting, this.#sequence)
     while (this.#removed(this.#texts.evict()) !== undefined);
     this.backpressure.removed()
-    for (const state of this.#states) if (state.kind === "timer") state.waits = false
-    this.#states.length = 0
-    this.#dialError = undefined
+    const states = this.#states.clear()
     accounting.queueDepth -= states
     accounting.discarded += waiting
     if (states > 0) this.#options.readied()
@@ -268,6 +278,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     const memory = memoryOf(event.text, event.bytes)
     this.enqueuedText++
     accounting.enqueued++
+    if (this.#loans.size > 0 && this.#texts.overtakesLent(isUrgent)) this.#loans.recall()
     if (this.#isTooFullFor(memory) && !this.#makeRoom(memory, isUrgent)) {
       this.#evicted(event)
       return
@@ -296,6 +307,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     const { ingressQueueBytes, ingressQueueCapacity } = this.#limits
     if (bytes > ingressQueueBytes) return false
     if (this.backpressure.mayExceed && hostBytes.used + bytes <= hostBytes.limit) return true
+    this.#loans.recall()
     const dispensable = this.#texts.dispensable(isUrgent)
     if (
       this.#texts.depth - dispensable.depth >= ingressQueueCapacity ||
@@ -318,17 +330,10 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     this.drops++
     accounting.evicted++
     this.#losses.lose(event.sequence)
-    overflowed(
-      () =>
-        new QueueOverflow({
-          url: display,
-          capacity,
-          capacityBytes
-        })
-    )
+    overflowed(() => new QueueOverflow({ url: display, capacity, capacityBytes }))
   }
 
-  #enqueueState(event: IngressEvent, deliver: boolean): void {
+  #enqueueState(event: IngressEvent, deliver: boolean, isDialError = false): void {
     const { accounting, turns } = this.#options
     accounting.enqueued++
     if (!deliver) {
@@ -336,24 +341,25 @@ export class IngressQueue implements ConnectionSink, EventQueue {
       this.#losses.lose(event.sequence)
       return
     }
-    this.#states.push(event)
+    if (isDialError) this.#states.addDialError(event)
+    else this.#states.add(event)
     accounting.queueDepth++
     turns.join(this)
   }
 
   #takeFirst(): IngressEvent | undefined {
-    const state = this.#states[0]
+    const state = this.#states.next
     if (state === undefined) return undefined
     const text = this.#takeText(state.sequence)
     if (text !== undefined) return text
-    const wasReady = this.ready()
-    this.#states.shift()
     this.#texts.interrupted()
-    this.#options.accounting.queueDepth--
-    if (state === this.#dialError) this.#dialError = undefined
-    if (state.kind === "timer") state.waits = false
-    if (!wasReady && this.ready()) this.#options.readied()
+    this.#stateBegins()
     return state
+  }
+
+  #stateBegins(): void {
+    this.#options.accounting.queueDepth--
+    if (this.#states.remove()) this.#options.readied()
   }
 
   /** Takes the text whose turn it is among those with a lower sequence. */

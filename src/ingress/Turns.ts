@@ -27,6 +27,15 @@ export interface Waiting<Self> {
 export interface EventQueue extends Waiting<EventQueue> {
   /** Takes the next event; joins the ring again where more waits. */
   readonly take: () => AnyEvent | undefined
+  /**
+   * As `take`, but the event is only lent: it goes on to wait, and to count, until it begins. `recall` is called before
+   * anything is done that one of those which are lent might be in the way of; after it none is.
+   */
+  readonly lend: (recall: () => void) => AnyEvent | undefined
+  /** The event that was lent first begins: it doesn't wait any more. */
+  readonly begin: () => void
+  /** The event that was lent last comes back, and the queue to the head of the ring, as if it had never been lent. */
+  readonly giveBack: () => void
 }
 
 /**
@@ -59,6 +68,24 @@ export class Turns<Member extends Waiting<Member>> {
       this.#last.nextInTurn = member
       this.#last = member
     }
+  }
+
+  /** Puts a member at the head, wherever it was. */
+  rejoin(member: Member): void {
+    if (member.inTurn) this.#remove(member)
+    if (this.#first === undefined) return this.join(member)
+    member.inTurn = true
+    member.nextInTurn = this.#first
+    this.#first = member
+  }
+
+  #remove(member: Member): void {
+    let before: Member | undefined = undefined
+    for (let one = this.#first; one !== undefined && one !== member; one = one.nextInTurn) before = one
+    if (before === undefined) this.#first = member.nextInTurn
+    else before.nextInTurn = member.nextInTurn
+    if (this.#last === member) this.#last = before
+    member.inTurn = false
   }
 
   /** Takes the member whose turn it is out of the ring. */

@@ -45,6 +45,7 @@ const Step = Schema.Union([
     bytes: Schema.Int.check(Schema.isBetween({ minimum: 2, maximum: 3000 }))
   }),
   Schema.Struct({ kind: Schema.Literals(["take", "take", "withdraw", "discard"]) }),
+  Schema.Struct({ kind: Schema.Literals(["lend", "lend", "begin", "begin", "recall"]) }),
   Schema.Struct({ kind: Schema.Literal("revoke"), ingress: Ingress })
 ])
 
@@ -59,7 +60,7 @@ const RESULT_BYTES = 1024
 
 describe("HostQueue", () => {
   it.effect.prop(
-    "rules 2, 3 and 4: slides, keeps each source's order and counts like a list with arithmetic",
+    "rules 2, 3 and 4: slides, lends, keeps each source's order and counts like a list with arithmetic",
     { steps: Schema.Array(Step).check(Schema.isMaxLength(60)) },
     ({ steps }) =>
       Effect.sync(() => {
@@ -72,6 +73,11 @@ describe("HostQueue", () => {
         let sliding: Array<Waiting> = []
         const handles: Array<Timer> = []
         const expected = { enqueued: 0, taken: 0, evicted: 0, discarded: 0 }
+        /** To the reference an event that is lent waits like any other. */
+        const lent: Array<AnyEvent> = []
+        const recall = () => {
+          while (lent.pop() !== undefined) queue.giveBack()
+        }
         const next = (source: string) => {
           const sequence = (sequences.get(source) ?? 0) + 1
           sequences.set(source, sequence)
@@ -110,7 +116,24 @@ describe("HostQueue", () => {
               queue.deliver(step.ingress, "order", JSON.stringify("x".repeat(step.bytes - 2)), step.bytes)
               slide("host:deliver", step.ingress, step.bytes)
               break
+            case "lend": {
+              const event = queue.lend(recall)
+              assert.strictEqual(event === undefined, queue.waiting === lent.length)
+              if (event !== undefined) lent.push(event)
+              break
+            }
+            case "begin": {
+              const event = lent.shift()
+              if (event === undefined) break
+              queue.begin()
+              handedOver(event, timers.shift() ?? sliding.shift())
+              break
+            }
+            case "recall":
+              recall()
+              break
             case "take":
+              recall()
               handedOver(queue.take(), timers.shift() ?? sliding.shift())
               break
             case "withdraw": {
@@ -147,6 +170,7 @@ describe("HostQueue", () => {
             queueBytes: bytes
           })
           assert.strictEqual(queue.waiting, timers.length + sliding.length)
+          assert.strictEqual(queue.oldestAt, queue.waiting === 0 ? undefined : 0)
           assert.strictEqual(host.used, bytes)
           assert.lengthOf(overflows, expected.evicted)
           assert.strictEqual(

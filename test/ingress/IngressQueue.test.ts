@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import type { Accounting } from "../../src/ingress/Accounting.ts"
-import type { Timer } from "../../src/ingress/IngressEvent.ts"
+import type { IngressEvent, Timer } from "../../src/ingress/IngressEvent.ts"
 import type { IngressQueue } from "../../src/ingress/IngressQueue.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
 import { Model } from "./support/model.ts"
@@ -16,9 +16,11 @@ const ERROR = { tag: "DialFailed", message: "" }
 type Step =
   | { readonly kind: "text"; readonly text: string; readonly times: number }
   | { readonly kind: "take"; readonly times: number }
+  | { readonly kind: "lend"; readonly times: number }
+  | { readonly kind: "begin"; readonly times: number }
   | { readonly kind: "withdraw"; readonly index: number }
   | { readonly kind: "neighbour"; readonly bytes: number }
-  | { readonly kind: "open" | "end" | "silent" | "fail" | "timer" | "slide" | "reject" | "discard" | "room" }
+  | { readonly kind: "open" | "end" | "silent" | "fail" | "timer" | "slide" | "reject" | "discard" | "room" | "recall" }
 
 const text = (beginning: string, length: number) => `${beginning}${"x".repeat(length)}`
 
@@ -31,6 +33,10 @@ const Text: Arbitrary.Arbitrary<string> = either(
 )
 
 const texts: Arbitrary.Arbitrary<Step> = Arbitrary.all({ kind: oneOf("text"), text: Text, times: oneOf(1, 1, 2, 10) })
+const loans: Arbitrary.Arbitrary<Step> = either<Step>(
+  Arbitrary.all({ kind: oneOf("lend"), times: oneOf(1, 2, 5, 12) }),
+  Arbitrary.all({ kind: oneOf("begin"), times: oneOf(1, 2, 5, 12) })
+)
 const takes: Arbitrary.Arbitrary<Step> = Arbitrary.all({ kind: oneOf("take"), times: oneOf(1, 2, 5, 12) })
 const Step: Arbitrary.Arbitrary<Step> = either<Step>(
   texts,
@@ -38,10 +44,12 @@ const Step: Arbitrary.Arbitrary<Step> = either<Step>(
   texts,
   takes,
   takes,
+  loans,
+  loans,
   Arbitrary.all({ kind: oneOf("open", "end", "silent", "fail", "timer", "timer", "slide", "reject", "room") }),
   Arbitrary.all({ kind: oneOf("withdraw"), index: int(0, 5) }),
   Arbitrary.all({ kind: oneOf("neighbour"), bytes: oneOf(0, 50, 150, 400) }),
-  Arbitrary.all({ kind: oneOf("discard", "room", "timer", "slide") })
+  Arbitrary.all({ kind: oneOf("discard", "room", "timer", "slide", "recall") })
 )
 
 const check = (
@@ -68,11 +76,13 @@ const check = (
     model.taken + accounting.evicted + accounting.discarded + accounting.queueDepth
   )
   assert.strictEqual(told.handed + told.dropped + queue.waiting + model.lost.size, model.sequence)
+  const { oldestAt } = queue
+  assert.strictEqual(oldestAt, model.waiting.length === 0 ? undefined : 0)
 }
 
 describe("IngressQueue", () => {
   it.effect.prop(
-    "rules 2, 3 and 4: holds, overtakes, evicts, hands over and tells what the reference list does",
+    "rules 2, 3 and 4: holds, overtakes, evicts, lends, hands over and tells what the reference list does",
     { capacity: int(1, 16), bytes: int(1, 300), hostBytes: oneOf(1_000_000, 400), steps: list(Step, 0, 80) },
     ({ bytes, capacity, hostBytes, steps }) =>
       Effect.gen(function* () {
@@ -86,6 +96,16 @@ describe("IngressQueue", () => {
         const model = new Model(capacity, bytes, hostBytes)
         const timers: Array<Timer> = []
         const told = { handed: 0, dropped: 0 }
+        /** To the reference an event that is lent waits like any other. */
+        const lent: Array<IngressEvent> = []
+        const recall = () => {
+          while (lent.pop() !== undefined) queue.giveBack()
+        }
+        const handedOver = (event: IngressEvent | undefined) => {
+          assert.deepStrictEqual(shown(event), model.take())
+          told.handed += event === undefined ? 0 : 1
+          told.dropped += event?.droppedBefore ?? 0
+        }
         let epoch = 0
         const step = (one: Exclude<Step, { readonly times: number }>) => {
           switch (one.kind) {
@@ -129,8 +149,11 @@ describe("IngressQueue", () => {
               host.used += one.bytes - model.neighbour
               model.neighbour = one.bytes
               return undefined
+            case "recall":
+              return recall()
             case "discard":
               queue.discard()
+              assert.lengthOf(lent, 0)
               return model.discard()
           }
         }
@@ -147,12 +170,22 @@ describe("IngressQueue", () => {
               check(queue, accounting, told, model)
             }
           } else if (one.kind === "take") {
+            recall()
             for (let time = 0; time < one.times; time++) {
-              const event = queue.take()
-              assert.deepStrictEqual(shown(event), model.take())
-              if (event === undefined) break
-              told.handed++
-              told.dropped += event.droppedBefore
+              handedOver(queue.take())
+              check(queue, accounting, told, model)
+            }
+          } else if (one.kind === "lend") {
+            for (let time = 0; time < one.times; time++) {
+              const event = queue.lend(recall)
+              assert.strictEqual(event === undefined, queue.waiting === lent.length)
+              if (event !== undefined) lent.push(event)
+              check(queue, accounting, told, model)
+            }
+          } else if (one.kind === "begin") {
+            for (const event of lent.splice(0, one.times)) {
+              queue.begin()
+              handedOver(event)
               check(queue, accounting, told, model)
             }
           } else {
@@ -165,6 +198,54 @@ describe("IngressQueue", () => {
         assert.lengthOf(replies, model.autoReplied)
       }),
     { arbitrary: { runs: 150 } }
+  )
+
+  it.effect("takes back what is lent where a text that comes goes before it", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 32, kinds: ["websocket_text"], urgent: ["!"] })
+      queue.opened(1, 1, null, read)
+      const lent: Array<number> = []
+      const recall = () => {
+        while (lent.pop() !== undefined) queue.giveBack()
+      }
+      const lend = () => {
+        for (let event = queue.lend(recall); event !== undefined; event = queue.lend(recall)) lent.push(event.sequence)
+      }
+      for (let i = 0; i < 9; i++) push(queue, "!")
+      lend()
+      // After eight in a row another one is next.
+      push(queue, "x")
+      assert.deepStrictEqual(lent, [])
+      lend()
+      assert.deepStrictEqual(lent, [1, 2, 3, 4, 5, 6, 7, 8, 10, 9])
+      push(queue, "x")
+      assert.lengthOf(lent, 10)
+      push(queue, "!")
+      assert.deepStrictEqual(lent, [])
+      lend()
+      assert.deepStrictEqual(lent, [1, 2, 3, 4, 5, 6, 7, 8, 10, 9, 12, 11])
+    })
+  )
+
+  it.effect("takes back what is lent where a timer among it is withdrawn, and tells of it as if it hadn't been", () =>
+    Effect.gen(function* () {
+      const { accounting, queue, read } = yield* fixture({ capacity: 8, kinds: ["websocket_text"] })
+      queue.opened(1, 1, null, read)
+      const timer = queue.timer("t")
+      push(queue, "x")
+      let lent = 0
+      const recall = () => {
+        for (; lent > 0; lent--) queue.giveBack()
+      }
+      for (; lent < 2; lent++) queue.lend(recall)
+      queue.withdraw(timer)
+      assert.strictEqual(lent, 0)
+      assert.isFalse(timer.waits)
+      assert.deepInclude(accounting, { queueDepth: 1, discarded: 1 })
+      assert.deepStrictEqual(shown(queue.lend(recall)), { sequence: 2, frame: 1, droppedBefore: 1 })
+      queue.begin()
+      assert.strictEqual(queue.waiting, 0)
+    })
   )
 
   it.effect("pauses at half, slides when told to, and reads again at a quarter", () =>

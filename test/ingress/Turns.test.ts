@@ -9,10 +9,10 @@ class Member implements Waiting<Member> {
   nextInTurn: Member | undefined = undefined
 }
 
-type Step = { readonly kind: "join"; readonly index: number } | { readonly kind: "next" }
+type Step = { readonly kind: "join" | "rejoin"; readonly index: number } | { readonly kind: "next" }
 
 const Step: Arbitrary.Arbitrary<Step> = either<Step>(
-  Arbitrary.all({ kind: oneOf("join"), index: int(0, 4) }),
+  Arbitrary.all({ kind: oneOf("join", "join", "rejoin"), index: int(0, 4) }),
   Arbitrary.all({ kind: oneOf("next") })
 )
 
@@ -33,9 +33,17 @@ describe("Turns", () => {
             waiting = waiting.slice(1)
           } else {
             const member = members[step.index] ?? assert.fail()
-            turns.join(member)
             if (waiting.length === 0) expected++
-            if (!waiting.includes(member)) waiting = [...waiting, member]
+            const others = waiting.filter((other) => other !== member)
+            if (step.kind === "join") {
+              turns.join(member)
+              if (!waiting.includes(member)) waiting = [...waiting, member]
+            } else {
+              // The only one comes back to an empty ring, which nobody was told had become one.
+              if (waiting.length === 1 && others.length === 0) expected++
+              turns.rejoin(member)
+              waiting = [member, ...others]
+            }
           }
           assert.strictEqual(joined, expected)
           for (const member of members) assert.strictEqual(member.inTurn, waiting.includes(member))

@@ -49,6 +49,10 @@ class FakeQueue implements EventQueue {
     if (this.waiting.length > 0) this.#turns().join(this)
     return event
   }
+
+  lend(): undefined {}
+  begin(): void {}
+  giveBack(): void {}
 }
 
 interface Setup {

@@ -14,6 +14,8 @@ export class Lane {
   bytes = 0
   readonly #queue: Queue.Queue<WebSocketText>
   #head: WebSocketText | undefined = undefined
+  /** What came back and stands before the queue, the oldest last. */
+  readonly #returned: Array<WebSocketText> = []
 
   constructor(queue: Queue.Queue<WebSocketText>) {
     this.#queue = queue
@@ -44,8 +46,17 @@ export class Lane {
     return event
   }
 
+  /** Puts the one that was removed last back where it was. */
+  giveBack(event: WebSocketText): void {
+    if (this.#head !== undefined) this.#returned.push(this.#head)
+    this.#head = event
+    this.depth++
+    this.bytes += memoryOf(event.text, event.bytes)
+  }
+
   #poll(): WebSocketText | undefined {
     if (this.depth === 0) return undefined
+    if (this.#returned.length > 0) return this.#returned.pop()
     const taken = Queue.takeUnsafe(this.#queue)
     return taken !== undefined && Exit.isSuccess(taken) ? taken.value : undefined
   }

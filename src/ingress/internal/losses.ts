@@ -6,7 +6,7 @@
  * Kept as runs of sequences between which nothing waits. What isn't lost waits
  * or was handed over, so there are never many more runs than events may wait.
  */
-interface Run {
+export interface Run {
   /** The lowest and the highest sequence. */
   from: number
   to: number
@@ -50,11 +50,20 @@ export class Losses {
 
   /** How many are told by the event of this sequence, which is handed over. */
   tell(sequence: number): number {
-    if (this.untold === 0) return 0
-    let told = 0
-    for (const { count } of this.#runs.splice(0, this.#indexOf(sequence))) told += count
-    this.untold -= told
+    return this.untold === 0 ? 0 : countOf(this.take(sequence))
+  }
+
+  /** As `tell`, but what is told can be restored. */
+  take(sequence: number): ReadonlyArray<Run> {
+    const told = this.#runs.splice(0, this.#indexOf(sequence))
+    this.untold -= countOf(told)
     return told
+  }
+
+  /** What was taken last isn't told after all: the event that would have told it waits again. */
+  restore(runs: ReadonlyArray<Run>): void {
+    this.#runs.unshift(...runs)
+    this.untold += countOf(runs)
   }
 
   #join(before: Run, after: Run, index: number): void {
@@ -74,4 +83,11 @@ export class Losses {
     }
     return low
   }
+}
+
+/** How many were lost in these runs. */
+export const countOf = (runs: ReadonlyArray<Run>): number => {
+  let lost = 0
+  for (const { count } of runs) lost += count
+  return lost
 }

@@ -1,19 +1,29 @@
 /**
  * The texts of a source that wait: the ordinary ones, and beside them those
  * that its ingress calls urgent. Both keep their order; an urgent one overtakes
- * ordinary ones, at most eight times in a row, and they make room for it.
+ * ordinary ones, at most eight times in a row, and they make room for it. Those
+ * that are lent go on to wait until they begin.
  */
 import * as Effect from "effect/Effect"
+import { memoryOf } from "../Accounting.ts"
 import type { WebSocketText } from "../IngressEvent.ts"
 import * as Lane from "./lane.ts"
 
 const MOST_IN_A_ROW = 8
 
+interface Lent {
+  readonly event: WebSocketText
+  readonly isUrgent: boolean
+}
+
 export class Texts {
   readonly #ordinary: Lane.Lane
   readonly #urgent: Lane.Lane
-  /** How many urgent ones were handed over since anything else was. */
-  #row = 0
+  /** How many urgent ones were handed over or lent since anything else was. */
+  row = 0
+  /** In the order in which they were lent. */
+  readonly #lent: Array<Lent> = []
+  #lentBytes = 0
 
   constructor(ordinary: Lane.Lane, urgent: Lane.Lane) {
     this.#ordinary = ordinary
@@ -22,19 +32,19 @@ export class Texts {
 
   /** Texts that wait. */
   get depth(): number {
-    return this.#ordinary.depth + this.#urgent.depth
+    return this.#ordinary.depth + this.#urgent.depth + this.#lent.length
   }
 
   /** The memory that they take. */
   get bytes(): number {
-    return this.#ordinary.bytes + this.#urgent.bytes
+    return this.#ordinary.bytes + this.#urgent.bytes + this.#lentBytes
   }
 
   /** When the oldest came, in Unix milliseconds. */
   get oldestAt(): number | undefined {
-    const ordinary = this.#ordinary.head?.at
-    const urgent = this.#urgent.head?.at
-    return ordinary === undefined || urgent === undefined ? (ordinary ?? urgent) : Math.min(ordinary, urgent)
+    let oldest = Math.min(this.#ordinary.head?.at ?? Infinity, this.#urgent.head?.at ?? Infinity)
+    for (const { event } of this.#lent) oldest = Math.min(oldest, event.at)
+    return oldest === Infinity ? undefined : oldest
   }
 
   add(event: WebSocketText, isUrgent: boolean): void {
@@ -44,16 +54,46 @@ export class Texts {
 
   /** Takes the one whose turn it is among those with a lower sequence than this. */
   takeBefore(sequence: number): WebSocketText | undefined {
-    if (this.#urgent.depth > 0 && !(this.#row >= MOST_IN_A_ROW && this.#hasOrdinary(sequence))) {
+    if (this.#urgent.depth > 0 && !(this.row >= MOST_IN_A_ROW && this.#hasOrdinary(sequence))) {
       const urgent = this.#urgent.remove(sequence)
       if (urgent !== undefined) {
-        this.#row++
+        this.row++
         return urgent
       }
     }
     const ordinary = this.#ordinary.remove(sequence)
-    if (ordinary !== undefined) this.#row = 0
+    if (ordinary !== undefined) this.row = 0
     return ordinary
+  }
+
+  /** Lends the one whose turn it is among those with a lower sequence than this. */
+  lendBefore(sequence: number): WebSocketText | undefined {
+    const event = this.takeBefore(sequence)
+    if (event === undefined) return undefined
+    this.#lent.push({ event, isUrgent: this.row > 0 })
+    this.#lentBytes += memoryOf(event.text, event.bytes)
+    return event
+  }
+
+  /** The one that was lent first doesn't wait any more. */
+  begin(): WebSocketText | undefined {
+    return this.#returned(this.#lent.shift())?.event
+  }
+
+  /** The one that was lent last isn't any more. */
+  giveBack(): void {
+    const lent = this.#returned(this.#lent.pop())
+    if (lent !== undefined) (lent.isUrgent ? this.#urgent : this.#ordinary).giveBack(lent.event)
+  }
+
+  #returned(lent: Lent | undefined): Lent | undefined {
+    if (lent !== undefined) this.#lentBytes -= memoryOf(lent.event.text, lent.event.bytes)
+    return lent
+  }
+
+  /** Whether a text that comes now is to be handed over before one that is lent. */
+  overtakesLent(isUrgent: boolean): boolean {
+    return isUrgent ? this.#lent.some((lent) => !lent.isUrgent) : this.row > MOST_IN_A_ROW && this.#lent.length > 0
   }
 
   #hasOrdinary(before: number): boolean {
@@ -62,7 +102,7 @@ export class Texts {
 
   /** Something else was handed over. */
   interrupted(): void {
-    this.#row = 0
+    this.row = 0
   }
 
   /** What may go to make room for a text: none that is urgent for one that isn't. */

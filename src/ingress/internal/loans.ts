@@ -1,0 +1,72 @@
+/**
+ * The events of a source that a runtime was lent and hasn't begun. They go on
+ * to wait; one that comes back leaves everything as if it had never been lent.
+ */
+import type { IngressEvent } from "../IngressEvent.ts"
+import { countOf, type Losses, type Run } from "./losses.ts"
+import type { States } from "./states.ts"
+import type { Texts } from "./texts.ts"
+
+/** An event, and what lending it changed. */
+interface Loan {
+  readonly event: IngressEvent
+  readonly row: number
+  readonly told: ReadonlyArray<Run>
+}
+
+export class Loans {
+  readonly #texts: Texts
+  readonly #states: States
+  readonly #losses: Losses
+  /** In the order in which they were lent. */
+  readonly #loans: Array<Loan> = []
+  #recall: () => void = () => {}
+
+  constructor(texts: Texts, states: States, losses: Losses) {
+    this.#texts = texts
+    this.#states = states
+    this.#losses = losses
+  }
+
+  get size(): number {
+    return this.#loans.length
+  }
+
+  /** Lends the event whose turn it is. */
+  lend(recall: () => void): IngressEvent | undefined {
+    const { row } = this.#texts
+    const state = this.#states.next
+    const event = this.#texts.lendBefore(state?.sequence ?? Infinity) ?? state
+    if (event === undefined) return undefined
+    if (event === state) {
+      this.#states.lend()
+      this.#texts.interrupted()
+    }
+    this.#recall = recall
+    const told = this.#losses.take(event.sequence)
+    this.#loans.push({ event, row, told })
+    event.droppedBefore = countOf(told)
+    return event
+  }
+
+  /** The event that was lent first isn't any more. */
+  begin(): IngressEvent | undefined {
+    return this.#loans.shift()?.event
+  }
+
+  /** The event that was lent last isn't any more; false if none is. */
+  giveBack(): boolean {
+    const loan = this.#loans.pop()
+    if (loan === undefined) return false
+    if (loan.event.kind === "websocket_text") this.#texts.giveBack()
+    else this.#states.giveBack()
+    this.#texts.row = loan.row
+    this.#losses.restore(loan.told)
+    return true
+  }
+
+  /** Sees to it that none is lent any more. */
+  recall(): void {
+    if (this.#loans.length > 0) this.#recall()
+  }
+}
