@@ -182,9 +182,10 @@ export class Connection {
     this.#driver.tell({ kind: "redial" })
   }
 
-  /** Delivers nothing more of this epoch: what still arrives is counted as rejected. */
+  /** Delivers nothing more of this epoch, and begins no dial: what still arrives is counted as rejected. Its service has ended. */
   silence(): void {
     this.#driver.session.reject()
+    this.#driver.tell({ kind: "silenced" })
   }
 
   /** Masks what secrets have become, too: the server may know it before it is sent it. */

@@ -17,7 +17,11 @@ const named = (name: string, ...sources: ReadonlyArray<string>) =>
     handlers: {
       gateway: {
         websocket_text: (event) =>
-          event.text === "reconnect" ? Exit.succeed({ commands: [OutputCommand.reconnect(event)] }) : Effect.die("boom")
+          event.text === "reconnect"
+            ? Exit.succeed({ commands: [OutputCommand.reconnect(event)] })
+            : event.text === "sleep"
+              ? Effect.never
+              : Effect.die("boom")
       }
     }
   })
@@ -101,6 +105,36 @@ describe("the places of a host's connections", () => {
       assert.strictEqual(yield* stateOf(b), "open")
       assert.strictEqual((yield* rowOf(refOf(b))).diagnosticCounts["ConnectionLimit"], undefined)
     }).pipe(on(1, enable(a)))
+  )
+
+  it.effect("aren't said to be lacking by a source of what is disabled, whose last dial's error still waited", () =>
+    Effect.gen(function* () {
+      const { fake, host } = yield* begun
+      const deaf = yield* fake.remote(urlOf("one"))
+      deaf.ignoreClose()
+      yield* host.idle
+      deaf.sendText("sleep")
+      const other = yield* fake.remote(urlOf("other"))
+      yield* fake.answer(urlOf("other"), { kind: "refuse", status: 500 })
+      other.breakOff()
+      yield* TestClock.adjust(900)
+      yield* settled
+      assert.strictEqual(yield* stateOf(two, 1), "waiting")
+      const { dials } = fake
+      const before = (yield* dials).length
+      yield* host.apply({ enabled: [enable(b)] })
+      yield* settled
+      assert.isTrue(deaf.isOpen)
+      const { diagnosticCounts, websocketConnections } = yield* rowOf(refOf(two))
+      assert.deepInclude(websocketConnections[1], { state: "closed", stopReason: null, nextAttemptAt: null })
+      assert.strictEqual(diagnosticCounts["ConnectionLimit"], undefined)
+      assert.deepStrictEqual(
+        (yield* dials).slice(before).map(({ url }) => url),
+        [urlOf("b")]
+      )
+      deaf.breakOff()
+      yield* host.idle
+    }).pipe(on(3, enable(two)))
   )
 
   it.effect("of sources that a changed plugin has no more are free for what is added in the same apply", () =>

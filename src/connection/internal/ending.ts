@@ -18,8 +18,9 @@ export const decide = (state: State, next: Next, isRevoked: boolean, end: Reconn
   const { covered, now, source } = facts
   // Its plugin's close outlasts the service.
   if (next.kind === "plugin") return [{ ...state, phase: stopped("plugin") }, []]
+  // Said of it also where it is what ended the service.
+  if (!covered || (isRevoked && state.service === "runs")) return [{ ...state, phase: stopped("grant") }, []]
   if (state.service !== "runs") return [{ ...state, phase: unserved(state) }, []]
-  if (!covered || isRevoked) return [{ ...state, phase: stopped("grant") }, []]
   if (next.kind === "redial" && next.atOnce) return [{ ...state, phase: { name: "waiting", dueAt: now } }, []]
   const openForMs = end.kind === "epoch" ? end.openForMs : null
   const asked: Reconnect.End = next.kind === "redial" ? { kind: "requested", openForMs } : end

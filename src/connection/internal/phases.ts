@@ -100,7 +100,7 @@ export interface Ended {
 }
 
 export type Input =
-  | { readonly kind: "started" | "ending" | "retired" | "forgotten" }
+  | { readonly kind: "started" | "silenced" | "ending" | "retired" | "forgotten" }
   | { readonly kind: "grants" }
   /** Something that a dial waits for may be there: the time, room in the queue, a place. */
   | { readonly kind: "due" }

@@ -36,6 +36,8 @@ export const step = (state: State, input: Input, facts: Facts): Step => {
   switch (input.kind) {
     case "started":
       return started(state)
+    case "silenced":
+      return silenced(state)
     case "ending":
       return ending(state, facts)
     case "retired":
@@ -83,9 +85,15 @@ const started = (state: State): Step => {
   return considering({ ...state, service: "runs", phase: isOver ? { name: "closed", dueAt: null } : phase })
 }
 
+const paused = (state: State): State => (state.service === "runs" ? { ...state, service: "pauses" } : state)
+
+/** Its service has ended, and it is about to be told so. Whatever comes meanwhile, nothing is dialled for it. */
+const silenced = (state: State): Step =>
+  state.phase.name === "dialling" ? drop(paused(state), state.phase.next) : [paused(state), []]
+
 const ending = (state: State, { closeGraceMs, had, source }: Facts): Step => {
   const { phase } = state
-  const pausing: State = { ...state, service: state.service === "rests" ? "rests" : "pauses" }
+  const pausing = paused(state)
   switch (phase.name) {
     case "closed":
     case "stopped":

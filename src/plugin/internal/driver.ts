@@ -91,8 +91,8 @@ export class Driver {
     return Effect.asVoid(
       Effect.acquireRelease(this.#begin, (fibers) =>
         Effect.suspend(() => {
-          this.#leavePlaces(() => false)
           this.tell({ kind: "end" })
+          this.#leavePlaces(() => false)
           return Effect.andThen(Deferred.await(this.#over), Scope.close(fibers, Exit.void))
         })
       )

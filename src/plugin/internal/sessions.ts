@@ -57,7 +57,9 @@ export class Sessions {
 
   /** Ends them: nothing more is delivered, what waits is discarded, the sockets are closed in order. */
   close(fork: Fork): void {
-    for (const { connection } of this.#record.slots) connection.silence()
+    // The last one first, which is the one that waits for its turn to dial: it is not to have the turn that another
+    // gives up.
+    for (const { connection } of this.#record.slots.toReversed()) connection.silence()
     this.#record.discardWaiting()
     const closing = Array.from(this.#open, ([slot, scope]) => {
       const before = this.#closing.get(slot)

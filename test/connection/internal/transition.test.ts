@@ -93,6 +93,7 @@ const PHASES: ReadonlyArray<Phases.Phase> = [
 
 const INPUTS: ReadonlyArray<Phases.Input> = [
   { kind: "started" },
+  { kind: "silenced" },
   { kind: "ending" },
   { kind: "retired" },
   { kind: "forgotten" },
@@ -328,6 +329,12 @@ const ROWS: ReadonlyArray<Row> = [
   [closed(11_000), { kind: "started" }, "closed at 11000, consider", {}, "pauses"],
   [stopped("service"), { kind: "started" }, "closed, consider", {}, "rests"],
   [stopped("http", 11_000), { kind: "started" }, "stopped http at 11000, consider", {}, "pauses"],
+  [waiting(11_000), { kind: "silenced" }, "waiting at 11000 (pauses)"],
+  [stopped("limit"), { kind: "silenced" }, "stopped limit (rests)", {}, "rests"],
+  [dialling(), { kind: "silenced" }, "dialling dropped (pauses), drop"],
+  [dropped(PLUGIN), { kind: "silenced" }, "dialling dropped then plugin (pauses)"],
+  [open, { kind: "silenced" }, "open (pauses)"],
+  [closing({ next: PLUGIN }), { kind: "silenced" }, "closing at 24000 then plugin (pauses)"],
   [closed(11_000), { kind: "ending" }, "closed at 11000 (pauses)"],
   [waiting(11_000), { kind: "ending" }, "closed at 11000 (pauses)"],
   [stopped("http", 11_000), { kind: "ending" }, "stopped http at 11000 (pauses)"],
@@ -616,6 +623,16 @@ describe("what follows", () => {
     )
     const [lifted] = step(byItsPlugin, { kind: "reconnect", code: 1000, isOther: false }, facts())
     assert.deepStrictEqual(lifted.phase, { name: "waiting", dueAt: 60_000 })
+  })
+
+  it("a grant that is gone is said of a source also where its service ends for that before its socket has", () => {
+    const begun: ReadonlyArray<Phases.Input> = [...OPEN, { kind: "silenced" }]
+    const { state } = play(begun)
+    const [revoked] = step(state, { kind: "grants" }, facts({ covered: false }))
+    const [withdrawn] = step(revoked, endedWith(1001), facts({ covered: false }))
+    assert.deepInclude(withdrawn.phase, { name: "stopped", reason: "grant" })
+    const [back] = step(revoked, endedWith(1001), facts())
+    assert.deepStrictEqual(back.phase, { name: "closed", dueAt: null })
   })
 
   it("an operator's dial is at once, with a budget that is whole again", () => {
