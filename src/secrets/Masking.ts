@@ -2,7 +2,8 @@
  * Masks secrets in what a server says, text for text as it comes: in one pass
  * over the text, and one more for each kind of escapes that it has. A value is
  * found as it is, in either case, as JSON and percent-escapes write it, also one
- * inside the other, and as base64 does, wherever in it the value begins.
+ * inside the other, and as base64 does of it and of either, wherever in it the
+ * value begins.
  *
  * What people are shown is searched more thoroughly, by `Redaction`; that takes
  * a hundred times as long.
@@ -47,7 +48,10 @@ const formsOf = (value: string): ReadonlyArray<string> => {
   const bytes = utf8.encode(value)
   // Percent-escapes give its bytes back, and a form writes a space as a plus.
   const octets = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")
-  return [value, octets, octets.replaceAll(" ", "+"), ...base64Of(bytes)].filter((form) => form !== "")
+  // What base64 has inside may be the value as it was sent in a URL, or as JSON has it.
+  const inside = new Set([value, encodeURIComponent(value.toWellFormed()), JSON.stringify(value).slice(1, -1)])
+  const encoded = [...inside].flatMap((text) => base64Of(utf8.encode(text)))
+  return [value, octets, octets.replaceAll(" ", "+"), ...encoded].filter((form) => form !== "")
 }
 
 /** What base64 makes of bytes, whatever stands before and behind them: from each of three places, in both alphabets. */

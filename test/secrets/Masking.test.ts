@@ -35,7 +35,9 @@ const FORMS: ReadonlyArray<readonly [name: string, write: (text: string) => stri
   ["base64 inside something longer", (text) => base64(`user:${text}, and more of it`)],
   ["base64 for URLs", (text) => base64Url(`user:${text}~`)],
   ["base64 inside JSON", (text) => JSON.stringify({ auth: `Basic ${base64(`me:${text}`)}` }).replaceAll("/", "\\/")],
-  ["base64 inside a URL", (text) => encodeURIComponent(base64(`a:${text}`))]
+  ["base64 inside a URL", (text) => encodeURIComponent(base64(`a:${text}`))],
+  ["a URL inside base64", (text) => base64(`/?k=${encodeURIComponent(text)}&x`)],
+  ["JSON inside base64", (text) => base64(JSON.stringify({ token: text }))]
 ]
 
 /** What of a value could still be read: any four of its bytes in a row, in what is left after undoing whatever there is. */
