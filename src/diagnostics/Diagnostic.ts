@@ -107,7 +107,7 @@ export type Encoded = Omit<Diagnostic, "at" | "sourceId" | "count">
  * @category constants
  * @since 0.1.0
  */
-export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause", "problems"])
+export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause", "problems", "file", "suspects"])
 
 /** The tags whose message repeats foreign text, with the further fields that hold it. */
 const QUOTING: ReadonlyMap<string, ReadonlyArray<string>> = new Map([

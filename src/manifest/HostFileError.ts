@@ -21,7 +21,7 @@ export class HostFileInvalid extends Schema.TaggedError<HostFileInvalid>("moorin
   { problems: Schema.Array(Wire.Problem) }
 ) {
   override get message(): string {
-    return `the entry can't be used: ${this.problems.map((problem) => `${problem.path}: ${problem.message}`).join("; ")}`
+    return `the entry can't be used: ${this.problems.map(Wire.formatProblem).join("; ")}`
   }
 }
 

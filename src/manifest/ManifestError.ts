@@ -20,7 +20,7 @@ export class ManifestInvalid extends Schema.TaggedError<ManifestInvalid>(id("Man
   problems: Schema.Array(Wire.Problem)
 }) {
   override get message(): string {
-    return `the ${this.subject} is invalid: ${this.problems.map((problem) => `${problem.path}: ${problem.message}`).join("; ")}`
+    return `the ${this.subject} is invalid: ${this.problems.map(Wire.formatProblem).join("; ")}`
   }
 }
 
@@ -40,14 +40,16 @@ export class VersionMismatch extends Schema.TaggedError<VersionMismatch>(id("Ver
 }
 
 /**
- * The operator enabled another digest than the package has.
+ * The operator enabled another digest than the package has. `suspects` are
+ * files that may be why: what desktops and editors leave, and texts with CRLF.
  *
  * @category errors
  * @since 0.1.0
  */
 export class DigestMismatch extends Schema.TaggedError<DigestMismatch>(id("DigestMismatch"))("DigestMismatch", {
   enabled: Schema.String,
-  actual: Schema.String
+  actual: Schema.String,
+  suspects: Schema.optionalKey(Schema.Array(Schema.String))
 }) {
   override get message(): string {
     return `digest ${this.enabled} is enabled, but the package has digest ${this.actual}`
@@ -55,17 +57,34 @@ export class DigestMismatch extends Schema.TaggedError<DigestMismatch>(id("Diges
 }
 
 /**
- * No package of that id is known to the host.
+ * No package of that id is known to the host, or its folder can't be read or
+ * isn't one of a package; `file` is the path in it of what is wrong, where it is
+ * one thing.
  *
  * @category errors
  * @since 0.1.0
  */
 export class PackageUnreadable extends Schema.TaggedError<PackageUnreadable>(id("PackageUnreadable"))(
   "PackageUnreadable",
-  { problem: Schema.String }
+  { problem: Schema.String, file: Schema.optionalKey(Schema.String) }
 ) {
   override get message(): string {
     return `the package can't be read: ${this.problem}`
+  }
+}
+
+/**
+ * The package's code is of a kind that this host doesn't run.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class UnsupportedRuntime extends Schema.TaggedError<UnsupportedRuntime>(id("UnsupportedRuntime"))(
+  "UnsupportedRuntime",
+  { kind: Schema.String }
+) {
+  override get message(): string {
+    return `this host runs no code of the kind ${this.kind}`
   }
 }
 
@@ -75,7 +94,13 @@ export class PackageUnreadable extends Schema.TaggedError<PackageUnreadable>(id(
  * @category errors
  * @since 0.1.0
  */
-export const ManifestError = Schema.Union([ManifestInvalid, VersionMismatch, DigestMismatch, PackageUnreadable])
+export const ManifestError = Schema.Union([
+  ManifestInvalid,
+  VersionMismatch,
+  DigestMismatch,
+  PackageUnreadable,
+  UnsupportedRuntime
+])
 
 /**
  * @category errors

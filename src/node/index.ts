@@ -4,6 +4,8 @@
  * @since 0.1.0
  */
 export * as DnsAddresses from "./DnsAddresses.ts"
+export * as PackageFolders from "./PackageFolders.ts"
+export * as PackageManifest from "./PackageManifest.ts"
 export * as ProxySettings from "./ProxySettings.ts"
 export * as WsClient from "./WsClient.ts"
 export * as SystemSecrets from "./SystemSecrets.ts"

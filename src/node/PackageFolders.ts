@@ -1,0 +1,111 @@
+/**
+ * Plugin packages on disk: a folder with `plugin.toml` and code.
+ *
+ * A folder is read whole, once, and what was read is what is hashed, checked
+ * and run. It may have at most 1,000 files and folders and 16 MiB, regular
+ * files only, with names in UTF-8, no symbolic links, no `node_modules` and no
+ * `.git`.
+ *
+ * Reading takes no longer than it is given: a folder that never answers holds
+ * up no other.
+ *
+ * @since 0.3.0
+ */
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import * as Semaphore from "effect/Semaphore"
+import { PackageUnreadable } from "../manifest/ManifestError.ts"
+import * as HadTime from "../time/HadTime.ts"
+import { digestOf, suspectsIn } from "./internal/packageDigest.ts"
+import { Unusable, read, type File } from "./internal/packageFiles.ts"
+
+export type { File } from "./internal/packageFiles.ts"
+
+/**
+ * What was read of a folder. `suspects` are the files, at most five, that may
+ * be why its digest isn't the expected one.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface PackageFolder {
+  /** In byte order of their paths. */
+  readonly files: ReadonlyArray<File>
+  readonly digest: string
+  readonly suspects: ReadonlyArray<string>
+}
+
+/**
+ * Reads packages.
+ *
+ * @category services
+ * @since 0.3.0
+ */
+export class PackageFolders extends Context.Service<
+  PackageFolders,
+  {
+    /** Reads a folder within so many milliseconds, of time that was had. */
+    readonly read: (folder: string, deadlineMs: number) => Effect.Effect<PackageFolder, PackageUnreadable>
+  }
+>()("mooring/node/PackageFolders") {}
+
+type Read = (folder: string, signal: AbortSignal) => Promise<ReadonlyArray<File>>
+
+// Each keeps one of the four threads that the process has for files, until it has really ended.
+const MOST_AT_ONCE = 3
+
+const unreadable = (error: unknown): PackageUnreadable => {
+  if (!(error instanceof Unusable)) return new PackageUnreadable({ problem: "it can't be read" })
+  const { file, message } = error
+  return new PackageUnreadable({ problem: message, ...(file === "" ? {} : { file }) })
+}
+
+/**
+ * Reads packages by a function that reads a folder, or throws why not.
+ *
+ * @internal
+ */
+export const make = (files: Read): Effect.Effect<PackageFolders["Service"], never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Effect.scope
+    const time = yield* HadTime.make
+    const places = yield* Semaphore.make(MOST_AT_ONCE)
+    /** The folders whose reading was given up and hasn't ended. */
+    const silent = new Set<string>()
+
+    const reading = (folder: string) =>
+      Effect.tryPromise({ try: (signal) => files(folder, signal), catch: unreadable }).pipe(
+        Effect.map((found) => ({ files: found, digest: digestOf(found), suspects: suspectsIn(found) })),
+        Effect.ensuring(Effect.sync(() => silent.delete(folder))),
+        places.withPermits(1)
+      )
+
+    return {
+      read: Effect.fnUntraced(function* (folder, deadlineMs) {
+        const late = new PackageUnreadable({ problem: `no answer within ${deadlineMs} ms` })
+        // It has a place already, and would take another one.
+        if (silent.has(folder)) return yield* late
+        // It outlives whoever waits for it: its place is free when it has ended.
+        const fiber = yield* Effect.forkIn(reading(folder), scope)
+        return yield* Fiber.join(fiber).pipe(
+          HadTime.within(time, deadlineMs, () =>
+            Effect.suspend(() => {
+              silent.add(folder)
+              return Effect.fail(late)
+            })
+          )
+        )
+      })
+    }
+  })
+
+/**
+ * Reads packages from the file system.
+ *
+ * @category layers
+ * @since 0.3.0
+ */
+export const layer: Layer.Layer<PackageFolders> = Layer.effect(PackageFolders, make(read))
