@@ -58,23 +58,39 @@ interface Look {
 /** The files that were asked for, each with what it was then. */
 type Asked = ReadonlyMap<string, string>
 
-/** Completes once a file has become another and then stayed the same for a while. */
-const nextChange = (asked: Asked, looks: Map<string, Look>): Effect.Effect<void> =>
-  Effect.gen(function* () {
-    for (let isChanged = false; !isChanged;) {
-      yield* Effect.sleep(LOOK_EVERY_MS)
-      for (const [path, first] of asked) {
-        const seen = yield* identityOf(path)
+/** What files are now. One that doesn't answer is asked no further time, for each question holds a thread. */
+class Identities {
+  readonly #awaited = new Map<string, Promise<string>>()
+
+  of(path: string): Effect.Effect<string> {
+    return Effect.promise(() => {
+      const awaited = this.#awaited.get(path) ?? BoundedFile.identity(path).finally(() => this.#awaited.delete(path))
+      this.#awaited.set(path, awaited)
+      return awaited
+    })
+  }
+}
+
+/** Completes once a file has become another and then stayed the same for a while. One that is silent holds up no other. */
+const nextChange = (asked: Asked, looks: Map<string, Look>, identities: Identities): Effect.Effect<void> => {
+  const look = ([path, first]: readonly [path: string, first: string]) =>
+    identities.of(path).pipe(
+      Effect.map((seen) => {
         const before = looks.get(path) ?? { told: first, seen: first, sameMs: 0 }
         const sameMs = seen === before.seen ? before.sameMs + LOOK_EVERY_MS : 0
         const isNew = seen !== before.told && sameMs >= SAME_FOR_MS
         looks.set(path, { told: isNew ? seen : before.told, seen, sameMs })
-        isChanged ||= isNew
-      }
+        return isNew
+      }),
+      Effect.timeoutOrElse({ duration: LOOK_EVERY_MS, orElse: () => Effect.succeed(false) })
+    )
+  return Effect.gen(function* () {
+    for (let isChanged = false; !isChanged;) {
+      yield* Effect.sleep(LOOK_EVERY_MS)
+      isChanged = (yield* Effect.forEach([...asked], look, { concurrency: "unbounded" })).includes(true)
     }
   })
-
-const identityOf = (path: string): Effect.Effect<string> => Effect.promise(() => BoundedFile.identity(path))
+}
 
 /**
  * Provides secrets from the environment and from files.
@@ -85,6 +101,7 @@ const identityOf = (path: string): Effect.Effect<string> => Effect.promise(() =>
 export const layer = ({ env = process.env, folder = process.cwd() }: Options = {}): Layer.Layer<never> =>
   Layer.sync(Secrets, () => {
     const asked = new Map<string, string>()
+    const identities = new Identities()
     return {
       lookup: ({ from }) => {
         if ("env" in from) {
@@ -95,14 +112,14 @@ export const layer = ({ env = process.env, folder = process.cwd() }: Options = {
         }
         const path = Path.resolve(folder, from.file)
         // What changes while it is read is told.
-        return Effect.flatMap(identityOf(path), (identity) => {
+        return Effect.flatMap(identities.of(path), (identity) => {
           asked.set(path, identity)
           return Effect.map(contentOf(path), (content) => Redacted.make(content))
         })
       },
       changes: Stream.suspend(() => {
         const looks = new Map<string, Look>()
-        return Stream.fromEffectRepeat(nextChange(asked, looks))
+        return Stream.fromEffectRepeat(nextChange(asked, looks, identities))
       })
     }
   })
