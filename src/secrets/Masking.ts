@@ -11,7 +11,7 @@
  * @since 0.3.0
  */
 import * as Base64 from "effect/encoding/Base64"
-import * as Automaton from "../diagnostics/internal/automaton.ts"
+import * as Automaton from "../internal/automaton.ts"
 
 /**
  * Replaces what is masked in a text. A text without any is given back as it is.

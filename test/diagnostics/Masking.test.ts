@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import { fold, make } from "../../src/diagnostics/internal/automaton.ts"
+import { fold, make } from "../../src/internal/automaton.ts"
 import { masker } from "../../src/diagnostics/internal/masking.ts"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"

@@ -3,7 +3,7 @@
  * as it is, and as JSON, percent-escapes and base64 write it, also one inside
  * another.
  */
-import * as Automaton from "./automaton.ts"
+import * as Automaton from "../../internal/automaton.ts"
 import * as Reading from "./reading.ts"
 
 /** What stands in place of a value. */
