@@ -263,6 +263,36 @@ describe("a plugin that is enabled differently", () => {
     }).pipe(Effect.provide(layer))
   })
 
+  it.effect("rule 9: leaves nothing of what was to run instead behind where it is disabled before it does", () => {
+    const gate = Promise.withResolvers<void>()
+    const starts: Array<unknown> = []
+    const slow = {
+      ...plugin({}),
+      runtime: {
+        start: ({ config }: PluginRuntime.Start) =>
+          Effect.sync(() => {
+            starts.push(config)
+            return { handle: () => Exit.void, stop: Effect.promise(() => gate.promise) }
+          })
+      }
+    }
+    const { asked, changed, layer } = onStore(slow)
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      yield* host.apply({ enabled: [enable(slow, { config: { version: 1 } })] })
+      yield* host.apply({ enabled: [] })
+      gate.resolve()
+      yield* settled
+      yield* host.idle
+      asked.length = 0
+      yield* changed
+      yield* settled
+      assert.lengthOf(asked, 0)
+      assert.deepStrictEqual(starts, [{}])
+    }).pipe(Effect.provide(layer))
+  })
+
   it.effect("runs what was enabled last, also where the grants of what was before come late", () => {
     const configs: Array<unknown> = []
     let delays = 0
