@@ -106,7 +106,7 @@ export type Input =
   | { readonly kind: "due" }
   | { readonly kind: "considered"; readonly prospects: Prospects }
   | { readonly kind: "opened" }
-  /** The peer's close frame came. */
+  /** The peer's close frame came, or the peer is broken off. */
   | { readonly kind: "closing" }
   | ({ readonly kind: "ended" } & Ended)
   /** A dial came to nothing, so long after its last phase began; without a failure it was dropped. */

@@ -62,6 +62,7 @@ export interface Owner {
   /** What masks secrets in what the server says; null where it knows none. Asked when it opens, and when they change. */
   readonly mask: () => Mask | null
   readonly opened: (socket: Socket, read: (mode: ReadMode) => void) => void
+  /** It is closed by the peer, or broken off: nothing is sent any more. */
   readonly closing: () => void
   readonly ended: () => void
 }
@@ -253,6 +254,9 @@ export class Session implements SocketEvents {
 
   #fail(error: ConnectionError): void {
     this.failed(error)
+    this.reject()
+    // Its socket may take a while to say that it is gone, or never say so.
+    this.#owner.closing()
     this.terminate()
   }
 

@@ -339,7 +339,7 @@ describe("a session", () => {
     assert.isNull(session.error)
     pass(500)
     assert.deepEqual(session.error, new PeerStalled({ url: URL, stalledMs: 1500, bufferedBytes: 7 }))
-    assert.deepStrictEqual(calls(), ["send grüße", "terminate"])
+    assert.deepStrictEqual(calls(), ["send grüße", "closing", "terminate"])
     assert.strictEqual(timers.size, 0)
     world.written(true)
     assert.strictEqual(owner.totals.sendFailures, 1)
@@ -419,7 +419,7 @@ describe("a session", () => {
       const { lastPongAt } = owner.totals
       world.now += 7
       send(session)
-      assert.deepStrictEqual(calls(), ["terminate"])
+      assert.deepStrictEqual(calls(), ["closing", "terminate"])
       assert.strictEqual(owner.totals.lastPongAt, lastPongAt)
       assert.deepEqual(session.error, new ControlFlood({ url: URL, limit: 10 }))
       assert.deepInclude(session, { hasEnded: false })
