@@ -64,7 +64,64 @@ const thrown = (value: unknown): never => {
 
 const gone = (): Promise<never> => Promise.reject(new Error("the ticket server is down"))
 
+const ticketed: Resolve = () =>
+  Effect.succeed(SourceUrl.dial(`${GATEWAY}?v=2&ticket=T1CKET%2F1`, { authorization: "Ticket H34DER", "x-v": "1" }))
+
+const authorized: Resolve = ({ dialUrl, url }) =>
+  Effect.succeed(SourceUrl.dial(dialUrl ?? url, { authorization: "Ticket H34DER" }))
+
 describe("SourceUrl", () => {
+  it.effect("rule 11: has nothing of what it answers in the status, though a server says it back", () => {
+    return Effect.gen(function* () {
+      const { fake, host } = yield* both
+      const first = yield* fake.remote(`${GATEWAY}?v=2&ticket=T1CKET%2F1`)
+      first.close(4000, `v 2: T1CKET/1, T1CKET%2F1, H34DER, ${btoa("ab H34DER")}`)
+      yield* host.idle
+      assert.strictEqual((yield* connection).lastClose?.reason, "v 2: ***, ***, ***, YWIg***")
+      const text = JSON.stringify(yield* rowOf(REF))
+      for (const word of ["T1CKET", "H34DER"]) assert.notInclude(text, word)
+    }).pipe(asking(ticketed))
+  })
+
+  it.effect("rule 11: nor is what the plugin asks for, which alone it is told as it is", () => {
+    const seen: Array<string> = []
+    const resume = `${GATEWAY}?session=5E55ION`
+    const pkg = plugin({
+      sources: [URL],
+      websocket,
+      handlers: {
+        gateway: {
+          websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.reconnect(event, { dialUrl: resume })] }),
+          websocket_close: ({ payload }) => {
+            seen.push(payload.reason)
+            return Exit.void
+          }
+        }
+      }
+    })
+    return Effect.gen(function* () {
+      const { fake, host } = yield* both
+      const first = yield* fake.remote(URL)
+      first.sendText("resume")
+      yield* host.idle
+      first.close(1000)
+      yield* TestClock.adjust("1 minute")
+      const second = yield* fake.remote(resume)
+      second.close(4000, "5E55ION is unknown to H34DER")
+      yield* host.idle
+      assert.strictEqual((yield* connection).lastClose?.reason, "*** is unknown to ***")
+      assert.notInclude(JSON.stringify(yield* rowOf(REF)), "5E55ION")
+      assert.strictEqual(seen.at(-1), "5E55ION is unknown to ***")
+    }).pipe(
+      Effect.provide(
+        Layer.provide(
+          onFake({ plugins: [pkg], enabled: [enable(pkg)] }),
+          Layer.succeed(SourceUrl.SourceUrl, { resolve: authorized })
+        )
+      )
+    )
+  })
+
   it.effect("is asked with the source and the enablement, whose config it may do with what it likes", () => {
     const { asked, resolve } = answering(URL)
     const spoiling: Resolve = (request) => {

@@ -352,9 +352,11 @@ export class Driver {
   }
 
   #ended(session: Session): void {
-    const { clean, code, error, reason } = session
-    this.lastClose = { code, reason, clean, at: this.clocks.now() }
-    const cause = error ?? new ConnectionClosed({ url: this.options.source.display, code, reason, clean })
+    const { clean, code, error } = session
+    const reason = this.route.told(session.reason)
+    const shown = this.route.shown(session.reason)
+    this.lastClose = { code, reason: shown, clean, at: this.clocks.now() }
+    const cause = error ?? new ConnectionClosed({ url: this.options.source.display, code, reason: shown, clean })
     this.#releasing = this.#run(this.#release)
     this.tell({
       kind: "ended",

@@ -14,6 +14,7 @@ import * as Masking from "../../secrets/Masking.ts"
 import * as Template from "../../secrets/Template.ts"
 import { DialFailed } from "../ConnectionError.ts"
 import * as Filling from "../Filling.ts"
+import * as SentWords from "../SentWords.ts"
 import type { Source } from "../Source.ts"
 import * as SourceUrl from "../SourceUrl.ts"
 import type { TlsSettings } from "../WebSocketClient.ts"
@@ -60,6 +61,9 @@ export class Route {
   #dialUrl: string | null = null
   /** The revision of the grants under which what was resolved was denied. */
   #deniedAt: number | null = null
+  /** Words of what was last dialled, beside what is configured: of the application's answer, and of the plugin's wish. */
+  #answered: ReadonlyArray<string> = []
+  #wished: ReadonlyArray<string> = []
 
   constructor(options: Options) {
     this.#options = options
@@ -151,6 +155,16 @@ export class Route {
     return sent.length === 0 ? null : Masking.make(sent)
   }
 
+  /** What a server says of its end as it is handed to the plugin: without what the application's answer has. */
+  told(reason: string): string {
+    return SentWords.masked(reason, this.#answered)
+  }
+
+  /** The same as it is shown: also without what the plugin asked for. */
+  shown(reason: string): string {
+    return SentWords.masked(reason, [...this.#answered, ...this.#wished])
+  }
+
   /** What is to be dialled now, authorized, if anything. Nothing of it is shown but the source's own URL. */
   resolve(declared: AuthorizedTarget): Effect.Effect<Resolved, DialFailed | GrantError> {
     return Effect.flatMap(this.#answer, (answer) => {
@@ -180,14 +194,14 @@ export class Route {
   #dial(declared: AuthorizedTarget, url: string, headers: Headers): Effect.Effect<Resolved, GrantError> {
     const { authority, secrets, source } = this.#options
     const isAsked = url === this.#dialUrl
-    const authorized =
-      url === source.url && !isAsked
-        ? this.#filled(declared)
-        : Result.flatMap(authority.authorize(source.ingress, url, source.display), (target) => {
-            const secret = isAsked ? this.#withheldFrom(target, declared) : undefined
-            if (secret === undefined) return Result.succeed(target)
-            return Result.fail(new TargetUngranted({ url: source.display, subprotocol: null, secret }))
-          })
+    const isDeclared = url === source.url && !isAsked
+    const authorized = isDeclared
+      ? this.#filled(declared)
+      : Result.flatMap(authority.authorize(source.ingress, url, source.display), (target) => {
+          const secret = isAsked ? this.#withheldFrom(target, declared) : undefined
+          if (secret === undefined) return Result.succeed(target)
+          return Result.fail(new TargetUngranted({ url: source.display, subprotocol: null, secret }))
+        })
     if (Result.isFailure(authorized)) {
       this.#deniedAt = authority.revision()
       return Effect.fail(authorized.failure)
@@ -196,6 +210,11 @@ export class Route {
     const isHome = Filling.isSameServer(target.url, declared.url)
     const own = Filling.headersOf(source.headers, source.filling, secrets.valueOf, isHome || isAsked)
     const tls = isHome ? secrets.tls() : elsewhere(secrets.tls())
+    this.#wished = isAsked ? SentWords.ofQuery(url) : []
+    this.#answered = [
+      ...(isAsked || isDeclared ? [] : SentWords.ofQuery(url)),
+      ...Object.values(headers).flatMap(SentWords.ofHeader)
+    ]
     return Effect.succeed({ kind: "dial", target, headers: merged(own, headers), tls })
   }
 }
