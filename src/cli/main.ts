@@ -1,7 +1,7 @@
 /**
  * The command line. Exit codes: 0 well, also after a signal; 1 an unexpected
- * defect, or a stdout that can't be written; 2 wrong usage. `bin` ends the
- * process at a second signal, with 130 or 143.
+ * defect, or a stdout that can't be written; 2 wrong usage; 3 what was asked
+ * about can't be used. `bin` ends the process at a second signal, with 130 or 143.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
@@ -12,16 +12,20 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import { VERSION } from "../internal/version.ts"
+import { check } from "./check.ts"
 import { demo } from "./demo.ts"
+import { digest } from "./digest.ts"
 import * as Descriptor from "./internal/descriptor.ts"
 import { PortUnusable } from "./internal/gateway.ts"
 import * as Logger from "./internal/logger.ts"
 import * as Output from "./internal/output.ts"
 import { StdoutUnwritable } from "./internal/stdout.ts"
+import { Unwell } from "./internal/unwell.ts"
 import { schema } from "./schema.ts"
 
 const DEFECT = 1
 const WRONG_USAGE = 2
+const UNWELL = 3
 
 /** How long a reader of stderr may take nothing before the end. */
 const PATIENCE_MS = 1000
@@ -33,7 +37,7 @@ export interface Signals {
 
 const mooring = Command.make("mooring").pipe(
   Command.withDescription("A host runtime for service plugins that react to long-lived WebSocket connections"),
-  Command.withSubcommands([demo, schema])
+  Command.withSubcommands([check, digest, schema, demo])
 )
 
 /** Usage that nobody asked for goes to stderr. */
@@ -56,6 +60,7 @@ const failureOf = (exit: Exit.Exit<unknown, unknown>, { stdout }: Output.Output[
 
 const exitCodeOf = (failure: unknown): number => {
   if (failure === undefined) return 0
+  if (failure instanceof Unwell) return UNWELL
   return CliError.isCliError(failure) || failure instanceof PortUnusable ? WRONG_USAGE : DEFECT
 }
 
@@ -63,9 +68,9 @@ const exitCodeOf = (failure: unknown): number => {
 const report = (exit: Exit.Exit<unknown, unknown>, output: Output.Output["Service"]): Effect.Effect<void> => {
   const failure = failureOf(exit, output)
   if (failure === undefined || CliError.isCliError(failure)) return Effect.void
-  if (failure instanceof PortUnusable || failure instanceof StdoutUnwritable) {
-    // Who closes the pipe knows.
-    const known = failure._tag === "StdoutUnwritable" && failure.code === "EPIPE"
+  if (failure instanceof PortUnusable || failure instanceof StdoutUnwritable || failure instanceof Unwell) {
+    // Who closes the pipe knows, and so does who has read a report.
+    const known = (failure._tag === "StdoutUnwritable" && failure.code === "EPIPE") || failure.message === ""
     return Effect.sync(() => known || output.screen.log(`mooring: ${failure.message}`))
   }
   return Exit.isFailure(exit) ? Effect.logError("mooring ended unexpectedly", exit.cause) : Effect.void

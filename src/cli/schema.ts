@@ -12,6 +12,7 @@ import * as Bounded from "../internal/bounded.ts"
 import * as Json from "../internal/json.ts"
 import { Manifest } from "../manifest/Manifest.ts"
 import { OutputWire } from "../plugin/PluginRuntime.ts"
+import { CheckReport } from "./CheckReport.ts"
 import { Output } from "./internal/output.ts"
 
 interface Subject {
@@ -55,11 +56,18 @@ const SUBJECTS = {
     title: "What a host says about itself",
     of: HostStatus,
     beyond: ["counters add up as docs/status.md tells"]
+  },
+  check: {
+    title: "What mooring check --json prints",
+    of: CheckReport,
+    beyond: ["there is a tag where something would fail or stop", "hosts, paths and URLs have a canonical form"]
   }
 } as const satisfies Record<string, Subject>
 
 /** The names of the documents. */
-export const NAMES = ["manifest", "event", "output", "status"] as const satisfies ReadonlyArray<keyof typeof SUBJECTS>
+export const NAMES = ["manifest", "event", "output", "status", "check"] as const satisfies ReadonlyArray<
+  keyof typeof SUBJECTS
+>
 
 /** The JSON Schema of the encoded side of a schema, as strict as the program's decoders are. */
 export const closed = ({ beyond, of, title }: Subject) => {

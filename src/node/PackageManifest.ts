@@ -22,8 +22,8 @@ export const FILE = "plugin.toml"
 const MOST_BYTES = 1_048_576
 
 /**
- * A manifest of a package that this host can run, and the text of the module
- * that it begins with.
+ * A manifest of a package that this host can run, the text of the module that
+ * it begins with, and what puts to what is said of the manifest where it stands.
  *
  * @category models
  * @since 0.3.0
@@ -31,6 +31,7 @@ const MOST_BYTES = 1_048_576
 export interface Runnable {
   readonly manifest: Manifest.Manifest
   readonly entry: { readonly path: string; readonly text: string }
+  readonly located: <Found extends Wire.Problem>(found: ReadonlyArray<Found>) => ReadonlyArray<Found>
 }
 
 const textOf = (bytes: Uint8Array): string | undefined => {
@@ -76,7 +77,7 @@ const runnable = (document: Toml.Document, files: ReadonlyArray<File>): ReturnTy
   if (manifest.runtime?.kind !== "javascript" || entry === undefined) {
     return Result.fail(new UnsupportedRuntime({ kind: manifest.runtime?.kind ?? "" }))
   }
-  return Result.succeed({ manifest, entry })
+  return Result.succeed({ manifest, entry, located: document.located })
 }
 
 /** The module that a JavaScript package begins with; a package, unlike a plugin in process, has a runtime. */

@@ -14,7 +14,13 @@ describe("mooring", () => {
     ["demo", "--for", "-1s"],
     ["demo", "--port", "65536"],
     ["schema"],
-    ["schema", "nothing"]
+    ["schema", "nothing"],
+    ["check"],
+    ["check", "a", "b"],
+    ["check", "a", "--yaml"],
+    ["digest"],
+    ["digest", "a", "b"],
+    ["digest", "a", "--files=maybe"]
   ]) {
     it.live(`prints usage on stderr and exits with 2: mooring ${args.join(" ")}`, () =>
       Effect.gen(function* () {
@@ -26,7 +32,14 @@ describe("mooring", () => {
     )
   }
 
-  for (const args of [["--help"], ["demo", "--help"], ["--version"], ["--completions", "bash"]]) {
+  for (const args of [
+    ["--help"],
+    ["demo", "--help"],
+    ["check", "--help"],
+    ["digest", "--help"],
+    ["--version"],
+    ["--completions", "bash"]
+  ]) {
     it.live(`prints on stdout, and nothing on stderr: mooring ${args.join(" ")}`, () =>
       Effect.gen(function* () {
         const { code, stderr, stdout } = yield* mooring(args)
@@ -37,7 +50,7 @@ describe("mooring", () => {
     )
   }
 
-  for (const name of ["manifest", "event", "output", "status"]) {
+  for (const name of ["manifest", "event", "output", "status", "check"]) {
     it.live(`prints the JSON Schema of ${name}, whose references resolve`, () =>
       Effect.gen(function* () {
         const { code, stdout } = yield* mooring(["schema", name])

@@ -7,6 +7,7 @@ import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js"
 import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { CheckReport } from "../../src/cli/CheckReport.ts"
 import { closed, document } from "../../src/cli/schema.ts"
 import * as OutputCommand from "../../src/commands/OutputCommand.ts"
 import { OutputCommandWire } from "../../src/commands/OutputCommandWire.ts"
@@ -53,7 +54,8 @@ const SUBJECTS = {
     byHand: [],
     decode: (input) => problemsOf(OutputCommand.decode(input))
   },
-  status: { of: HostStatus, schema: document("status"), byHand: [], decode: Wire.decoder(HostStatus) }
+  status: { of: HostStatus, schema: document("status"), byHand: [], decode: Wire.decoder(HostStatus) },
+  check: { of: CheckReport, schema: document("check"), byHand: [], decode: Wire.decoder(CheckReport) }
 } as const satisfies Record<string, Subject>
 
 interface Exception {

@@ -21,6 +21,8 @@ export interface Document {
    * stands: at its key, or, where that is missing, at its table.
    */
   readonly problems: (found?: ReadonlyArray<Wire.Problem>) => ReadonlyArray<Wire.Problem>
+  /** What was found in it, likewise. */
+  readonly located: <Found extends Wire.Problem>(found: ReadonlyArray<Found>) => ReadonlyArray<Found>
 }
 
 interface Position {
@@ -37,10 +39,13 @@ export const parse = (text: string, file: string): Result.Result<Document, Wire.
       own.set(path, { path, message })
     }
     const value = plain(Toml.parse(withoutMark(text), { integersAsBigInt: "asNeeded" }), [], refuse)
-    const problems = (found: ReadonlyArray<Wire.Problem> = []) =>
-      // What is said of the text in place of such a value would mislead.
-      located(withoutMark(text), file, [...own.values(), ...found.filter(({ path }) => !own.has(path))])
-    return Result.succeed({ value, problems })
+    return Result.succeed({
+      value,
+      problems: (found = []) =>
+        // What is said of the text in place of such a value would mislead.
+        located(withoutMark(text), file, [...own.values(), ...found.filter(({ path }) => !own.has(path))]),
+      located: (found) => located(withoutMark(text), file, found)
+    })
   } catch (error) {
     // Whatever else a parser throws at a text (a RangeError at thousands of dots) is the text's fault.
     if (!(error instanceof Toml.TomlError)) return Result.fail({ path: "", message: "Expected TOML", file })
@@ -74,10 +79,14 @@ const plain = (value: Toml.TomlValue, path: ReadonlyArray<PropertyKey>, refuse: 
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item, [...path, key], refuse)]))
 }
 
-const located = (text: string, file: string, problems: ReadonlyArray<Wire.Problem>): ReadonlyArray<Wire.Problem> => {
-  if (problems.length === 0) return []
+const located = <Found extends Wire.Problem>(
+  text: string,
+  file: string,
+  found: ReadonlyArray<Found>
+): ReadonlyArray<Found> => {
+  if (found.length === 0) return []
   const positions = positionsOf(text)
-  return problems
+  return found
     .map((problem) => ({ ...problem, file, ...nearestTo(problem.path, positions) }))
     .toSorted((one, other) => one.line - other.line || one.column - other.column)
 }

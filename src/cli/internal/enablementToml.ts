@@ -1,0 +1,40 @@
+/**
+ * An entry of a host file as people write it.
+ */
+import type * as Schema from "effect/Schema"
+import type { Encoded } from "../../manifest/Enablement.ts"
+
+/** A basic string: what JSON escapes, and the one control character that it doesn't. */
+const text = (value: string): string => JSON.stringify(value).replaceAll("\u007f", "\\u007f")
+
+const key = (name: string): string => (/^[A-Za-z0-9_-]+$/.test(name) ? name : text(name))
+
+/** A value on one line. */
+export const inline = (value: Schema.Json | undefined): string => {
+  if (typeof value === "string") return text(value)
+  if (Array.isArray(value)) return `[${value.map(inline).join(", ")}]`
+  if (typeof value !== "object" || value === null) return String(value)
+  return `{ ${Object.entries(value)
+    .map(([name, item]) => `${key(name)} = ${inline(item)}`)
+    .join(", ")} }`
+}
+
+const lines = (table: { readonly [name: string]: Schema.Json | undefined }): ReadonlyArray<string> =>
+  Object.entries(table).flatMap(([name, value]) => (value === undefined ? [] : [`${key(name)} = ${inline(value)}`]))
+
+/** The entry with all that it grants, a list of one item a line where there may be many. */
+export const enablementToml = ({ digest, grants = {}, id, package: folder, version }: Encoded): string =>
+  [
+    "[[plugins.enabled]]",
+    ...lines({ package: folder, id, version, digest }),
+    "",
+    "[plugins.enabled.grants]",
+    "permissions = [",
+    ...(grants.permissions ?? []).map((permission) => `  ${inline({ ...permission })},`),
+    "]",
+    ...(grants.websocket ?? []).flatMap((target) => [
+      "",
+      "[[plugins.enabled.grants.websocket]]",
+      ...lines({ ...target })
+    ])
+  ].join("\n")

@@ -1,0 +1,115 @@
+/**
+ * What `mooring check` says of a package: what is wrong with it, what it would
+ * do if all that it asks for were granted, and the entry that grants just that.
+ */
+import * as Result from "effect/Result"
+import * as Path from "node:path"
+import type { Problem } from "../../internal/wire.ts"
+import * as Limits from "../../limits/Limits.ts"
+import * as Enablement from "../../manifest/Enablement.ts"
+import * as Manifest from "../../manifest/Manifest.ts"
+import type { ManifestError } from "../../manifest/ManifestError.ts"
+import * as SocketUrl from "../../manifest/SocketUrl.ts"
+import * as WebSocketTarget from "../../manifest/WebSocketTarget.ts"
+import type { PackageFolder } from "../../node/PackageFolders.ts"
+import * as PackageManifest from "../../node/PackageManifest.ts"
+import type { CheckReport, Found } from "../CheckReport.ts"
+import { inline } from "./enablementToml.ts"
+import { type Denial, prospectOf } from "./prospect.ts"
+
+/** The report on a folder: on the package that was read, or why it couldn't be. */
+export const packageCheck = (folder: string, read: Result.Result<PackageFolder, ManifestError>): CheckReport => {
+  const decoded = Result.flatMap(read, ({ digest, files }) =>
+    Result.map(PackageManifest.decode(files), (runnable) => ({ digest, ...runnable }))
+  )
+  const report = Result.match(decoded, { onFailure: unusable, onSuccess: (runnable) => checked(folder, runnable) })
+  // Problems name files as their package does; here they are files of the folder that was given.
+  const problems = report.problems.map((found) =>
+    found.file === undefined ? found : { ...found, file: Path.join(folder, found.file) }
+  )
+  return { ...report, problems }
+}
+
+const unusable = (error: ManifestError): CheckReport => {
+  const problems: ReadonlyArray<Problem> = error._tag === "ManifestInvalid" ? error.problems : [problemOf(error)]
+  return { ok: false, problems: problems.map((problem) => ({ ...problem, severity: "problem" })), plugins: [] }
+}
+
+const problemOf = (error: ManifestError): Problem => ({
+  path: "",
+  message: error.message,
+  ...(error._tag === "PackageUnreadable" && error.file !== undefined ? { file: error.file } : {})
+})
+
+interface Runnable extends PackageManifest.Runnable {
+  readonly digest: string
+}
+
+const checked = (folder: string, { digest, located, manifest }: Runnable): CheckReport => {
+  const enablement = Enablement.trusting({ manifest, digest })
+  const { denials, plugin } = prospectOf({ manifest, digest }, enablement, Limits.defaults.connectionsPerPlugin)
+  const problems = denials.map((denial): Found => ({ ...denied(manifest, denial), severity: "problem" }))
+  const notes = notesOf(manifest).map((note): Found => ({ ...note, severity: "note" }))
+  return {
+    ok: problems.length === 0,
+    problems: located([...problems, ...notes]),
+    plugins: [plugin],
+    enablement: {
+      ...enablement,
+      secrets: {},
+      sources: {},
+      package: Path.isAbsolute(folder) ? folder : `./${Path.normalize(folder)}`
+    }
+  }
+}
+
+/** What the manifest lacks for what it declares, and what would allow it. */
+const denied = (manifest: Manifest.Manifest, denial: Denial): Problem => {
+  const { error, source } = denial
+  const ingress = manifest.ingresses.findIndex(({ name }) => name === source?.ingress)
+  const path = source === undefined ? "permissions" : `ingresses[${ingress}].sources[${source.index}]`
+  const remedy = remedyOf(manifest, denial)
+  const advice =
+    remedy === undefined ? "" : `; allowed by ${remedy} in ${PackageManifest.FILE}, which its author decides`
+  return { path, message: `${error.message}${advice}` }
+}
+
+const remedyOf = (manifest: Manifest.Manifest, { error, source }: Denial): string | undefined => {
+  if (error._tag === "TargetUndeclared" && source !== undefined) return Result.getOrUndefined(targetFor(source.url))
+  if (error._tag !== "PermissionMissing") return undefined
+  const [kind = "", name] = error.permission.split(" ")
+  if (name === undefined) return 'a [[services]] with a name and lifecycle = "host-managed"'
+  if (kind === "surface" && !manifest.surfaces.includes(name)) return `${inline(name)} among surfaces`
+  const field = kind === "surface" ? "surface" : kind === "host_api" ? "api" : "name"
+  return `${inline({ kind, [field]: name })} among permissions`
+}
+
+const targetFor = (url: string) =>
+  Result.map(SocketUrl.parse(SocketUrl.withoutPrefix(url)), ({ host, path, port, scheme }) =>
+    inline({ scheme, host, port, path_prefixes: [path] })
+      .replace(/^/, "websocket = [")
+      .concat("]")
+  )
+
+const UNSERVED = "this host doesn't serve it"
+
+/** What keeps nothing from running and should be known. */
+const notesOf = (manifest: Manifest.Manifest): ReadonlyArray<Problem> => [
+  ...Manifest.notServed(manifest).map((name) => {
+    const at = manifest.surfaces.indexOf(name)
+    return { path: at < 0 ? name : `surfaces[${at}]`, message: UNSERVED }
+  }),
+  ...manifest.permissions.flatMap((permission, at) => {
+    const isServed =
+      permission.kind === "service" ||
+      permission.kind === "ingress" ||
+      (permission.kind === "surface" && SURFACES.has(permission.surface)) ||
+      (permission.kind === "host_api" && permission.api === "websocket")
+    return isServed ? [] : [{ path: `permissions[${at}]`, message: UNSERVED }]
+  }),
+  ...manifest.websocket.flatMap((target, at) =>
+    WebSocketTarget.isBroad(target) ? [{ path: `websocket[${at}].host`, message: "broad: it covers every host" }] : []
+  )
+]
+
+const SURFACES: ReadonlySet<string> = new Set(["service", "ingress"])
