@@ -50,9 +50,15 @@ const formsOf = (value: string): ReadonlyArray<string> => {
   const octets = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("")
   // What base64 has inside may be the value as it was sent in a URL, or as JSON has it.
   const inside = new Set([value, encodeURIComponent(value.toWellFormed()), JSON.stringify(value).slice(1, -1)])
-  const encoded = [...inside].flatMap((text) => base64Of(utf8.encode(text)))
-  return [value, octets, octets.replaceAll(" ", "+"), ...encoded].filter((form) => form !== "")
+  // A header's characters are bytes, which some servers read as UTF-8.
+  const read = isLatin(value) ? fromUtf8.decode(Uint8Array.from(value, (unit) => unit.charCodeAt(0))) : value
+  const encoded = [...inside.add(read)].flatMap((text) => base64Of(utf8.encode(text)))
+  return [value, read, octets, octets.replaceAll(" ", "+"), ...encoded].filter((form) => form !== "")
 }
+
+const fromUtf8 = new TextDecoder()
+
+const isLatin = (text: string): boolean => /^[\0-\xff]*$/.test(text)
 
 /** What base64 makes of bytes, whatever stands before and behind them: from each of three places, in both alphabets. */
 const base64Of = (bytes: Uint8Array): ReadonlyArray<string> =>

@@ -59,6 +59,14 @@ describe("Masking", () => {
     }
   })
 
+  it("finds what a header's Latin-1 becomes where a server reads it as UTF-8", () => {
+    const read = Buffer.from("k\u00e4 se\u00fc", "latin1").toString("utf8")
+    assert.strictEqual(read, "k\ufffd se\ufffd")
+    for (const text of [read, JSON.stringify(read), base64(`me:${read}`)]) {
+      assert.isTrue(isHidden(mask(text), text), mask(text))
+    }
+  })
+
   it("leaves everything around it as it is", () => {
     assert.strictEqual(mask("token=S3CRET&x=1"), "token=***&x=1")
     assert.strictEqual(mask('{"t":"q\\"u\\\\o\\/te","n":1}'), '{"t":"***","n":1}')
