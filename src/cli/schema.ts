@@ -11,6 +11,7 @@ import { IngressEventWire } from "../ingress/IngressEventWire.ts"
 import * as Bounded from "../internal/bounded.ts"
 import * as Json from "../internal/json.ts"
 import { Manifest } from "../manifest/Manifest.ts"
+import { HostDocument } from "../node/internal/hostDocument.ts"
 import { OutputWire } from "../plugin/PluginRuntime.ts"
 import { CheckReport } from "./CheckReport.ts"
 import { Output } from "./internal/output.ts"
@@ -34,6 +35,19 @@ const SUBJECTS = {
       "hosts, paths and URLs have a canonical form",
       BYTES,
       SIZE
+    ]
+  },
+  host: {
+    title: "A host file",
+    of: HostDocument,
+    beyond: [
+      "ids with their instances, sources of one ingress and headers in whichever case occur once",
+      "limits fit together, and into the heap",
+      "in config a table of exactly from_env or from_file names a variable or a file",
+      "hosts, paths and URLs have a canonical form",
+      "repeated ids, versions and digests agree, and with the package",
+      "numbers are finite, and whole ones no larger than JSON's readers can tell apart",
+      `of each entry ${SIZE}`
     ]
   },
   event: {
@@ -65,7 +79,7 @@ const SUBJECTS = {
 } as const satisfies Record<string, Subject>
 
 /** The names of the documents. */
-export const NAMES = ["manifest", "event", "output", "status", "check"] as const satisfies ReadonlyArray<
+export const NAMES = ["manifest", "host", "event", "output", "status", "check"] as const satisfies ReadonlyArray<
   keyof typeof SUBJECTS
 >
 

@@ -74,7 +74,9 @@ export const Table = Wire.struct({
     Schema.isPattern(/^https?:\/\/[^\s/?#@\\]+\/?$/u, { expected: "http:// or https://, a host and maybe a port" }),
     Schema.makeFilter((connect: string) => endpointOf(connect) !== undefined, {
       expected: "http:// or https://, a host and maybe a port",
-      toJsonSchema: () => ({})
+      toJsonSchema: () => ({}),
+      // Hardly any text at random is an origin.
+      arbitraryConstraint: { patterns: [{ source: "^https?://[a-z]{1,9}(:[1-9][0-9]{0,3})?/?$", flags: "" }] }
     })
   ),
   authorization: Schema.optionalKey(Outside)

@@ -6,6 +6,7 @@
 export * as DnsAddresses from "./DnsAddresses.ts"
 export * as PackageFolders from "./PackageFolders.ts"
 export * as PackageManifest from "./PackageManifest.ts"
+export * as HostFile from "./HostFile.ts"
 export * as ProxySettings from "./ProxySettings.ts"
 export * as WsClient from "./WsClient.ts"
 export * as SystemSecrets from "./SystemSecrets.ts"

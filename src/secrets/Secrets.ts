@@ -17,7 +17,8 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 
 /**
- * A value that is asked for: whose it is, its key path in the entry (`secrets.key`,
+ * A value that is asked for: whose it is ("" for what is the host's own, the
+ * proxy's credentials), its key path in the entry (`secrets.key`,
  * `sources.gateway.tls.ca`, `config.room`), and what the entry says of where it
  * is.
  *

@@ -50,7 +50,7 @@ describe("mooring", () => {
     )
   }
 
-  for (const name of ["manifest", "event", "output", "status", "check"]) {
+  for (const name of ["manifest", "host", "event", "output", "status", "check"]) {
     it.live(`prints the JSON Schema of ${name}, whose references resolve`, () =>
       Effect.gen(function* () {
         const { code, stdout } = yield* mooring(["schema", name])

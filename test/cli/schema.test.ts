@@ -14,8 +14,9 @@ import { OutputCommandWire } from "../../src/commands/OutputCommandWire.ts"
 import { HostStatus } from "../../src/host/HostStatus.ts"
 import { IngressEventWire } from "../../src/ingress/IngressEventWire.ts"
 import * as Wire from "../../src/internal/wire.ts"
-import * as Enablement from "../../src/manifest/Enablement.ts"
 import * as Manifest from "../../src/manifest/Manifest.ts"
+import * as HostDocument from "../../src/node/internal/hostDocument.ts"
+import type * as Toml from "../../src/node/internal/toml.ts"
 import { OutputWire } from "../../src/plugin/PluginRuntime.ts"
 import * as Documents from "./support/documents.ts"
 import { fullest } from "./support/fullest.ts"
@@ -33,6 +34,14 @@ interface Subject {
 const problemsOf = <A>(decoded: Result.Result<A, { readonly problems: ReadonlyArray<Wire.Problem> }>) =>
   Result.mapError(decoded, ({ problems }) => problems)
 
+/** As the program does it with what it has read of a file. */
+const decodeHost = (value: unknown): Result.Result<unknown, ReadonlyArray<Wire.Problem>> => {
+  const file: Toml.Document = { value, problems: (found = []) => found, located: (found) => found }
+  return Result.flatMap(HostDocument.read(file, { folder: "/", heapBytes: null }), (content) =>
+    content.problems.length === 0 ? Result.succeed(content) : Result.fail(content.problems)
+  )
+}
+
 const SUBJECTS = {
   manifest: {
     of: Manifest.Manifest,
@@ -40,12 +49,7 @@ const SUBJECTS = {
     byHand: [Documents.manifest],
     decode: (input) => problemsOf(Manifest.decode(input))
   },
-  enablement: {
-    of: Enablement.Enablement,
-    schema: closed({ title: "", of: Enablement.Enablement, beyond: [] }),
-    byHand: [Documents.enablement],
-    decode: (input) => problemsOf(Enablement.decode(input))
-  },
+  host: { of: HostDocument.HostDocument, schema: document("host"), byHand: [Documents.host], decode: decodeHost },
   event: { of: IngressEventWire, schema: document("event"), byHand: [], decode: Wire.decoder(IngressEventWire) },
   output: { of: OutputWire, schema: document("output"), byHand: [Documents.output], decode: Wire.decoder(OutputWire) },
   command: {
@@ -59,7 +63,7 @@ const SUBJECTS = {
 } as const satisfies Record<string, Subject>
 
 interface Exception {
-  readonly of: "manifest" | "output" | "event" | "status"
+  readonly of: "manifest" | "host" | "output" | "event" | "status"
   readonly comment: string
   /** What the decoder says. */
   readonly message: RegExp
@@ -144,6 +148,32 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
     document: { ...Documents.manifest, status_schema: Array.from({ length: 262_144 }, () => 0) }
   },
   {
+    of: "host",
+    comment: "ids with their instances, sources of one ingress and headers in whichever case occur once",
+    message: /^Expected an id and instance that occur once$/,
+    document: { plugins: { enabled: [Documents.enablement, Documents.enablement] } }
+  },
+  {
+    of: "host",
+    comment: "ids with their instances, sources of one ingress and headers in whichever case occur once",
+    message: /^Expected a header that occurs once, in whichever case$/,
+    document: {
+      plugins: { enabled: [{ ...Documents.enablement, sources: { gateway: { headers: { a: "1", A: "2" } } } }] }
+    }
+  },
+  {
+    of: "host",
+    comment: "limits fit together, and into the heap",
+    message: /^Expected at most (?:half of )?[a-z_]+(?: less 8192)?$/,
+    document: { ...Documents.host, limits: { max_message_bytes: 8_388_608 } }
+  },
+  {
+    of: "host",
+    comment: "in config a table of exactly from_env or from_file names a variable or a file",
+    message: /^Expected the name of a variable or file$/,
+    document: { plugins: { enabled: [{ ...Documents.enablement, config: { a: { from_env: "" } } }] } }
+  },
+  {
     of: "output",
     comment: "status, state and each command are nested at most 100 deep",
     message: /^Expected a value that is nested at most \d+ deep$/,
@@ -159,11 +189,7 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
   }
 ]
 
-/** What none can say of an entry of a host file beside that. */
-const OF_ENABLEMENTS = /^Expected (?:a header that occurs once, in whichever case|the name of a variable or file)$/
-
-const isException = ({ message }: Wire.Problem) =>
-  OF_ENABLEMENTS.test(message) || EXCEPTIONS.some((exception) => exception.message.test(message))
+const isException = ({ message }: Wire.Problem) => EXCEPTIONS.some((exception) => exception.message.test(message))
 
 const validator = (schema: object): ValidateFunction =>
   new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)

@@ -16,6 +16,7 @@ import {
   SocketUrl,
   WebSocketTarget
 } from "mooring"
+import { HostFile } from "mooring/node"
 import { FakeWebSocket, Remote } from "mooring/testing"
 import { headingsOf, read, rowsOf, withoutCode } from "./markdown.ts"
 
@@ -63,7 +64,8 @@ describe("docs/errors.md", () => {
     ...membersOf(HostError.HostError),
     Limits.LimitsInvalid,
     PluginHost.PluginUnknown,
-    PluginHost.SourceUnknown
+    PluginHost.SourceUnknown,
+    HostFile.HostFileUnreadable
   ]
   const tags = errors.map(({ fields }) => String(fields["_tag"]?.schema?.literal))
   const text = read("docs/errors.md")

@@ -64,6 +64,12 @@ export const enablement = {
   }
 }
 
+export const host = {
+  limits: { ingress_queue_capacity: 2048 },
+  proxy: { connect: "http://127.0.0.1:3128", authorization: { file: "proxy.auth" } },
+  plugins: { enabled: [enablement] }
+}
+
 const url = "ws://127.0.0.1:7700/gateway"
 
 export const output = {

@@ -25,7 +25,8 @@ const CANDIDATES: ReadonlyArray<Json> = [
   "2026-01-01T00:00:00.000Z",
   "project:example.echo",
   "/gateway",
-  "ws://a.example.com/gateway"
+  "ws://a.example.com/gateway",
+  "http://proxy.example.com:3128"
 ]
 
 /** One full document for each alternative at the root. */

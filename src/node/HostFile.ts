@@ -1,0 +1,143 @@
+/**
+ * The host file: which packages an operator enables, with what authority and
+ * configuration, and the limits and the proxy of the host.
+ *
+ * Everything that is wrong with it is listed at once, each with line, column,
+ * key path and what was expected, and never a piece of the file. What is wrong
+ * costs no more than what it stands in: a limit keeps its default, an entry is
+ * denied by itself, a proxy that can't be used lets nothing go around it. Only a
+ * file that isn't TOML or says nothing of plugins is unreadable as a whole.
+ *
+ * @since 0.3.0
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { createHash } from "node:crypto"
+import * as Path from "node:path"
+import * as Wire from "../internal/wire.ts"
+import { HeapLimit } from "../limits/HeapLimit.ts"
+import type * as Limits from "../limits/Limits.ts"
+import { SecretUnavailable, Secrets } from "../secrets/Secrets.ts"
+import * as Usable from "../secrets/Usable.ts"
+import * as BoundedFile from "./internal/boundedFile.ts"
+import { codeOf } from "./internal/errorCode.ts"
+import * as HostDocument from "./internal/hostDocument.ts"
+import * as Toml from "./internal/toml.ts"
+import * as ProxySettings from "./ProxySettings.ts"
+
+export type { Entry } from "./internal/hostDocument.ts"
+
+/**
+ * The most that is read of a host file, in bytes.
+ *
+ * @category constants
+ * @since 0.3.0
+ */
+export const MOST_BYTES = 4_194_304
+
+/**
+ * What a host file says, as far as it can be used, and all that is wrong with
+ * it. `digest` is that of the file.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface HostFile {
+  readonly digest: string
+  readonly limits: Limits.Values
+  readonly proxy: ProxySettings.ProxySettings | "unusable" | undefined
+  readonly entries: ReadonlyArray<HostDocument.Entry>
+  readonly problems: ReadonlyArray<Wire.Problem>
+}
+
+/**
+ * The file as a whole is of no use: it can't be read, isn't TOML or says nothing
+ * of plugins.
+ *
+ * @category errors
+ * @since 0.3.0
+ */
+export class HostFileUnreadable extends Schema.TaggedError<HostFileUnreadable>("mooring/node/HostFileUnreadable")(
+  "HostFileUnreadable",
+  { problems: Schema.Array(Wire.Problem) }
+) {
+  override get message(): string {
+    return this.problems.map(Wire.formatProblem).join("; ")
+  }
+}
+
+/**
+ * The folder where relative paths of a host file begin: that of the path that
+ * was given, not where a link leads.
+ *
+ * @category getters
+ * @since 0.3.0
+ */
+export const folderOf = (file: string): string => Path.dirname(Path.resolve(file))
+
+/**
+ * Reads a host file. The proxy's credentials are asked for at `Secrets`, whose
+ * relative paths are to begin at {@link folderOf}.
+ *
+ * @category constructors
+ * @since 0.3.0
+ */
+export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return<HostFile, HostFileUnreadable> {
+  const bytes = yield* bytesOf(file)
+  const text = yield* textOf(bytes, file)
+  const document = yield* Effect.mapError(Effect.fromResult(Toml.parse(text, file)), (problem) => unreadable([problem]))
+  const content = yield* Effect.mapError(
+    Effect.fromResult(HostDocument.read(document, { folder: folderOf(file), heapBytes: yield* HeapLimit })),
+    (problems) => unreadable(problems)
+  )
+  const proxy = yield* proxyOf(content.proxy)
+  const refused = Result.isFailure(proxy) ? document.problems([proxy.failure]) : []
+  return {
+    digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
+    limits: content.limits,
+    proxy: Result.getOrElse(proxy, () => "unusable" as const),
+    entries: content.entries,
+    problems: [...content.problems, ...refused.filter(({ path }) => path === PROXY_AUTHORIZATION)]
+  }
+})
+
+const unreadable = (problems: ReadonlyArray<Wire.Problem>) => new HostFileUnreadable({ problems })
+
+const bytesOf = (file: string): Effect.Effect<Uint8Array, HostFileUnreadable> =>
+  Effect.tryPromise({
+    try: () => BoundedFile.read(file, MOST_BYTES),
+    catch: (error) => {
+      const reason = error instanceof BoundedFile.Unreadable ? `it is ${error.message}` : codeOf(error)
+      return unreadable([{ path: "", message: `Expected a file that can be read: ${reason}`, file }])
+    }
+  })
+
+const textOf = (bytes: Uint8Array, file: string): Effect.Effect<string, HostFileUnreadable> =>
+  Effect.try({
+    try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
+    catch: () => unreadable([{ path: "", message: "Expected a file of UTF-8", file }])
+  })
+
+const PROXY_AUTHORIZATION = "proxy.authorization"
+
+type Proxy = Result.Result<HostFile["proxy"], Wire.Problem>
+
+/** The proxy with its credentials, or what is wrong with these. */
+const proxyOf = (table: HostDocument.Content["proxy"]): Effect.Effect<Proxy> =>
+  Effect.gen(function* () {
+    if (table === undefined || table === "unusable") return Result.succeed(table)
+    const { authorization: from, connect } = table
+    if (from === undefined) return Result.succeed({ connect })
+    const refuse = (message: string): Proxy => Result.fail({ path: PROXY_AUTHORIZATION, message })
+    const port = yield* Secrets
+    const found = yield* Effect.result(port.lookup({ pluginRef: "", path: PROXY_AUTHORIZATION, from }))
+    if (Result.isFailure(found)) {
+      return refuse(found.failure instanceof SecretUnavailable ? found.failure.problem : "Expected a value")
+    }
+    const usable = Usable.check(Redacted.value(found.success), "secret", "file" in from)
+    if (Result.isFailure(usable)) return refuse(usable.failure)
+    const proxy = { connect, authorization: Redacted.make(usable.success) }
+    return ProxySettings.parse(proxy) === undefined ? refuse("Expected printable Latin-1") : Result.succeed(proxy)
+  })
