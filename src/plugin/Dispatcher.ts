@@ -15,8 +15,6 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
-import type { Answered } from "../commands/CommandExecutor.ts"
 import type { Accounting } from "../ingress/Accounting.ts"
 import type { AnyEvent, Origin } from "../ingress/IngressEvent.ts"
 import type { EventQueue, Turns } from "../ingress/Turns.ts"
@@ -26,20 +24,14 @@ import { abandonExit } from "../internal/promises.ts"
 import type { Values } from "../limits/Limits.ts"
 import type { HadTime } from "../time/HadTime.ts"
 import { effectOf } from "./internal/effects.ts"
-import { provided } from "./internal/lifetime.ts"
+import { lossOf, provided } from "./internal/lifetime.ts"
+import { Lending } from "./internal/lending.ts"
 import * as Output from "./internal/output.ts"
-import {
-  DispatchFailed,
-  DispatchTimeout,
-  GuestError,
-  InstanceLost,
-  OutOfMemory,
-  OutputInvalid,
-  OutputTooLarge,
-  type DispatchError,
-  type RuntimeError
-} from "./PluginError.ts"
-import type { Instance, Loss } from "./PluginRuntime.ts"
+import { checked, diedOf, refused } from "./internal/verdict.ts"
+import { Watchdog } from "./internal/watchdog.ts"
+import { DispatchFailed, DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
+import type { Dispatched } from "./PluginRecord.ts"
+import type { BatchingInstance, Instance, Loss } from "./PluginRuntime.ts"
 
 /**
  * Why a runner ended.
@@ -56,7 +48,7 @@ export type End = "stopped" | "neighbour" | InstanceLost | DispatchTimeout
  * @since 0.1.0
  */
 export interface Options {
-  readonly instance: Instance
+  readonly instance: Instance | BatchingInstance
   readonly turns: Turns<EventQueue>
   readonly accounting: Accounting
   readonly limits: Values
@@ -64,12 +56,12 @@ export interface Options {
   readonly time: HadTime
   readonly activity: Parking.Activity
   /** An event was answered: its commands, status and state, and about when, in Unix milliseconds. For reading now. */
-  readonly answered: (event: Answered, output: Output.Checked, at: number) => void
+  readonly answered: (event: Dispatched, output: Output.Checked, at: number) => void
   readonly failed: (error: DispatchError | RuntimeError) => void
   /** The plugin was asked for its status: JSON text. */
   readonly reported: (status: string) => void
-  /** A dispatch begins. */
-  readonly begun: () => void
+  /** A dispatch begins, or those of a batch do: their number. */
+  readonly begun: () => number
   /** The runner has nothing more to do: it crashed or was stopped. */
   readonly ended: () => void
 }
@@ -99,24 +91,53 @@ export class Dispatcher {
   /** What the plugin's code is busy with: an event, or its status. */
   #current: AnyEvent | "status" | undefined = undefined
   /** That event, as it was before the handler had it in its hands. */
-  readonly #answered: { origin: Origin; sequence: number; epoch: number } = { origin: NOWHERE, sequence: 0, epoch: 0 }
+  readonly #answered = { origin: NOWHERE, sequence: 0, epoch: 0, dispatch: 0 }
   /** When that began to run as an effect, in milliseconds had. */
   #startedAt: number | undefined = undefined
   /** When the plugin may be asked for its status again. */
   #askAt = 0
-  /** Ends the watch over the deadline, where there is one. */
-  #unwatch: (() => void) | undefined = undefined
+  readonly #watchdog: Watchdog
   /** The time when the runner last looked, and when it lets others have the thread. */
   #now = 0
   #yieldAt = 0
   #end: End | undefined = undefined
-
+  /** What the runtime is lent, where it takes several events at once. */
+  readonly #lending: Lending | undefined
   readonly #monotonic: () => number
 
   constructor(options: Options) {
     this.#options = options
     this.#monotonic = monotonic(options.clock)
     this.#idle = Parking.make(options.activity)
+    this.#lending = this.#newLending()
+    this.#watchdog = new Watchdog({
+      time: options.time,
+      deadlineMs: options.limits.dispatchDeadlineMs,
+      since: () => this.#startedAt ?? this.#lending?.begunAt,
+      late: () => this.#timedOut()
+    })
+  }
+
+  #newLending(): Lending | undefined {
+    const { accounting, begun, clock, instance, time, turns } = this.#options
+    if (instance.batches === undefined) return undefined
+    return new Lending({
+      batches: instance.batches,
+      turns,
+      accounting,
+      numbered: begun,
+      had: time.now,
+      monotonic: this.#monotonic,
+      begun: () => this.#watch(),
+      settled: (event, exit) => {
+        this.#now = clock.currentTimeMillisUnsafe()
+        this.#settle(event, exit)
+      },
+      returned: () => this.#idle.wake(),
+      broke: (cause) => {
+        if (this.#end === undefined) this.#finish(new InstanceLost({ cause }))
+      }
+    })
   }
 
   /** Tells the runner that something waits. */
@@ -135,14 +156,7 @@ export class Dispatcher {
   /** Runs beside the runner and ends it when the instance is lost. */
   get lossWatch(): Effect.Effect<void> {
     const { lost } = this.#options.instance
-    if (lost === undefined) return Effect.void
-    return Effect.map(
-      // Who can't say any more whether the instance is there has lost it.
-      Effect.catchCause(lost, (cause) =>
-        Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.succeed("crash" as const)
-      ),
-      (how) => this.#lost(how)
-    )
+    return lost === undefined ? Effect.void : Effect.map(lossOf(lost), (how) => this.#lost(how))
   }
 
   /** Why the runner ends or ended; `undefined` while it goes on. */
@@ -178,8 +192,34 @@ export class Dispatcher {
       }
       this.#now = clock.currentTimeMillisUnsafe()
       this.#yieldAt = this.#now + SLICE_MS
-      return loop
+      return drained
     })
+    const drained =
+      instance.batches === undefined ? this.#handle(instance, restore, idle, turn) : this.#lend(idle, turn)
+    return turn
+  }
+
+  /** Lends batches, one after the other. */
+  #lend(idle: Effect.Effect<void>, turn: Effect.Effect<void>): Effect.Effect<void> {
+    // Also one that isn't wanted any more is waited for: nothing else may run beside what the plugin's code is busy with.
+    const awaited: Effect.Effect<void> = Effect.suspend(() => {
+      this.#idle.look()
+      return this.#lending?.isOut === true ? Effect.andThen(this.#idle.pend, awaited) : turn
+    })
+    return Effect.suspend(() => {
+      this.#idle.look()
+      return this.#lending?.lend() === true ? awaited : Effect.andThen(idle, turn)
+    })
+  }
+
+  /** Handles what waits, event after event. */
+  #handle(
+    instance: Instance,
+    restore: Restore,
+    idle: Effect.Effect<void>,
+    turn: Effect.Effect<void>
+  ): Effect.Effect<void> {
+    const { clock } = this.#options
     const loop: Effect.Effect<void> = Effect.suspend(() => {
       if (this.#now >= this.#yieldAt) return Effect.andThen(Effect.yieldNow, turn)
       for (let taken = 0, lookAt = 1, step = 1; this.#end === undefined; taken++) {
@@ -194,12 +234,12 @@ export class Dispatcher {
         if (event === undefined) return Effect.andThen(idle, turn)
         const effect = this.#call(instance, event)
         if (Exit.isExit(effect)) {
-          this.#settle(event, effect)
+          this.#handled(event, effect)
         } else {
-          this.#watch()
+          this.#start()
           return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
             this.#now = clock.currentTimeMillisUnsafe()
-            this.#settle(event, exit)
+            this.#handled(event, exit)
             // Where its own fiber was interrupted it ends here, before it takes another event.
             return Exit.hasInterrupts(exit) ? Effect.andThen(restore(Effect.void), loop) : loop
           })
@@ -207,7 +247,7 @@ export class Dispatcher {
       }
       return Effect.void
     })
-    return turn
+    return loop
   }
 
   /** Asks the plugin for its status: plugin code like a handler, with the same deadline. */
@@ -215,7 +255,7 @@ export class Dispatcher {
     return Effect.suspend(() => {
       this.#askAt = this.#monotonic() + STATUS_EVERY_MS
       this.#current = "status"
-      this.#watch()
+      this.#start()
       return Effect.map(Effect.exit(restore(status)), (exit) => this.#told(exit))
     })
   }
@@ -251,7 +291,7 @@ export class Dispatcher {
     this.#answered.origin = event.origin
     this.#answered.sequence = event.sequence
     this.#answered.epoch = event.epoch
-    begun()
+    this.#answered.dispatch = begun()
     return event
   }
 
@@ -264,9 +304,13 @@ export class Dispatcher {
     }
   }
 
-  #settle(event: AnyEvent, exit: Exit.Exit<unknown, unknown>): void {
+  #handled(event: AnyEvent, exit: Exit.Exit<unknown, unknown>): void {
     if (this.#current !== event) return abandonExit(exit)
     this.#decide()
+    this.#settle(this.#answered, exit)
+  }
+
+  #settle(event: Dispatched, exit: Exit.Exit<unknown, unknown>): void {
     const { accounting, answered, failed, limits } = this.#options
     if (Exit.isFailure(exit)) {
       abandonExit(exit)
@@ -293,7 +337,7 @@ export class Dispatcher {
       return
     }
     accounting.dispatched++
-    answered(this.#answered, output.success, this.#now)
+    answered(event, output.success, this.#now)
   }
 
   /** Takes what the plugin is busy with out of its hands; undefined if it is busy with nothing. */
@@ -315,7 +359,7 @@ export class Dispatcher {
 
   #timedOut(): void {
     const busyWith = this.#decide()
-    if (busyWith === undefined) return
+    if (busyWith === undefined && this.#lending?.take() !== true) return
     if (busyWith !== "status") this.#options.accounting.timedOut++
     const { dispatchDeadlineMs: deadlineMs } = this.#options.limits
     this.#finish(new DispatchTimeout({ during: busyWith === "status" ? "status" : "event", deadlineMs }))
@@ -323,88 +367,32 @@ export class Dispatcher {
 
   #lost(how: Loss): void {
     if (this.#end !== undefined) return
-    const busyWith = this.#decide()
     const { accounting, failed } = this.#options
     const error = new InstanceLost({ cause: new Error(`its sandbox was lost: ${how}`) })
-    if (busyWith !== undefined && busyWith !== "status") {
-      accounting.failed++
-      if (how === "neighbour") failed(error)
-    }
+    const begun = (typeof this.#decide() === "object" ? 1 : 0) + (this.#lending?.abandon() ?? 0)
+    this.#lending?.lost()
+    accounting.failed += begun
+    if (begun > 0 && how === "neighbour") failed(error)
     this.#finish(how === "neighbour" ? "neighbour" : error)
   }
 
   #finish(end: End): void {
     this.#end = end
+    this.#options.accounting.discarded += this.#lending?.abandon() ?? 0
     this.#idle.wake()
-    this.#unwatch?.()
+    this.#watchdog.end()
     this.#fiber?.interruptUnsafe()
     this.#options.ended()
   }
 
-  /** Judges from now on what the plugin's code is busy with. One watch serves many events: it looks when the first of them would be late. */
+  /** The plugin's code begins to run as an effect. */
+  #start(): void {
+    this.#startedAt = this.#options.time.now()
+    this.#watch()
+  }
+
+  /** Somebody judges from now on what the plugin's code is busy with: its runtime, where that has a clock of its own. */
   #watch(): void {
-    const { instance, limits, time } = this.#options
-    if (instance.keepsDeadlines === true) return
-    this.#startedAt = time.now()
-    this.#unwatch ??= time.after(limits.dispatchDeadlineMs, this.#judge)
-  }
-
-  readonly #judge = (): void => {
-    const { limits, time } = this.#options
-    this.#unwatch = undefined
-    if (this.#startedAt === undefined) return
-    const left = this.#startedAt + limits.dispatchDeadlineMs - time.now()
-    if (left > 0) this.#unwatch = time.after(left, this.#judge)
-    else this.#timedOut()
-  }
-}
-
-/** What an instance died of: a defect, or, where its runtime has a clock of its own, its deadline. */
-const diedOf = (died: Cause.Cause<unknown>, during: DispatchTimeout["during"]): InstanceLost | DispatchTimeout => {
-  const cause = Cause.squash(died)
-  try {
-    if (cause instanceof DispatchTimeout) return new DispatchTimeout({ during, deadlineMs: cause.deadlineMs })
-  } catch {
-    // It can't be looked at, so it is no error of ours.
-  }
-  return new InstanceLost({ cause })
-}
-
-/** A typed failure of a handler. A runtime may find out itself what is wrong with the answer. */
-const refused = (cause: unknown): DispatchError | RuntimeError => {
-  try {
-    // A plugin may hold on to its error: what is kept is made anew.
-    if (isOutputInvalid(cause)) {
-      return new OutputInvalid({ problems: cause.problems.map(({ message, path }) => ({ message, path })) })
-    }
-    if (isRuntimeRefusal(cause)) return refusal(cause)
-  } catch {
-    // It can't be looked at, so it is no error of ours.
-  }
-  return new DispatchFailed({ during: "event", cause })
-}
-
-const isOutputInvalid = Schema.is(OutputInvalid)
-const isRuntimeRefusal = Schema.is(Schema.Union([GuestError, OutOfMemory, OutputTooLarge]))
-
-const refusal = (error: GuestError | OutOfMemory | OutputTooLarge): RuntimeError => {
-  switch (error._tag) {
-    case "GuestError": {
-      const { message, name, position } = error
-      return new GuestError({ name, message, ...(position === undefined ? {} : { position }) })
-    }
-    case "OutOfMemory":
-      return new OutOfMemory({ limit: error.limit })
-    case "OutputTooLarge":
-      return new OutputTooLarge({ bytes: error.bytes, limit: error.limit })
-  }
-}
-
-/** An output may have getters, or be a proxy: looking at it is running the plugin's code. */
-const checked = (output: unknown, limits: Values) => {
-  try {
-    return Output.check(output, limits)
-  } catch (cause) {
-    return new InstanceLost({ cause })
+    if (this.#options.instance.keepsDeadlines !== true) this.#watchdog.watch()
   }
 }

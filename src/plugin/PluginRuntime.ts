@@ -7,6 +7,7 @@
  */
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
@@ -85,27 +86,92 @@ export const OutputWire = Schema.Struct({
 export type Loss = "crash" | "neighbour"
 
 /**
- * A started plugin. Its resources belong to the scope it was started in.
+ * What a runtime is lent events by, in batches of at most so many events, and of
+ * about so many bytes (a larger event comes alone).
  *
  * **Details**
  *
- * The effect of `handle` may be an `Exit`, which costs no fiber. A failure is
- * a failed dispatch, a defect a crash. `status` is asked between two dispatches,
- * at most every 10 seconds; `stop` at an orderly end. `lost` completes when the
- * instance is gone though nobody told it to end: because it crashed, or because
- * its sandbox was ended for a neighbour's sake, which isn't charged to it.
- * `services` are provided to `handle`, `status` and `stop`: once for all events.
+ * One batch is out at a time, and none while `status` is asked or `stop` runs.
+ * It has one event while the plugin keeps up, and at most as many as a turn of
+ * 10 ms has shown to fit. A timer's event is the first of its batch, so that
+ * every earlier answer has been executed by then.
+ *
+ * The events are handled one after the other, in their order, and the runtime
+ * tells of each when it begins and how it ended. Until one begins it is the
+ * host's: it may be evicted, revoked or withdrawn, for which the host recalls
+ * the batch. So a runtime must be able to say at any moment which have begun.
+ * What comes back waits again, and may be lent again, in a later batch.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface Batches {
+  readonly mostEvents: number
+  readonly mostBytes: number
+  readonly dispatch: (events: ReadonlyArray<AnyEvent>, told: Told) => Batch
+}
+
+/**
+ * A batch that a runtime was lent. Neither call waits for anything.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface Batch {
+  /**
+   * Nothing more of it begins. Those that have begun without the host having been told are told of (by `begun`, and by
+   * nothing else) before this returns. `ended` follows once what has begun has ended.
+   */
+  readonly recall: () => void
+  /** After `recall`: what has begun isn't wanted any more, however it ends. The sooner `ended` follows the better. */
+  readonly interrupt: () => void
+}
+
+/**
+ * What a runtime tells of a batch; nothing before `dispatch` has returned.
+ *
+ * **Details**
+ *
+ * A runtime that hands back what hasn't begun, because another plugin's turn has
+ * come, tells `ended` early. One whose instance is lost tells what it still
+ * knows, completes `lost`, and owes no `ended`: what hadn't begun waits for the
+ * next instance, unless this one crashed; what had is failed.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface Told {
+  /** The next event is with the plugin: it doesn't wait any more, and its deadline runs. */
+  begun(): void
+  /** The oldest that has begun and not ended has ended, as the effect of a `handle` ends. */
+  done(exit: Exit.Exit<Output | void, unknown>): void
+  /**
+   * Nothing of it is with the plugin, and nothing more begins. `ms` is how long the plugin worked on what was done, by the
+   * runtime's own clock; without it the host measures from the first `begun`.
+   */
+  ended(ms?: number): void
+}
+
+/**
+ * What every instance has, however it takes its events.
+ *
+ * **Details**
+ *
+ * `status` is asked between two dispatches, at most every 10 seconds; `stop` at
+ * an orderly end. `lost` completes when the instance is gone though nobody told
+ * it to end: because it crashed, or because its sandbox was ended for a
+ * neighbour's sake, which isn't charged to it. `services` are provided to
+ * `handle`, `status` and `stop`: once for all events.
  *
  * A runtime with a clock of its own `keepsDeadlines`: then nobody else interrupts
- * `handle` and `status`, and what is past its deadline dies with
+ * `handle`, a batch and `status`, and what is past its deadline dies with
  * `DispatchTimeout`. `initial` is what `start` handed over, within the limits.
  * `sandbox` tells where the instance runs.
  *
  * @category models
- * @since 0.1.0
+ * @since 0.3.0
  */
-export interface Instance {
-  readonly handle: (event: AnyEvent) => Effect.Effect<Output | void, unknown>
+export interface Lifecycle {
   readonly status?: Effect.Effect<Schema.Json, unknown> | undefined
   readonly stop: Effect.Effect<void, unknown>
   readonly lost?: Effect.Effect<Loss> | undefined
@@ -113,6 +179,31 @@ export interface Instance {
   readonly keepsDeadlines?: boolean | undefined
   readonly initial?: Pick<Output, "status" | "state"> | undefined
   readonly sandbox?: (() => Sandboxed) | undefined
+}
+
+/**
+ * A started plugin that takes one event at a time. Its resources belong to the
+ * scope it was started in. The effect of `handle` may be an `Exit`, which costs
+ * no fiber. A failure is a failed dispatch, a defect a crash.
+ *
+ * @category models
+ * @since 0.1.0
+ */
+export interface Instance extends Lifecycle {
+  readonly handle: (event: AnyEvent) => Effect.Effect<Output | void, unknown>
+  readonly batches?: undefined
+}
+
+/**
+ * A started plugin that takes several events at once, for a runtime to which
+ * handing one over costs more than handling it.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface BatchingInstance extends Lifecycle {
+  readonly batches: Batches
+  readonly handle?: undefined
 }
 
 /**
@@ -137,7 +228,7 @@ export interface Sandboxed {
 export interface PluginRuntime {
   /** Whether the code is the application's own and runs in its process: then the stack of a defect in it may be logged. */
   readonly isInProcess?: boolean
-  readonly start: (start: Start) => Effect.Effect<Instance, unknown, Scope.Scope>
+  readonly start: (start: Start) => Effect.Effect<Instance | BatchingInstance, unknown, Scope.Scope>
 }
 
 /**

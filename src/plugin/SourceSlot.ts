@@ -9,8 +9,8 @@ import type { IngressQueue } from "../ingress/IngressQueue.ts"
 
 /**
  * One source of a plugin. `place` is its own among the connections of the host,
- * null where it isn't to have one. `epochSince` is the number of the dispatch during or
- * after which its epoch began.
+ * null where it isn't to have one. `epochSince` is the number of the dispatch, or of
+ * the batch of them, during or after which its epoch began.
  *
  * @category models
  * @since 0.1.0

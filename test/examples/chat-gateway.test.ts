@@ -26,13 +26,17 @@ const mortal = (plugin: PluginRuntime.PluginPackage): PluginRuntime.PluginPackag
   ...plugin,
   runtime: {
     start: (start) =>
-      Effect.map(plugin.runtime.start(start), (instance) => ({
-        ...instance,
-        handle: (event) =>
-          event.kind === "websocket_text" && "text" in event && event.text === "die"
-            ? Effect.die(new Error("it died"))
-            : instance.handle(event)
-      }))
+      Effect.map(plugin.runtime.start(start), (instance) =>
+        instance.batches !== undefined
+          ? assert.fail("what is in process takes one event at a time")
+          : {
+              ...instance,
+              handle: (event) =>
+                event.kind === "websocket_text" && "text" in event && event.text === "die"
+                  ? Effect.die(new Error("it died"))
+                  : instance.handle(event)
+            }
+      )
   }
 })
 

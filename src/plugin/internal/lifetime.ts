@@ -2,6 +2,7 @@
  * Starting, stopping and releasing an instance: code of the plugin or of its
  * runtime, each within a deadline, and whatever it returns checked.
  */
+import * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
@@ -14,7 +15,7 @@ import { abandon } from "../../internal/promises.ts"
 import { ManifestInvalid } from "../../manifest/ManifestError.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import { DispatchFailed, DispatchTimeout, StartFailed, StartTimeout } from "../PluginError.ts"
-import type { Instance } from "../PluginRuntime.ts"
+import type { BatchingInstance, Instance, Lifecycle, Loss } from "../PluginRuntime.ts"
 import { outlives, withDeadline } from "./deadline.ts"
 
 /** How long an instance has to end after it was told to. */
@@ -36,11 +37,11 @@ export type StartProblem = StartFailed | StartTimeout | ManifestInvalid
 
 /** The started instance, or why there is none; a fiber where the start goes on though it was interrupted. */
 export const start = (
-  starting: Effect.Effect<Instance, unknown, Scope.Scope>,
+  starting: Effect.Effect<Instance | BatchingInstance, unknown, Scope.Scope>,
   patience: Patience,
   wanted: () => boolean
 ): Effect.Effect<
-  { readonly instance: Instance } | StartProblem | typeof UNWANTED | Fiber.Fiber<unknown, unknown>,
+  { readonly instance: Instance | BatchingInstance } | StartProblem | typeof UNWANTED | Fiber.Fiber<unknown, unknown>,
   never,
   Scope.Scope
 > =>
@@ -64,7 +65,7 @@ export const configOf = (config: Schema.Json): Effect.Effect<Schema.Json, Manife
 
 /** Stops an instance in order; what went wrong, or a fiber where it goes on though it was interrupted. */
 export const stop = (
-  instance: Instance,
+  instance: Lifecycle,
   patience: Patience
 ): Effect.Effect<DispatchFailed | DispatchTimeout | Fiber.Fiber<unknown, unknown> | undefined> =>
   Effect.map(
@@ -80,8 +81,12 @@ export const stop = (
     }
   )
 
+/** How an instance is lost; who can't say any more whether it is there has lost it. */
+export const lossOf = (lost: Effect.Effect<Loss>): Effect.Effect<Loss> =>
+  Effect.catchCause(lost, (cause) => (Cause.hasInterruptsOnly(cause) ? Effect.interrupt : Effect.succeed("crash")))
+
 /** An effect with the services of its instance. */
-export const provided = <A, E>({ services }: Instance, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+export const provided = <A, E>({ services }: Lifecycle, effect: Effect.Effect<A, E>): Effect.Effect<A, E> =>
   services === undefined ? effect : Effect.provideContext(effect, services)
 
 /** Releases what an instance acquired; what went wrong, or a fiber where that doesn't end. */
@@ -117,20 +122,31 @@ const startError = (cause: unknown): StartProblem => {
 }
 
 /** What a runtime started, if it has the form that it must have. */
-const checked = (instance: Instance): Effect.Effect<Instance> =>
+const checked = (instance: Instance | BatchingInstance): Effect.Effect<Instance | BatchingInstance> =>
   Effect.suspend(() => {
-    const { handle, initial, keepsDeadlines, lost, sandbox, services, status, stop: stopping } = instance
+    const { initial, keepsDeadlines, lost, sandbox, services, status, stop: stopping } = instance
+    const takes = takesOf(instance)
     const isWell =
-      typeof handle === "function" &&
+      takes !== undefined &&
       Effect.isEffect(stopping) &&
       (services === undefined || Context.isContext(services)) &&
       [lost, status].every((optional) => optional === undefined || Effect.isEffect(optional))
     if (isWell) {
-      return Effect.succeed({ handle, initial, keepsDeadlines, lost, sandbox, services, status, stop: stopping })
+      return Effect.succeed({ ...takes, initial, keepsDeadlines, lost, sandbox, services, status, stop: stopping })
     }
     abandon(instance)
     return Effect.die(new TypeError("what was started is no instance"))
   })
+
+/** How an instance takes its events: in exactly one of two ways. */
+const takesOf = (
+  instance: Instance | BatchingInstance
+): Pick<Instance, "handle"> | Pick<BatchingInstance, "batches"> | undefined => {
+  const { batches, handle } = instance
+  if (batches === undefined) return typeof handle === "function" ? { handle } : undefined
+  if (handle !== undefined || typeof batches.dispatch !== "function") return undefined
+  return batches.mostEvents >= 1 && batches.mostBytes >= 0 ? { batches } : undefined
+}
 
 const squash = (exit: Exit.Failure<unknown, unknown>): unknown => {
   const reason = exit.cause.reasons[0]

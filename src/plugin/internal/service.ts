@@ -19,7 +19,7 @@ import type { HadTime } from "../../time/HadTime.ts"
 import { Dispatcher } from "../Dispatcher.ts"
 import type { DispatchFailed, DispatchTimeout } from "../PluginError.ts"
 import type { PluginRecord } from "../PluginRecord.ts"
-import type { Instance, Start } from "../PluginRuntime.ts"
+import type { BatchingInstance, Instance, Start } from "../PluginRuntime.ts"
 import type { Setup } from "../Setup.ts"
 import { outlives } from "./deadline.ts"
 import { effectOf } from "./effects.ts"
@@ -89,7 +89,7 @@ export class Service {
   }
 
   /** A started instance, or none, or a start that can't be ended. */
-  get #start(): Effect.Effect<Instance | "none" | "stuck", never, Scope.Scope> {
+  get #start(): Effect.Effect<Instance | BatchingInstance | "none" | "stuck", never, Scope.Scope> {
     return Effect.gen({ self: this }, function* () {
       const { ghosts, phase, setup, startOf, tell } = this.#options
       const starting = Effect.flatMap(Lifetime.configOf(setup.config), (config) =>
@@ -112,7 +112,7 @@ export class Service {
   }
 
   /** Runs an instance until it has ended; false if it can't be. */
-  #live(instance: Instance): Effect.Effect<boolean> {
+  #live(instance: Instance | BatchingInstance): Effect.Effect<boolean> {
     return Effect.gen({ self: this }, function* () {
       const over = Deferred.makeUnsafe<void>()
       const { record } = this.#options
@@ -149,7 +149,7 @@ export class Service {
     )
   }
 
-  #newDispatcher(instance: Instance, over: Deferred.Deferred<void>): Dispatcher {
+  #newDispatcher(instance: Instance | BatchingInstance, over: Deferred.Deferred<void>): Dispatcher {
     const { activity, clock, limits, record, tell, time } = this.#options
     const dispatcher: Dispatcher = new Dispatcher({
       instance,

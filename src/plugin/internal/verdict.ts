@@ -1,0 +1,71 @@
+/**
+ * What became of a dispatch, by what the plugin's code or its runtime said of it.
+ */
+import * as Cause from "effect/Cause"
+import * as Schema from "effect/Schema"
+import type { Values } from "../../limits/Limits.ts"
+import {
+  DispatchFailed,
+  DispatchTimeout,
+  GuestError,
+  InstanceLost,
+  OutOfMemory,
+  OutputInvalid,
+  OutputTooLarge,
+  type DispatchError,
+  type RuntimeError
+} from "../PluginError.ts"
+import * as Output from "./output.ts"
+
+/** What an instance died of: a defect, or, where its runtime has a clock of its own, its deadline. */
+export const diedOf = (
+  died: Cause.Cause<unknown>,
+  during: DispatchTimeout["during"]
+): InstanceLost | DispatchTimeout => {
+  const cause = Cause.squash(died)
+  try {
+    if (cause instanceof DispatchTimeout) return new DispatchTimeout({ during, deadlineMs: cause.deadlineMs })
+  } catch {
+    // It can't be looked at, so it is no error of ours.
+  }
+  return new InstanceLost({ cause })
+}
+
+/** A typed failure of a handler. A runtime may find out itself what is wrong with the answer. */
+export const refused = (cause: unknown): DispatchError | RuntimeError => {
+  try {
+    // A plugin may hold on to its error: what is kept is made anew.
+    if (isOutputInvalid(cause)) {
+      return new OutputInvalid({ problems: cause.problems.map(({ message, path }) => ({ message, path })) })
+    }
+    if (isRuntimeRefusal(cause)) return refusal(cause)
+  } catch {
+    // It can't be looked at, so it is no error of ours.
+  }
+  return new DispatchFailed({ during: "event", cause })
+}
+
+const isOutputInvalid = Schema.is(OutputInvalid)
+const isRuntimeRefusal = Schema.is(Schema.Union([GuestError, OutOfMemory, OutputTooLarge]))
+
+const refusal = (error: GuestError | OutOfMemory | OutputTooLarge): RuntimeError => {
+  switch (error._tag) {
+    case "GuestError": {
+      const { message, name, position } = error
+      return new GuestError({ name, message, ...(position === undefined ? {} : { position }) })
+    }
+    case "OutOfMemory":
+      return new OutOfMemory({ limit: error.limit })
+    case "OutputTooLarge":
+      return new OutputTooLarge({ bytes: error.bytes, limit: error.limit })
+  }
+}
+
+/** An output may have getters, or be a proxy: looking at it is running the plugin's code. */
+export const checked = (output: unknown, limits: Values) => {
+  try {
+    return Output.check(output, limits)
+  } catch (cause) {
+    return new InstanceLost({ cause })
+  }
+}
