@@ -33,11 +33,12 @@ export const ofHeader = (value: string): ReadonlyArray<string> => [value, value.
 
 /**
  * A text without these words, but for those that are too short to say anything.
+ * It is for short texts: one that a word doesn't fit into isn't searched for it.
  *
  * @category combinators
  * @since 0.3.0
  */
 export const masked = (text: string, words: ReadonlyArray<string>): string => {
-  const long = words.filter((word) => word.length >= SHORTEST)
-  return long.length === 0 ? text : Masking.make(long)(text)
+  const fitting = words.filter(({ length }) => length >= SHORTEST && length <= text.length)
+  return fitting.length === 0 ? text : Masking.make(fitting)(text)
 }

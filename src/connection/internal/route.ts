@@ -10,7 +10,7 @@ import { TargetUngranted, type GrantError } from "../../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
 import * as Ports from "../../internal/ports.ts"
 import * as Wire from "../../internal/wire.ts"
-import * as Masking from "../../secrets/Masking.ts"
+import type { Mask } from "../../secrets/Masking.ts"
 import * as Template from "../../secrets/Template.ts"
 import { DialFailed } from "../ConnectionError.ts"
 import * as Filling from "../Filling.ts"
@@ -35,6 +35,8 @@ export interface SourceSecrets {
   readonly valueOf: Template.ValueOf
   /** As it is and as it ever was. */
   readonly valuesOf: (secret: string) => ReadonlyArray<string>
+  /** What masks these values; the same for all who ask for the same. */
+  readonly maskOf: (values: ReadonlyArray<string>) => Mask
   readonly tls: () => TlsSettings | undefined
 }
 
@@ -149,10 +151,10 @@ export class Route {
   }
 
   /** What masks the secrets of the source in what its server says; null where it has none. */
-  get mask(): Masking.Mask | null {
+  get mask(): Mask | null {
     const { secrets, source } = this.#options
     const sent = Filling.sent(source.filling, secrets.valuesOf)
-    return sent.length === 0 ? null : Masking.make(sent)
+    return sent.length === 0 ? null : secrets.maskOf(sent)
   }
 
   /** What a server says of its end as it is handed to the plugin: without what the application's answer has. */

@@ -19,6 +19,7 @@ import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import type { Manifest } from "../../manifest/Manifest.ts"
 import { withTexts } from "../../manifest/Outside.ts"
 import type { HadTime } from "../../time/HadTime.ts"
+import * as Masking from "../../secrets/Masking.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
 import * as Lookup from "./lookup.ts"
 
@@ -58,6 +59,7 @@ export class Held {
   readonly #options: Options
   readonly #wants: ReadonlyArray<Lookup.Want>
   readonly #texts: ReadonlyArray<string>
+  readonly #masks = new Map<string, Masking.Mask>()
   #values: Values
 
   constructor(options: Options, wants: ReadonlyArray<Lookup.Want>, { texts, values }: Found) {
@@ -77,6 +79,14 @@ export class Held {
 
   /** The values that a secret has had. */
   readonly valuesOf = (name: string): ReadonlyArray<string> => [...(this.#options.known.get(name) ?? [])]
+
+  /** What masks these values. It is made once, since a long token takes milliseconds and a megabyte or so. */
+  readonly maskOf = (values: ReadonlyArray<string>): Masking.Mask => {
+    const key = JSON.stringify(values)
+    const mask = this.#masks.get(key) ?? Masking.make(values)
+    this.#masks.set(key, mask)
+    return mask
+  }
 
   /** The limits of an ingress's sources: their own, where they have some, in place of the plugin's. */
   limitsOf(ingress: string): Limits.Values {
@@ -113,9 +123,11 @@ export class Held {
       }
       this.#values = next
       this.problems = [...problems, ...misplaced.map(({ problem }) => problem)]
+      const hasNewSecrets = this.#remember()
+      if (hasNewSecrets) this.#masks.clear()
       return {
         isReconfigured: texts.length === this.#texts.length && texts.some((text, at) => text !== this.#texts[at]),
-        hasNewSecrets: this.#remember()
+        hasNewSecrets
       }
     })
   }

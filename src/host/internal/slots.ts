@@ -106,7 +106,12 @@ const connectionOptions = (
     enablement: asking,
     source,
     sourceUrl,
-    secrets: { valueOf: held.valueOf, valuesOf: held.valuesOf, tls: () => held.tlsOf(source.ingress) },
+    secrets: {
+      valueOf: held.valueOf,
+      valuesOf: held.valuesOf,
+      maskOf: held.maskOf,
+      tls: () => held.tlsOf(source.ingress)
+    },
     authority: prepared.authority,
     client,
     dials,

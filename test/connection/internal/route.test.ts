@@ -4,6 +4,7 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Enablement, type WebSocketClient } from "mooring"
 import * as Filling from "../../../src/connection/Filling.ts"
+import * as Masking from "../../../src/secrets/Masking.ts"
 import { Route } from "../../../src/connection/internal/route.ts"
 import * as Source from "../../../src/connection/Source.ts"
 import { authorityOf, subject } from "../../support/grants.ts"
@@ -33,7 +34,7 @@ const tlsTo = (url: string, tls: WebSocketClient.TlsSettings | undefined) =>
     const authority = yield* authorityOf(subject({ websocket }), { websocket })
     const enablement = { id: "project:test.plugin", instance: null, config: {} }
     const sourceUrl = { resolve: () => Effect.succeed(url) }
-    const secrets = { valueOf: () => "", valuesOf: () => [], tls: () => tls }
+    const secrets = { valueOf: () => "", valuesOf: () => [], maskOf: Masking.make, tls: () => tls }
     const route = new Route({ pluginRef: "project:test.plugin", enablement, source, sourceUrl, authority, secrets })
     const resolved = yield* route.resolve(Result.getOrThrow(route.declare()))
     return resolved.kind === "dial" ? resolved.tls : assert.fail("it isn't dialled")
