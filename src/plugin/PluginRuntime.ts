@@ -242,4 +242,6 @@ export interface PluginPackage {
   readonly manifest: Manifest
   readonly digest: string
   readonly runtime: PluginRuntime
+  /** Files of it that may be why its digest isn't the one that was enabled. */
+  readonly suspects?: ReadonlyArray<string>
 }

@@ -76,6 +76,19 @@ describe("PluginHost", () => {
     }).pipe(Effect.provide(onFake({ plugins: [echo], enabled })))
   })
 
+  it.effect("names in status the files that may be why a digest differs, as foreign text, and in no message", () => {
+    const suspects = [".DS_Store", "a\u202e\n.js~"]
+    const enabled = [enable(echo, { digest: `sha256:${"0".repeat(64)}` })]
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      const { plugins } = yield* host.status
+      const [diagnostic] = plugins[0]?.diagnostics ?? []
+      assert.deepStrictEqual(diagnostic?.error["suspects"], [".DS_Store", "a\ufffd\ufffd.js~"])
+      assert.notInclude(diagnostic?.message, "DS_Store")
+    }).pipe(Effect.provide(onFake({ plugins: [{ ...echo, suspects }], enabled })))
+  })
+
   it.effect("runs one entry of each id and instance, and reports the others", () =>
     Effect.gen(function* () {
       const host = yield* PluginHost.PluginHost

@@ -97,9 +97,9 @@ port = nan
       "PackageUnreadable: the package can't be read: it has no plugin.toml"
     ],
     [
-      "a manifest of more than 1 MiB",
-      manifest(`${MANIFEST}# ${"x".repeat(1_048_576)}`),
-      "PackageUnreadable: the package can't be read: more than 1048576 bytes"
+      "a manifest of more than 128 KiB",
+      manifest(`${MANIFEST}# ${"x".repeat(131_072)}`),
+      "PackageUnreadable: the package can't be read: more than 131072 bytes"
     ],
     [
       "a manifest that is not UTF-8",

@@ -74,7 +74,8 @@ const find = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): P
   }
   const exact = versioned.find(({ digest }) => digest === enablement.digest)
   if (exact === undefined) {
-    return new DigestMismatch({ enabled: enablement.digest, actual: versioned[0]?.digest ?? "" })
+    const { digest: actual, suspects } = versioned[0] ?? first
+    return new DigestMismatch({ enabled: enablement.digest, actual, ...(suspects === undefined ? {} : { suspects }) })
   }
   const problems = [
     ...strangers(enablement, exact.manifest),
