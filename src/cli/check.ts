@@ -7,10 +7,11 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import { Enablement } from "../manifest/Enablement.ts"
+import * as PackageFolders from "../node/PackageFolders.ts"
 import * as CheckReport from "./CheckReport.ts"
 import { clean } from "./internal/cells.ts"
 import { enablementToml } from "./internal/enablementToml.ts"
-import { packageFolder, readFolder } from "./internal/folder.ts"
+import { packageFolder, withFolders } from "./internal/folder.ts"
 import { Output } from "./internal/output.ts"
 import { packageCheck } from "./internal/packageCheck.ts"
 import { Unwell } from "./internal/unwell.ts"
@@ -53,7 +54,8 @@ export const check = Command.make(
   },
   Effect.fnUntraced(function* ({ folder, json }) {
     const { stdout } = yield* Output
-    const report = packageCheck(folder, yield* Effect.result(readFolder(folder)))
+    const loading = withFolders((deadlineMs) => PackageFolders.load(folder, deadlineMs))
+    const report = packageCheck(folder, yield* Effect.result(loading))
     stdout.offer(json ? `${JSON.stringify(CheckReport.encode(report), null, 2)}\n` : text(report))
     yield* stdout.drained(Infinity)
     // The report has said why.

@@ -5,14 +5,14 @@
 import { Command, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
 import { hashOf } from "../node/internal/packageDigest.ts"
-import type { File } from "../node/PackageFolders.ts"
+import * as PackageFolders from "../node/PackageFolders.ts"
 import * as PackageManifest from "../node/PackageManifest.ts"
 import { clean } from "./internal/cells.ts"
-import { packageFolder, readFolder } from "./internal/folder.ts"
+import { packageFolder, withFolders } from "./internal/folder.ts"
 import { Output } from "./internal/output.ts"
 import { Unwell } from "./internal/unwell.ts"
 
-const lineOf = ({ bytes, path }: File): string =>
+const lineOf = ({ bytes, path }: PackageFolders.File): string =>
   `${hashOf(bytes).toString("hex")}  ${String(bytes.length).padStart(8)}  ${clean(path)}\n`
 
 /** The subcommand. */
@@ -27,7 +27,10 @@ export const digest = Command.make(
   },
   Effect.fnUntraced(function* (asked) {
     const { stdout } = yield* Output
-    const read = yield* Effect.mapError(readFolder(asked.folder), ({ file, message }) =>
+    const reading = withFolders((deadlineMs) =>
+      Effect.flatMap(PackageFolders.PackageFolders, (folders) => folders.read(asked.folder, deadlineMs))
+    )
+    const read = yield* Effect.mapError(reading, ({ file, message }) =>
       unusable(asked.folder, file === undefined ? message : `${message}: ${file}`)
     )
     if (!read.files.some(({ path }) => path === PackageManifest.FILE)) {

@@ -17,10 +17,11 @@ import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
-import { PackageUnreadable } from "../manifest/ManifestError.ts"
+import { type ManifestInvalid, PackageUnreadable, type UnsupportedRuntime } from "../manifest/ManifestError.ts"
 import * as HadTime from "../time/HadTime.ts"
 import { digestOf, suspectsIn } from "./internal/packageDigest.ts"
 import { Unusable, read, type File } from "./internal/packageFiles.ts"
+import * as PackageManifest from "./PackageManifest.ts"
 
 export type { File } from "./internal/packageFiles.ts"
 
@@ -109,3 +110,28 @@ export const make = (files: Read): Effect.Effect<PackageFolders["Service"], neve
  * @since 0.3.0
  */
 export const layer: Layer.Layer<PackageFolders> = Layer.effect(PackageFolders, make(read))
+
+/**
+ * A package that this host can run: what was read of its folder, its manifest
+ * and the module that it begins with.
+ *
+ * @category models
+ * @since 0.3.0
+ */
+export interface LoadedPackage extends PackageFolder, PackageManifest.Runnable {}
+
+/**
+ * Reads a folder and the manifest in it, within so many milliseconds.
+ *
+ * @category reading
+ * @since 0.3.0
+ */
+export const load = (
+  folder: string,
+  deadlineMs: number
+): Effect.Effect<LoadedPackage, PackageUnreadable | ManifestInvalid | UnsupportedRuntime, PackageFolders> =>
+  Effect.gen(function* () {
+    const { read: readFolder } = yield* PackageFolders
+    const found = yield* readFolder(folder, deadlineMs)
+    return { ...found, ...(yield* Effect.fromResult(PackageManifest.decode(found.files))) }
+  })

@@ -8,8 +8,6 @@ import * as PackageFolders from "../../node/PackageFolders.ts"
 
 export const packageFolder = Argument.String("folder").pipe(Argument.withDescription("The folder of a package"))
 
-/** Reads a folder once. */
-export const readFolder = (folder: string) =>
-  Effect.flatMap(PackageFolders.PackageFolders, ({ read }) => read(folder, Limits.defaults.startDeadlineMs)).pipe(
-    Effect.provide(PackageFolders.layer)
-  )
+/** Provides what reads folders, to whoever is given how long that may take. */
+export const withFolders = <A, E>(use: (deadlineMs: number) => Effect.Effect<A, E, PackageFolders.PackageFolders>) =>
+  Effect.provide(use(Limits.defaults.startDeadlineMs), PackageFolders.layer)

@@ -11,18 +11,15 @@ import * as Manifest from "../../manifest/Manifest.ts"
 import type { ManifestError } from "../../manifest/ManifestError.ts"
 import * as SocketUrl from "../../manifest/SocketUrl.ts"
 import * as WebSocketTarget from "../../manifest/WebSocketTarget.ts"
-import type { PackageFolder } from "../../node/PackageFolders.ts"
+import type { LoadedPackage } from "../../node/PackageFolders.ts"
 import * as PackageManifest from "../../node/PackageManifest.ts"
 import type { CheckReport, Found } from "../CheckReport.ts"
 import { inline } from "./enablementToml.ts"
 import { type Denial, prospectOf } from "./prospect.ts"
 
-/** The report on a folder: on the package that was read, or why it couldn't be. */
-export const packageCheck = (folder: string, read: Result.Result<PackageFolder, ManifestError>): CheckReport => {
-  const decoded = Result.flatMap(read, ({ digest, files }) =>
-    Result.map(PackageManifest.decode(files), (runnable) => ({ digest, ...runnable }))
-  )
-  const report = Result.match(decoded, { onFailure: unusable, onSuccess: (runnable) => checked(folder, runnable) })
+/** The report on a folder: on the package that was loaded, or why it couldn't be. */
+export const packageCheck = (folder: string, loaded: Result.Result<LoadedPackage, ManifestError>): CheckReport => {
+  const report = Result.match(loaded, { onFailure: unusable, onSuccess: (found) => checked(folder, found) })
   // Problems name files as their package does; here they are files of the folder that was given.
   const problems = report.problems.map((found) =>
     found.file === undefined ? found : { ...found, file: Path.join(folder, found.file) }
@@ -41,11 +38,7 @@ const problemOf = (error: ManifestError): Problem => ({
   ...(error._tag === "PackageUnreadable" && error.file !== undefined ? { file: error.file } : {})
 })
 
-interface Runnable extends PackageManifest.Runnable {
-  readonly digest: string
-}
-
-const checked = (folder: string, { digest, located, manifest }: Runnable): CheckReport => {
+const checked = (folder: string, { digest, located, manifest }: LoadedPackage): CheckReport => {
   const enablement = Enablement.trusting({ manifest, digest })
   const { denials, plugin } = prospectOf({ manifest, digest }, enablement, Limits.defaults.connectionsPerPlugin)
   const problems = denials.map((denial): Found => ({ ...denied(manifest, denial), severity: "problem" }))
