@@ -45,8 +45,9 @@ export type Options = Driver.Options
 export class PluginInstance {
   readonly #driver: Driver.Driver
 
-  constructor(options: Options, setup: SetupOrProblem, predecessor?: PluginInstance) {
-    this.#driver = new Driver.Driver(options, setup, predecessor === undefined ? undefined : predecessor.#driver)
+  /** `predecessor`: what may still run of what was enabled under the same reference before. */
+  constructor(options: Options, setup: SetupOrProblem, predecessor?: Ghosts) {
+    this.#driver = new Driver.Driver(options, setup, predecessor)
   }
 
   get lifecycle(): Lifecycle {

@@ -46,7 +46,8 @@ export class Remote {
   /** How the host reads. What is sent while it doesn't waits in the network. */
   reading: ReadMode = "full"
   isOpen = true
-  readonly #events: SocketEvents
+  /** Gone after the end: a test that keeps its remotes keeps nothing of the host. */
+  #events: SocketEvents | undefined
   readonly #bell: Bell
   readonly #network: Array<Frame> = []
   readonly #outbox = new Outbox()
@@ -200,8 +201,10 @@ export class Remote {
     this.isOpen = false
     this.#network.length = 0
     this.#outbox.fail()
-    this.#events.closing()
-    this.#events.closed(code, reason, clean)
+    const events = this.#events
+    this.#events = undefined
+    events?.closing()
+    events?.closed(code, reason, clean)
     this.#bell.ring()
   }
 
@@ -232,23 +235,23 @@ export class Remote {
         // They are all there before the first one is told.
         const texts = frame.texts.map((text) => ({ text, bytes: utf8.encode(text).length }))
         this.#bytesRead += texts.reduce((sum, { bytes }) => sum + HEAD_BYTES + bytes, 0)
-        for (const { bytes, text } of texts) this.#events.text(text, bytes)
+        for (const { bytes, text } of texts) this.#events?.text(text, bytes)
         return
       }
       case "binary":
         this.#bytesRead += HEAD_BYTES + frame.bytes
-        return this.#events.binary(frame.bytes)
+        return this.#events?.binary(frame.bytes)
       case "ping":
         this.#bytesRead += HEAD_BYTES + frame.data.length
-        return this.#events.ping(frame.data)
+        return this.#events?.ping(frame.data)
       case "pong":
         this.#bytesRead += HEAD_BYTES + frame.data.length
-        return this.#events.pong(frame.data)
+        return this.#events?.pong(frame.data)
       case "bytes":
         this.#bytesRead += frame.bytes
         return
       case "failure":
-        return this.#events.failed(frame.cause)
+        return this.#events?.failed(frame.cause)
       case "end":
         return this.end(frame.code, frame.reason, frame.clean)
     }

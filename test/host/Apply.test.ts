@@ -516,6 +516,33 @@ describe("PluginHost.apply", () => {
     }).pipe(Effect.provide(onFake({ plugins: [a.pkg], enabled: [enabled] })))
   })
 
+  it.effect("rule 3: holds no more memory for a plugin that is enabled again while it is still being ended", () => {
+    const sources = Array.from({ length: 10 }, (_, n) => `ws://127.0.0.1:7700/${n}`)
+    const pkg = plugin({ sources })
+    const enabled = [enable(pkg)]
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      const cycles = (count: number) =>
+        Effect.gen(function* () {
+          for (let cycle = 0; cycle < count; cycle++) {
+            // What doesn't answer the close keeps the plugin from having ended.
+            for (const url of sources) (yield* fake.remotes(url)).at(-1)?.ignoreClose()
+            yield* host.apply({ enabled: [] })
+            yield* host.apply({ enabled })
+            assert.strictEqual((yield* rowOf(refOf(pkg))).lifecycle, "ready")
+            yield* TestClock.adjust("7 seconds")
+            yield* host.idle
+          }
+          return heapUsed()
+        })
+      const before = yield* cycles(20)
+      // A source with all that it holds is some 10 KB, and the network of the test keeps its servers' ends.
+      assert.isBelow((yield* cycles(60)) - before, 5_000_000)
+    }).pipe(Effect.provide(onFake({ plugins: [pkg], enabled })))
+  })
+
   it.effect("rule 3: holds no more memory for sources that are gone", () => {
     const pkg = plugin({})
     const applied = (first: number, last: number) =>

@@ -36,7 +36,7 @@ export const row = (
   wanted: Wanted.Wanted,
   key: string,
   shared: Shared,
-  predecessor: PluginInstance | undefined
+  predecessor: PluginInstance["ghosts"] | undefined
 ): Effect.Effect<Row> =>
   Effect.gen(function* () {
     const { activity, changeLog, clock, hostBytes, limits, time } = shared

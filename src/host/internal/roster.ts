@@ -54,18 +54,19 @@ export const make = (
     let entries: ReadonlyMap<string, Entry> = new Map()
     const leaving = new Set<Entry>()
     // What has left and still runs, because it didn't end when it was told to.
-    const haunting = new Map<string, Assemble.Row["instance"]>()
+    const haunting = new Map<string, Assemble.Row["instance"]["ghosts"]>()
     let problems: ReadonlyArray<Problem> = []
     let appliedAt = shared.clock.currentTimeMillisUnsafe()
     let rows = 0
 
     const leave = (entry: Entry) => {
       leaving.add(entry)
-      const { instance, ref } = entry.row
+      const { ghosts } = entry.row.instance
+      const { ref } = entry.row
       const ended = Effect.sync(() => {
         leaving.delete(entry)
         // Nothing has run beside what haunts it already.
-        if (instance.ghosts.areAbout && haunting.get(ref)?.ghosts.areAbout !== true) haunting.set(ref, instance)
+        if (ghosts.areAbout && haunting.get(ref)?.areAbout !== true) haunting.set(ref, ghosts)
         shared.changed()
       })
       // The host doesn't close before it has ended, either.
@@ -79,7 +80,7 @@ export const make = (
     const enter = (wanted: Wanted.Wanted) =>
       Effect.gen(function* () {
         // What runs under this reference still, though it was disabled.
-        const left = [...leaving].filter(({ row }) => row.ref === wanted.ref).at(-1)?.row.instance
+        const left = [...leaving].filter(({ row }) => row.ref === wanted.ref).at(-1)?.row.instance.ghosts
         const former = left ?? haunting.get(wanted.ref)
         const row = yield* Assemble.row(wanted, `${shared.runKey}-${rows++}`, shared, former)
         return { row, scope: yield* Scope.fork(running) }
@@ -106,7 +107,7 @@ export const make = (
         const staying = new Set(plan.map(({ wanted }) => wanted.ref))
         entries = new Map([...before].filter(([ref]) => staying.has(ref)))
         for (const [ref, entry] of before) if (!staying.has(ref)) yield* leave(entry)
-        for (const [ref, instance] of haunting) if (!instance.ghosts.areAbout) haunting.delete(ref)
+        for (const [ref, ghosts] of haunting) if (!ghosts.areAbout) haunting.delete(ref)
         // Side by side: a grant store that is slow to answer is so once, not once for each plugin.
         const next = yield* Effect.forEach(plan, enact, { concurrency: "unbounded" })
         entries = new Map(next.map((entry) => [entry.row.ref, entry]))

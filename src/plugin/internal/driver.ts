@@ -48,8 +48,6 @@ export class Driver {
   state = Phases.initial
   /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
   retryAt: number | null = null
-  /** Whether it was disabled, or the host closed, and nothing is left of it but what can't be ended. */
-  hasEnded = false
   readonly record: PluginRecord
   readonly ghosts: Ghosts
   readonly #options: Options
@@ -68,22 +66,15 @@ export class Driver {
   #timer: { readonly at: number; readonly fiber: Fiber.Fiber<void> } | undefined = undefined
   readonly #parking = Parking.make(() => {})
   readonly #over = Deferred.makeUnsafe<void>()
-  readonly #ended: Array<() => void> = []
 
-  constructor(options: Options, setup: SetupOrProblem, predecessor: Driver | undefined) {
+  constructor(options: Options, setup: SetupOrProblem, predecessor: Ghosts | undefined) {
     const { changed, clock, hostBytes, key, limits, log } = options
     this.#options = options
     this.#next = setup
     this.ghosts = new Ghosts(predecessor)
     this.record = new PluginRecord({ key, limits, clock, log, hostBytes, changed, woken: () => this.#service?.wake() })
     this.#sessions = new Sessions(this.record)
-    // Whoever waits for this one waits for the one before it, too.
-    if (predecessor !== undefined && this.ghosts.isWaiting) {
-      predecessor.#ended.push(() => {
-        this.tell({ kind: "due" })
-        this.#tellEnded()
-      })
-    }
+    this.ghosts.whenFree(() => this.tell({ kind: "due" }))
   }
 
   /** Runs the plugin until the scope closes, which ends it in order. */
@@ -115,13 +106,8 @@ export class Driver {
       yield* releaseOf(this.#next)
       yield* releaseOf(this.#setup)
       this.#fork = undefined
-      this.hasEnded = true
-      this.#tellEnded()
+      this.ghosts.end()
     })
-  }
-
-  #tellEnded(): void {
-    for (const ended of this.#ended) ended()
   }
 
   /** Something else is to run. */
