@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { GrantStore, ManifestError, OutputCommand, PluginHost, PluginRef, ServicePlugin } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { opened, rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin, target } from "../support/plugins.ts"
 
@@ -31,7 +31,7 @@ const versioned = (version: string, digest: string, starts: Array<string> = []) 
 })
 
 const hostOf = (enabled: PluginHost.Options["enabled"], plugins: PluginHost.Options["plugins"] = []) =>
-  PluginHost.layer({ plugins, enabled }).pipe(
+  TestHost.failingFast(PluginHost.layer({ plugins, enabled })).pipe(
     Layer.provide(
       GrantStore.layer(enabled.map((each) => ("enablement" in each && "package" in each ? each.enablement : each)))
     ),

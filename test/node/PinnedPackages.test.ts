@@ -6,7 +6,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import { Enablement, GrantStore, PluginHost, type PluginRuntime } from "mooring"
 import { PackageFolders } from "mooring/node"
-import { FakeWebSocket } from "mooring/testing"
+import { FakeWebSocket, TestHost } from "mooring/testing"
 import { execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { rowOf } from "../support/host.ts"
@@ -46,10 +46,9 @@ const outcome = (change: { readonly before?: (root: string) => void; readonly af
     const ran: Array<string> = []
     const found = yield* loaded(root, ran)
     change.after?.(root)
-    const host = PluginHost.layer({ plugins: [], enabled: [{ enablement, package: found }] }).pipe(
-      Layer.provide(GrantStore.layer([enablement])),
-      Layer.provide(FakeWebSocket.layer)
-    )
+    const host = TestHost.failingFast(
+      PluginHost.layer({ plugins: [], enabled: [{ enablement, package: found }] })
+    ).pipe(Layer.provide(GrantStore.layer([enablement])), Layer.provide(FakeWebSocket.layer))
     return yield* Effect.provide(
       Effect.gen(function* () {
         yield* Effect.flatMap(PluginHost.PluginHost, ({ idle }) => idle)
