@@ -237,6 +237,22 @@ describe("masking", () => {
     assert.strictEqual(masker(["abcdef"])("", true), "")
   })
 
+  it("finds a value that is escaped only further on, behind what looks like an escape", () => {
+    const value = `u${"a".repeat(60)}\\${"b".repeat(60)}`
+    const mask = masker([value])
+    assert.strictEqual(mask(`\\${value}`, false), "\\***")
+    assert.strictEqual(mask(`\\${json(value)} and so on`, false), "\\*** and so on")
+    assert.strictEqual(mask(`%4${percent(`1${value}`)}`, false), "%41***")
+  })
+
+  it("takes no longer for what may be the beginning of an escape again and again", () => {
+    const mask = masker(["%%%%%%%%", "\\abcdef", `${"25%41".repeat(200)}!`, "2bcdefgh"])
+    const started = performance.now()
+    for (const part of ["%%", "%2", "%25", "\\a"]) mask(part.repeat(4096 / part.length), false)
+    // Some 200 ms; 4 seconds where each of them is read on from to the end.
+    assert.isBelow(performance.now() - started, 2000)
+  })
+
   it("folds letters of one unit only", () => {
     assert.deepStrictEqual(
       ["A", "Z", "a", "@", "[", "É", "İ", "\u{1f600}"].map((text) => fold(text.charCodeAt(0))),

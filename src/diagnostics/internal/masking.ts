@@ -9,6 +9,9 @@ import * as Reading from "./reading.ts"
 /** What stands in place of a value. */
 export const MASK = "***"
 
+/** How much is read from inside of an escape before it is looked whether anything began there. */
+const READ_FIRST = 16
+
 /** How often escapes are undone: once, and once inside of that. */
 const DEPTH = 2
 
@@ -44,28 +47,55 @@ const explore = (
   scan(automaton, reading, hidden, isCut)
   if (depth === 0) return
   const begins = (unit: number) => automaton.step(0, Automaton.fold(unit)) !== 0
-  for (const inner of Reading.insideEscapes(reading, begins, automaton.longest)) {
-    scan(automaton, inner, hidden, false)
-  }
+  for (const inside of Reading.insideEscapes(reading, begins)) lookInside(automaton, reading, inside, hidden)
   for (const inner of Reading.undone(reading, automaton.shortest, isCut)) {
     explore(automaton, inner, hidden, isCut, depth - 1)
   }
 }
 
-const scan = (automaton: Automaton.Automaton, { from, to, units }: Reading.Reading, hidden: Hidden, isCut: boolean) => {
+/** Reads on for as long as something goes on that began there, so that many such places cost no more than what they hold. */
+const lookInside = (
+  automaton: Automaton.Automaton,
+  reading: Reading.Reading,
+  inside: Reading.Inside,
+  hidden: Hidden
+): void => {
+  const most = automaton.longest * Reading.MOST_ESCAPED
+  const few = inside.early + READ_FIRST
+  for (let length = few, goesOn = true; goesOn; length *= 4) {
+    goesOn = false
+    for (const inner of Reading.fromInside(reading, inside, length)) {
+      if (scan(automaton, inner, hidden, false, inside.early)) goesOn = true
+    }
+    if (length >= most || inside.at + length >= reading.units.length) return
+  }
+}
+
+/** Hides what is found. Whether something goes on at the end, near enough, that began early. */
+const scan = (
+  automaton: Automaton.Automaton,
+  { from, to, units }: Reading.Reading,
+  hidden: Hidden,
+  isCut: boolean,
+  early = 0
+): boolean => {
   const hide = (first: number, end: number) => {
     hidden.units.fill(1, from[first] ?? 0, end)
     hidden.isAny = true
   }
   const cutFrom = isCut ? units.length - Reading.MOST_ESCAPED : units.length
   let state = 0
+  let wentOn = 0
   for (let index = 0; index < units.length; index++) {
     state = automaton.step(state, Automaton.fold(units[index] ?? 0))
+    if (index + 1 - automaton.begun(state) <= early) wentOn = index + 1
     const length = automaton.found(state)
     if (length > 0) hide(index + 1 - length, to[index] ?? 0)
     const begun = index < cutFrom ? 0 : automaton.begun(state)
     if (begun > 0) hide(index + 1 - begun, hidden.units.length)
   }
+  // What stands last may be the half of an escape.
+  return wentOn >= units.length - Reading.MOST_ESCAPED
 }
 
 const masked = (text: string, hidden: Uint8Array): string => {

@@ -44,27 +44,43 @@ export const undone = (reading: Reading, shortest: number, isCut: boolean): Read
   ...base64(reading, shortest, isCut)
 ]
 
+/** A place inside of an escape, and how many units on from there something may begin that it is about. */
+export interface Inside {
+  readonly at: number
+  readonly early: number
+}
+
 /**
- * Readings that begin inside of an escape: what looks like one may be a `%` or a
- * backslash that stands by itself before what is looked for. `begins` says of a
- * character whether that may begin with it, `longest` is how long it may be.
+ * Where a reading may begin inside of an escape: what looks like one may be a
+ * `%` or a backslash that stands by itself before what is looked for. `begins`
+ * says of a character whether that may begin with it.
  */
-export const insideEscapes = (
-  reading: Reading,
-  begins: (unit: number) => boolean,
-  longest: number
-): ReadonlyArray<Reading> => {
-  const readings: Array<Reading> = []
-  for (const [index, unit] of reading.units.entries()) {
+export const insideEscapes = ({ units }: Reading, begins: (unit: number) => boolean): ReadonlyArray<Inside> => {
+  const found: Array<Inside> = []
+  for (const [index, unit] of units.entries()) {
     if (unit !== PERCENT && unit !== BACKSLASH) continue
-    const next = reading.units[index + 1] ?? 0
+    const next = units[index + 1] ?? 0
     // Of backslashes in a row the first may stand by itself before the others.
-    const isFirst = unit === BACKSLASH && next === BACKSLASH && reading.units[index - 1] !== BACKSLASH
-    if (!isFirst && !begins(next)) continue
-    const rest = part(reading, index + 1, longest * MOST_ESCAPED)
-    readings.push(...(unit === PERCENT ? percent(rest) : json(rest)))
+    const isFirst = unit === BACKSLASH && next === BACKSLASH && units[index - 1] !== BACKSLASH
+    if (isFirst) found.push({ at: index + 1, early: runAt(units, index) + MOST_ESCAPED })
+    else if (begins(next)) found.push({ at: index + 1, early: MOST_ESCAPED })
   }
-  return readings
+  return found
+}
+
+/** How many backslashes stand in a row. */
+const runAt = (units: Reading["units"], start: number): number => {
+  let end = start
+  while (units[end] === BACKSLASH) end++
+  return end - start
+}
+
+/** So many units of a reading that begin inside of an escape. */
+export const fromInside = (reading: Reading, { at }: Inside, length: number): ReadonlyArray<Reading> => {
+  const rest = part(reading, at, length)
+  const readings = reading.units[at - 1] === PERCENT ? percent(rest) : json(rest)
+  // There may be escapes further on.
+  return readings.length === 0 ? [rest] : readings
 }
 
 const part = ({ from, to, units }: Reading, start: number, length: number): Reading => ({
