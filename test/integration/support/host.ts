@@ -111,7 +111,7 @@ export const the = <A>(value: A | undefined): A => {
   return value
 }
 
-const WITHIN_MS = 5000
+const WITHIN_MS = 10_000
 
 /** Looks again and again until what it sees is as it should be; fails with what it saw last. */
 export const eventually = <A, R>(
