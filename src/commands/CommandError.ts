@@ -34,9 +34,7 @@ export class CommandMalformed extends Schema.TaggedError<CommandMalformed>(id("C
   problems: Schema.Array(Wire.Problem)
 }) {
   override get message(): string {
-    return `the command is malformed: ${this.problems
-      .map((problem) => (problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`))
-      .join("; ")}`
+    return `the command is malformed: ${this.problems.map(Wire.formatProblem).join("; ")}`
   }
 }
 

@@ -176,7 +176,7 @@ export class LimitsInvalid extends Schema.TaggedError<LimitsInvalid>("mooring/li
   problems: Schema.Array(Wire.Problem)
 }) {
   override get message(): string {
-    return `invalid limits: ${this.problems.map((problem) => `${problem.path}: ${problem.message}`).join("; ")}`
+    return `invalid limits: ${this.problems.map(Wire.formatProblem).join("; ")}`
   }
 }
 

@@ -66,9 +66,7 @@ export class OutputInvalid extends Schema.TaggedError<OutputInvalid>(id("OutputI
   problems: Schema.Array(Wire.Problem)
 }) {
   override get message(): string {
-    return `the output is invalid: ${this.problems
-      .map((problem) => (problem.path === "" ? problem.message : `${problem.path}: ${problem.message}`))
-      .join("; ")}`
+    return `the output is invalid: ${this.problems.map(Wire.formatProblem).join("; ")}`
   }
 }
 

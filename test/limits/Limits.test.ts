@@ -79,6 +79,11 @@ const read = (env: Record<string, string>) =>
     .pipe(Effect.result)
 
 describe("Limits", () => {
+  it("says what was expected in place of what is no table", () => {
+    const refused = Limits.decode([])
+    assert.strictEqual(Result.isFailure(refused) ? refused.failure.message : "", "invalid limits: Expected object")
+  })
+
   it("has the defaults of the contract's table, and no other keys", () => {
     assert.deepStrictEqual<unknown>(Schema.encodeSync(Limits.LimitsSchema)(Limits.defaults), TABLE)
     assert.deepStrictEqual(Result.getOrThrow(Limits.decode({})), Limits.defaults)

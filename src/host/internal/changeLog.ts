@@ -8,7 +8,7 @@ import type { Connection } from "../../connection/Connection.ts"
 import * as Diagnostic from "../../diagnostics/Diagnostic.ts"
 import type { Recorded } from "../../diagnostics/DiagnosticLog.ts"
 import * as Stack from "../../diagnostics/Stack.ts"
-import type { Problem } from "../../internal/wire.ts"
+import { formatProblem, type Problem } from "../../internal/wire.ts"
 import type { PluginInstance } from "../../plugin/PluginInstance.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { LogLines } from "./logLines.ts"
@@ -30,7 +30,7 @@ export class ChangeLog {
     const message = `${plugins} ${plugins === 1 ? "plugin is" : "plugins are"} enabled`
     this.#lines.add("Info", () => ({ message, annotations: {} }))
     for (const problem of problems) {
-      this.#lines.add("Warn", () => ({ message: `${problem.path}: ${problem.message}`, annotations: {} }))
+      this.#lines.add("Warn", () => ({ message: formatProblem(problem), annotations: {} }))
     }
   }
 
