@@ -255,6 +255,37 @@ describe("a peer that never answers a close", () => {
     }).pipe(Effect.provide(onFake({ plugins: [crashing] })))
   )
 
+  it.effect.each(["restart", "reconnect"] as const)(
+    "that its plugin asked for is lifted by an operator's %s, though its service has crashed meanwhile",
+    (wish) => {
+      const other = "ws://127.0.0.1:7700/other"
+      const pkg = plugin({
+        sources: [GATEWAY, other],
+        handlers: {
+          gateway: {
+            websocket_text: (event) =>
+              event.text === "die" ? Exit.die("boom") : Exit.succeed({ commands: [OutputCommand.close(event)] })
+          }
+        }
+      })
+      return Effect.gen(function* () {
+        const { fake, host, remote } = yield* opened(GATEWAY)
+        remote.ignoreClose()
+        remote.sendText("close")
+        yield* settled
+        const second = yield* fake.remote(other)
+        second.sendText("die")
+        yield* settled
+        assert.deepInclude(yield* rowOf(REF), { lifecycle: "restarting" })
+        assert.deepInclude(yield* connection, { state: "closing" })
+        yield* wish === "restart" ? host.restart(REF) : host.reconnect(REF, GATEWAY)
+        yield* pass(6)
+        assert.isFalse(remote.isOpen)
+        assert.deepInclude(yield* connection, { state: "open", epoch: 2 })
+      }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+    }
+  )
+
   it.effect("rule 9: is waited for by the end of a plugin that crashed before", () =>
     Effect.gen(function* () {
       const { fake, host, remote } = yield* restarting

@@ -14,7 +14,7 @@ import {
   type State,
   type Step
 } from "./phases.ts"
-import { closing, drop, followed, stopped, unserved } from "./steps.ts"
+import { closing, drop, followed, stopped, undecided, unserved } from "./steps.ts"
 
 export const close = (
   state: State,
@@ -90,7 +90,8 @@ export const redial = (state: State, { closeGraceMs, had, now, source }: Facts):
   const next: Next = { kind: "redial", atOnce: true }
   if (state.service !== "runs") {
     // It is dialled as soon as the service runs again.
-    if (!isAtRest(phase) || (phase.name === "stopped" && phase.reason === "service")) return [state, []]
+    if (!isAtRest(phase)) return [{ ...state, phase: undecided(phase) }, []]
+    if (phase.name === "stopped" && phase.reason === "service") return [state, []]
     return [{ ...state, phase: unserved(state) }, [{ kind: "restartRoute" }]]
   }
   switch (phase.name) {

@@ -37,6 +37,10 @@ export const followed = (state: State, actions: ReadonlyArray<Action>): Step => 
   return [next, [...actions, ...more]]
 }
 
+/** What was asked for while a dial or an epoch is being ended doesn't count any more. */
+export const undecided = (phase: Phase): Phase =>
+  phase.name === "dialling" || phase.name === "closing" ? { ...phase, next: DECIDE } : phase
+
 /** Gives up the dial under way. */
 export const drop = (state: State, next: Next): Step => {
   const { phase } = state

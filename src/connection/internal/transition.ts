@@ -26,7 +26,7 @@ import {
   type State,
   type Step
 } from "./phases.ts"
-import { closing, considering, DECIDE, drop, followed, stopped } from "./steps.ts"
+import { closing, considering, DECIDE, drop, followed, stopped, undecided } from "./steps.ts"
 
 const REVOKED_GRACE_MS = 500
 // How long a socket that was broken off may take to say with which code.
@@ -43,9 +43,7 @@ export const step = (state: State, input: Input, facts: Facts): Step => {
     case "retired":
       return [{ ...state, service: "rests", phase: retired(state.phase) }, []]
     case "forgotten":
-      return isAtRest(state.phase)
-        ? [{ ...initial, epoch: state.epoch, attempts: state.attempts, service: resting(state.service) }, []]
-        : [state, []]
+      return [forgotten(state), []]
     case "grants":
       return facts.covered ? considering(state) : revoked(state, facts)
     case "due":
@@ -76,6 +74,15 @@ export const step = (state: State, input: Input, facts: Facts): Step => {
       return redial({ ...state, history: History.initial, deniedAt: null }, facts)
   }
 }
+
+/** What it was stopped for, and what it went through. What is being ended still is. */
+const forgotten = ({ attempts, epoch, phase, service }: State): State => ({
+  ...initial,
+  phase: isAtRest(phase) ? initial.phase : undecided(phase),
+  epoch,
+  attempts,
+  service: resting(service)
+})
 
 const resting = (service: State["service"]): State["service"] => (service === "rests" ? "pauses" : service)
 

@@ -204,7 +204,7 @@ describe("a transition", () => {
       ["reached", ["waiting"]],
       ["graceOver", ["closing"]],
       ["considered", ["closed", "waiting", "stopped"]],
-      ["forgotten", ["closed", "waiting", "stopped"]]
+      ["forgotten", ["closed", "waiting", "stopped", "dialling", "closing"]]
     ]
     for (const [kind, names] of only) {
       for (const phase of PHASES.filter(({ name }) => !names.includes(name))) {
@@ -350,6 +350,8 @@ const ROWS: ReadonlyArray<Row> = [
   [stopped("http", 11_000), { kind: "forgotten" }, "closed (pauses)", {}, "pauses"],
   [stopped("service"), { kind: "forgotten" }, "closed (pauses)", {}, "rests"],
   [open, { kind: "forgotten" }, "open"],
+  [closing({ next: PLUGIN }), { kind: "forgotten" }, "closing at 24000 (pauses)", {}, "pauses"],
+  [dropped(PLUGIN), { kind: "forgotten" }, "dialling dropped (pauses)", {}, "pauses"],
   [waiting(11_000), { kind: "grants" }, "waiting at 11000, consider"],
   [waiting(11_000), { kind: "grants" }, "waiting at 11000, revoke, consider", uncovered],
   [closed(), { kind: "grants" }, "closed (pauses), revoke", uncovered, "pauses"],
@@ -491,7 +493,10 @@ const ROWS: ReadonlyArray<Row> = [
   [stopped("http", 20_000), { kind: "redial" }, "closed (pauses), restartRoute", {}, "pauses"],
   [stopped("http", 20_000), { kind: "redial" }, "stopped service (rests), restartRoute", {}, "rests"],
   [stopped("service"), { kind: "redial" }, "stopped service (rests)", {}, "rests"],
-  [closed(11_000), { kind: "redial" }, "closed (pauses), restartRoute", {}, "pauses"]
+  [closed(11_000), { kind: "redial" }, "closed (pauses), restartRoute", {}, "pauses"],
+  [closing({ next: PLUGIN }), { kind: "redial" }, "closing at 24000 (pauses)", {}, "pauses"],
+  [dropped(PLUGIN), { kind: "redial" }, "dialling dropped (pauses)", {}, "pauses"],
+  [open, { kind: "redial" }, "open (pauses)", {}, "pauses"]
 ]
 
 describe("what follows from", () => {
