@@ -79,11 +79,11 @@ const recording = (sources = [slotOf()], limits: Partial<Limits.Values> = {}) =>
     authority
   )
   const answer = (commands: ReadonlyArray<unknown>, from: Parameters<typeof eventOf>[0] | undefined = undefined) => {
-    const dispatch = record.begun()
+    record.begun()
     const event = eventOf(
       from ?? { connection: sources[0]?.connection ?? destination("main", OWN).connection, epochSince: 0 }
     )
-    record.answered({ ...event, dispatch }, { commands, status: undefined, state: undefined }, time.wall)
+    record.answered(event, { commands, status: undefined, state: undefined }, time.wall)
   }
   return { record, time, granted, authority, log, count, answer }
 }
@@ -101,7 +101,7 @@ const results = (record: PluginRecord): ReadonlyArray<CommandResult> => {
 describe("a plugin's record", () => {
   it("keeps the last state and status that were said, and when", () => {
     const { count, record, time } = recording()
-    const event = { ...eventOf("main"), dispatch: 1 }
+    const event = eventOf("main")
     record.answered(event, { commands: [], status: "1", state: '"a"' }, 5)
     assert.deepInclude(record, { reportedStatus: "1", reportedAt: NOW, state: '"a"', lastDispatchAt: 5 })
     time.wall += 10
@@ -115,7 +115,7 @@ describe("a plugin's record", () => {
   it("has of an answer's status and its commands' the last one said", () => {
     const { record } = recording()
     const commands = [OutputCommand.reportStatus({ message: "m" })]
-    record.answered({ ...eventOf("main"), dispatch: 1 }, { commands, status: "1", state: undefined }, 0)
+    record.answered(eventOf("main"), { commands, status: "1", state: undefined }, 0)
     assert.strictEqual(record.reportedStatus, '{"message":"m","status":null}')
   })
 
@@ -171,11 +171,11 @@ describe("a plugin's record", () => {
     const lastVerdict = () => record.results.all().at(-1)?.error?.tag ?? "executed"
     answer([toOther])
     assert.strictEqual(lastVerdict(), "executed")
-    const dispatch = record.begun()
+    record.begun()
     record.epochBegan(other.slot)
     assert.strictEqual(other.slot.epochSince, 2)
     record.answered(
-      { ...eventOf({ connection: own.connection, epochSince: 0 }), dispatch },
+      eventOf({ connection: own.connection, epochSince: 0 }),
       { commands: [toOther], status: undefined, state: undefined },
       0
     )
@@ -213,7 +213,7 @@ describe("a plugin's record", () => {
       const { record } = recording()
       const event = eventOf("main")
       const origin = { ...event.origin, source: "host:command_result" }
-      record.answered({ ...event, origin, dispatch: 1 }, { commands: [send], status: undefined, state: undefined }, 0)
+      record.answered({ ...event, origin }, { commands: [send], status: undefined, state: undefined }, 0)
       assert.deepStrictEqual(results(record), [])
       assert.lengthOf(record.results.all(), 1)
     })

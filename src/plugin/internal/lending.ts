@@ -150,28 +150,28 @@ class Out implements Told {
 
   /** What hasn't begun waits again. */
   recall(): void {
-    if (this.#isRecalled) return
-    this.#isRecalled = true
-    this.#ask("recall")
+    const defect = this.#isRecalled ? undefined : this.#ask("recall")
     this.#giveBack()
+    if (defect !== undefined) this.#options.broke(defect.cause)
   }
 
   /** As `recall`, and what has begun is taken out of the plugin's hands; how many that were. */
   abandon(): number {
     this.recall()
     const taken = this.#takeAll()
-    if (!this.#isAbandoned) {
-      this.#isAbandoned = true
-      this.#ask("interrupt")
-    }
+    const defect = this.#isAbandoned ? undefined : this.#ask("interrupt")
+    if (defect !== undefined) this.#options.broke(defect.cause)
     return taken
   }
 
-  #ask(what: keyof Batch): void {
+  #ask(what: keyof Batch): { readonly cause: unknown } | undefined {
+    if (what === "recall") this.#isRecalled = true
+    else this.#isAbandoned = true
     try {
       this.#batch?.[what]()
-    } catch (defect) {
-      this.#options.broke(defect)
+      return undefined
+    } catch (cause) {
+      return { cause }
     }
   }
 

@@ -109,7 +109,7 @@ export class Scripted implements PluginRuntime.Batches {
 
   /** One event after the other until the batch has ended. */
   work(exit: Exit.Exit<PluginRuntime.Output | void, unknown>, ms?: number): void {
-    while (this.begin()) this.done(exit)
+    while (this.done(exit) || this.begin());
     this.end(ms)
   }
 
