@@ -15,6 +15,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Result from "effect/Result"
+import type { Answered } from "../commands/CommandExecutor.ts"
 import type { Accounting } from "../ingress/Accounting.ts"
 import type { AnyEvent, Origin } from "../ingress/IngressEvent.ts"
 import type { EventQueue, Turns } from "../ingress/Turns.ts"
@@ -30,7 +31,6 @@ import * as Output from "./internal/output.ts"
 import { checked, diedOf, refused } from "./internal/verdict.ts"
 import { Watchdog } from "./internal/watchdog.ts"
 import { DispatchFailed, DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
-import type { Dispatched } from "./PluginRecord.ts"
 import type { BatchingInstance, Instance, Loss } from "./PluginRuntime.ts"
 
 /**
@@ -56,12 +56,12 @@ export interface Options {
   readonly time: HadTime
   readonly activity: Parking.Activity
   /** An event was answered: its commands, status and state, and about when, in Unix milliseconds. For reading now. */
-  readonly answered: (event: Dispatched, output: Output.Checked, at: number) => void
+  readonly answered: (event: Answered, output: Output.Checked, at: number) => void
   readonly failed: (error: DispatchError | RuntimeError) => void
   /** The plugin was asked for its status: JSON text. */
   readonly reported: (status: string) => void
-  /** A dispatch begins, or those of a batch do: their number. */
-  readonly begun: () => number
+  /** A dispatch begins, or those of a batch do. */
+  readonly begun: () => void
   /** The runner has nothing more to do: it crashed or was stopped. */
   readonly ended: () => void
 }
@@ -91,7 +91,7 @@ export class Dispatcher {
   /** What the plugin's code is busy with: an event, or its status. */
   #current: AnyEvent | "status" | undefined = undefined
   /** That event, as it was before the handler had it in its hands. */
-  readonly #answered = { origin: NOWHERE, sequence: 0, epoch: 0, dispatch: 0 }
+  readonly #answered = { origin: NOWHERE, sequence: 0, epoch: 0 }
   /** When that began to run as an effect, in milliseconds had. */
   #startedAt: number | undefined = undefined
   /** When the plugin may be asked for its status again. */
@@ -125,7 +125,7 @@ export class Dispatcher {
       batches: instance.batches,
       turns,
       accounting,
-      numbered: begun,
+      lent: begun,
       had: time.now,
       monotonic: this.#monotonic,
       begun: () => this.#watch(),
@@ -291,7 +291,7 @@ export class Dispatcher {
     this.#answered.origin = event.origin
     this.#answered.sequence = event.sequence
     this.#answered.epoch = event.epoch
-    this.#answered.dispatch = begun()
+    begun()
     return event
   }
 
@@ -310,7 +310,7 @@ export class Dispatcher {
     this.#settle(this.#answered, exit)
   }
 
-  #settle(event: Dispatched, exit: Exit.Exit<unknown, unknown>): void {
+  #settle(event: Answered, exit: Exit.Exit<unknown, unknown>): void {
     const { accounting, answered, failed, limits } = this.#options
     if (Exit.isFailure(exit)) {
       abandonExit(exit)

@@ -60,17 +60,6 @@ export interface OwnFailure {
 }
 
 /**
- * An event that was handed over, and the number of its dispatch: those of a
- * batch begin when they are lent, and have one.
- *
- * @category models
- * @since 0.3.0
- */
-export interface Dispatched extends Answered {
-  readonly dispatch: number
-}
-
-/**
  * What a record needs. `key` is the head of the correlation ids of events that
  * come from no connection.
  *
@@ -202,17 +191,17 @@ export class PluginRecord {
     return this.manifest?.ingresses.find(({ name }) => name === ingressName)
   }
 
-  /** A dispatch begins, or those of a batch do: their number. */
-  begun(): number {
-    return ++this.#dispatches
+  /** A dispatch begins, or those of a batch do, which are one here: none of the next begins before the last of it has ended. */
+  begun(): void {
+    this.#dispatches++
   }
 
   /** An event was answered, at about this time. */
-  answered(event: Dispatched, output: Checked, at: number): void {
+  answered(event: Answered, output: Checked, at: number): void {
     this.lastDispatchAt = at
     if (output.state !== undefined) this.state = output.state
     if (output.status !== undefined) this.report(output.status)
-    if (output.commands.length > 0) this.#executor?.execute(event, event.dispatch, output.commands)
+    if (output.commands.length > 0) this.#executor?.execute(event, this.#dispatches, output.commands)
   }
 
   /** An instance begins, or has ended; what its start handed over is as if an event had been answered with it. */

@@ -9,13 +9,13 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
 import { Limits, type PluginError } from "mooring"
+import type { Answered } from "../../src/commands/CommandExecutor.ts"
 import * as Accounting from "../../src/ingress/Accounting.ts"
 import * as IngressQueue from "../../src/ingress/IngressQueue.ts"
 import type { AnyEvent, Timer } from "../../src/ingress/IngressEvent.ts"
 import { Turns, type EventQueue } from "../../src/ingress/Turns.ts"
 import { Dispatcher } from "../../src/plugin/Dispatcher.ts"
 import { nextSize } from "../../src/plugin/internal/lending.ts"
-import type { Dispatched } from "../../src/plugin/PluginRecord.ts"
 import * as HadTime from "../../src/time/HadTime.ts"
 import { either, list, oneOf } from "../support/arbitraries.ts"
 import { settled } from "../support/host.ts"
@@ -118,7 +118,7 @@ const plugin = Effect.gen(function* () {
   const b = yield* queueOf("b", shared, () => (since.b = dispatches))
   /** The epochs that all connections had when a batch was lent, by its number. */
   const lentAt = new Map<number, { a: number; b: number }>()
-  const answered: Array<Dispatched> = []
+  const answered: Array<Answered & { readonly dispatch: number }> = []
   const failures: Array<PluginError.DispatchError | PluginError.RuntimeError> = []
   let current: Dispatcher | undefined
   let runner: Fiber.Fiber<void> | undefined
@@ -135,13 +135,10 @@ const plugin = Effect.gen(function* () {
       clock,
       time,
       activity: () => {},
-      answered: (event) => answered.push(event),
+      answered: (event) => answered.push({ ...event, dispatch: dispatches }),
       failed: (error) => failures.push(error),
       reported: () => {},
-      begun: () => {
-        lentAt.set(++dispatches, { ...epochs })
-        return dispatches
-      },
+      begun: () => lentAt.set(++dispatches, { ...epochs }),
       ended: () => {}
     })
     current = dispatcher

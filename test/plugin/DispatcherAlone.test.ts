@@ -88,7 +88,6 @@ const dispatching = ({ begun, clock, handle = () => Exit.void, instance, limits 
       begun: () => {
         count.begun++
         begun?.()
-        return count.begun
       },
       ended: () => count.ended++
     })
@@ -156,7 +155,7 @@ describe("a dispatcher by itself", () => {
       yield* settled
       assert.deepStrictEqual(
         answers.map(({ at, event }) => [event, at]),
-        [1, 2].map((sequence) => [{ dispatch: sequence, origin: ORIGIN, sequence, epoch: 3 }, 5000])
+        [1, 2].map((sequence) => [{ origin: ORIGIN, sequence, epoch: 3 }, 5000])
       )
     })
   )

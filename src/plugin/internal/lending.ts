@@ -7,11 +7,11 @@
  * each is accounted for, and judged, by itself.
  */
 import type * as Exit from "effect/Exit"
+import type { Answered } from "../../commands/CommandExecutor.ts"
 import { memoryOf, type Accounting } from "../../ingress/Accounting.ts"
 import { Delivered, Timer, WebSocketText, type AnyEvent } from "../../ingress/IngressEvent.ts"
 import type { EventQueue, Turns } from "../../ingress/Turns.ts"
 import { abandonExit } from "../../internal/promises.ts"
-import type { Dispatched } from "../PluginRecord.ts"
 import type { Batch, Batches, Told } from "../PluginRuntime.ts"
 
 // How long the plugins that share a worker let one another wait: a batch is to fit into that.
@@ -38,7 +38,7 @@ const bytesOf = (event: AnyEvent): number => {
 }
 
 /** An event that is lent, and what it was before the runtime had it in its hands. */
-interface Loan extends Dispatched {
+interface Loan extends Answered {
   readonly event: AnyEvent
   readonly queue: EventQueue
 }
@@ -53,15 +53,15 @@ export interface Options {
   readonly batches: Batches
   readonly turns: Turns<EventQueue>
   readonly accounting: Accounting
-  /** A batch is lent: the number of its dispatches. */
-  readonly numbered: () => number
+  /** A batch is lent: the dispatches of its events begin. */
+  readonly lent: () => void
   /** Milliseconds had, and those of a clock that is never set. */
   readonly had: () => number
   readonly monotonic: () => number
   /** An event begins: somebody looks after its deadline. */
   readonly begun: () => void
   /** An event ended. It is in nobody's hands, and not accounted for yet. */
-  readonly settled: (event: Dispatched, exit: Exit.Exit<unknown, unknown>) => void
+  readonly settled: (event: Answered, exit: Exit.Exit<unknown, unknown>) => void
   /** The batch ended. */
   readonly returned: () => void
   /** The runtime itself broke. */
@@ -210,6 +210,7 @@ export class Lending {
   lend(): boolean {
     const loans = this.#loans()
     if (loans.length === 0) return false
+    this.#options.lent()
     this.#out = new Out(this.#options, loans, (out) => this.#ended(out))
     this.#out.dispatch()
     return true
@@ -240,10 +241,9 @@ export class Lending {
   }
 
   #loans(): Array<Loan> {
-    const { batches, numbered, turns } = this.#options
+    const { batches, turns } = this.#options
     const loans: Array<Loan> = []
     let bytes = 0
-    let dispatch: number | undefined = undefined
     while (loans.length < this.#size) {
       const queue = turns.next()
       if (queue === undefined) break
@@ -256,9 +256,8 @@ export class Lending {
         queue.giveBack()
         break
       }
-      dispatch ??= numbered()
       const { epoch, origin, sequence } = event
-      loans.push({ event, queue, origin, sequence, epoch, dispatch })
+      loans.push({ event, queue, origin, sequence, epoch })
     }
     return loans
   }
