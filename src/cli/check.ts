@@ -2,16 +2,21 @@
  * `mooring check`: what would start, what wouldn't and why, without running any
  * of a plugin's code.
  */
-import { Command, Flag } from "effect/cli"
+import { Argument, Command, Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import * as Fs from "node:fs/promises"
 import * as Wire from "../internal/wire.ts"
 import { Enablement } from "../manifest/Enablement.ts"
+import * as HostFile from "../node/HostFile.ts"
 import * as PackageFolders from "../node/PackageFolders.ts"
+import * as SystemSecrets from "../node/SystemSecrets.ts"
 import * as CheckReport from "./CheckReport.ts"
 import { clean } from "./internal/cells.ts"
 import { enablementToml } from "./internal/enablementToml.ts"
-import { packageFolder, withFolders } from "./internal/folder.ts"
+import { withFolders } from "./internal/folder.ts"
+import { givenSecrets } from "./internal/givenSecrets.ts"
+import { hostCheck } from "./internal/hostCheck.ts"
 import { Output } from "./internal/output.ts"
 import { packageCheck } from "./internal/packageCheck.ts"
 import { Unwell } from "./internal/unwell.ts"
@@ -45,20 +50,46 @@ const text = ({ enablement, plugins, problems }: CheckReport.CheckReport): strin
 
 const encode = Schema.encodeSync(Enablement)
 
+/** What can't be looked at isn't one, and is found to be unreadable. */
+const isFolder = (path: string): Effect.Effect<boolean> =>
+  Effect.promise(() =>
+    Fs.stat(path).then(
+      (stats) => stats.isDirectory(),
+      () => false
+    )
+  )
+
+const ofFolder = (folder: string) =>
+  Effect.map(Effect.result(withFolders((deadlineMs) => PackageFolders.load(folder, deadlineMs))), (loaded) =>
+    packageCheck(folder, loaded)
+  )
+
+const ofHostFile = (file: string, withoutSecrets: boolean) =>
+  withFolders(() => hostCheck(file)).pipe(
+    Effect.provide(withoutSecrets ? givenSecrets : SystemSecrets.layer({ folder: HostFile.folderOf(file) }))
+  )
+
 /** The subcommand. */
 export const check = Command.make(
   "check",
   {
-    folder: packageFolder,
-    json: Flag.Boolean("json").pipe(Flag.withDescription("Print the report as JSON"), Flag.withDefault(false))
+    path: Argument.String("path").pipe(Argument.withDescription("The folder of a package, or a host file")),
+    json: Flag.Boolean("json").pipe(Flag.withDescription("Print the report as JSON"), Flag.withDefault(false)),
+    withoutSecrets: Flag.Boolean("without-secrets").pipe(
+      Flag.withDescription("Take variables and files that a host file names as given"),
+      Flag.withDefault(false)
+    )
   },
-  Effect.fnUntraced(function* ({ folder, json }) {
+  Effect.fnUntraced(function* ({ json, path, withoutSecrets }) {
     const { stdout } = yield* Output
-    const loading = withFolders((deadlineMs) => PackageFolders.load(folder, deadlineMs))
-    const report = packageCheck(folder, yield* Effect.result(loading))
+    const report = (yield* isFolder(path)) ? yield* ofFolder(path) : yield* ofHostFile(path, withoutSecrets)
     stdout.offer(json ? `${JSON.stringify(CheckReport.encode(report), null, 2)}\n` : text(report))
     yield* stdout.drained(Infinity)
     // The report has said why.
     if (!report.ok) yield* new Unwell({ problem: "" })
   })
-).pipe(Command.withDescription("Say what a package would do and what is wrong with it, without running it"))
+).pipe(
+  Command.withDescription(
+    "Say what a package, or the plugins of a host file, would do and what is wrong, without running any"
+  )
+)

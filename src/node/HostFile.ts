@@ -35,7 +35,7 @@ export type { Entry } from "./internal/hostDocument.ts"
  * @category constants
  * @since 0.3.0
  */
-export const MOST_BYTES = 4_194_304
+export const MOST_BYTES = 1_048_576
 
 /**
  * What a host file says, as far as it can be used, and all that is wrong with
@@ -50,6 +50,8 @@ export interface HostFile {
   readonly proxy: ProxySettings.ProxySettings | "unusable" | undefined
   readonly entries: ReadonlyArray<HostDocument.Entry>
   readonly problems: ReadonlyArray<Wire.Problem>
+  /** Says of what else was found in it where it stands. */
+  readonly located: <Found extends Wire.Problem>(found: ReadonlyArray<Found>) => ReadonlyArray<Found>
 }
 
 /**
@@ -93,13 +95,14 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
     (problems) => unreadable(problems)
   )
   const proxy = yield* proxyOf(content.proxy)
-  const refused = Result.isFailure(proxy) ? document.problems([proxy.failure]) : []
+  const refused = Result.isFailure(proxy) ? document.located([proxy.failure]) : []
   return {
     digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
     limits: content.limits,
     proxy: Result.getOrElse(proxy, () => "unusable" as const),
     entries: content.entries,
-    problems: [...content.problems, ...refused.filter(({ path }) => path === PROXY_AUTHORIZATION)]
+    problems: [...content.problems, ...refused],
+    located: document.located
   }
 })
 

@@ -506,7 +506,7 @@ reconnect = { polcy = "never" }
         assert.match(folders[0] ?? "", /: Expected a file that can be read: it is not a regular file$/)
         assert.deepStrictEqual(yield* of(pipe), ["pipe: Expected a file that can be read: it is not a regular file"])
         assert.deepStrictEqual(linesOf(yield* read("#".repeat(HostFile.MOST_BYTES + 1))), [
-          "host.toml: Expected a file that can be read: it is larger than 4194304 bytes"
+          "host.toml: Expected a file that can be read: it is larger than 1048576 bytes"
         ])
         assert.deepStrictEqual(linesOf(yield* read(new Uint8Array([0x61, 0xff]))), [
           "host.toml: Expected a file of UTF-8"

@@ -68,26 +68,39 @@ const denied = (manifest: Manifest.Manifest, denial: Denial): Problem => {
 }
 
 const remedyOf = (manifest: Manifest.Manifest, { error, source }: Denial): string | undefined => {
-  if (error._tag === "TargetUndeclared" && source !== undefined) return Result.getOrUndefined(targetFor(source.url))
+  if (error._tag === "TargetUndeclared" && source !== undefined) {
+    const target = targetFor(source.url)
+    return target === undefined ? undefined : `websocket = [${target}]`
+  }
   if (error._tag !== "PermissionMissing") return undefined
   const [kind = "", name] = error.permission.split(" ")
-  if (name === undefined) return 'a [[services]] with a name and lifecycle = "host-managed"'
-  if (kind === "surface" && !manifest.surfaces.includes(name)) return `${inline(name)} among surfaces`
-  const field = kind === "surface" ? "surface" : kind === "host_api" ? "api" : "name"
-  return `${inline({ kind, [field]: name })} among permissions`
+  if (kind === "surface" && name !== undefined && !manifest.surfaces.includes(name)) {
+    return `${inline(name)} among surfaces`
+  }
+  const permission = permissionToml(error.permission)
+  return permission === undefined
+    ? 'a [[services]] with a name and lifecycle = "host-managed"'
+    : `${permission} among permissions`
 }
 
-const targetFor = (url: string) =>
-  Result.map(SocketUrl.parse(SocketUrl.withoutPrefix(url)), ({ host, path, port, scheme }) =>
-    inline({ scheme, host, port, path_prefixes: [path] })
-      .replace(/^/, "websocket = [")
-      .concat("]")
-  )
+/** A permission as it is written; undefined of one that names nothing, for there is nothing that it could name. */
+export const permissionToml = (permission: string): string | undefined => {
+  const [kind = "", name] = permission.split(" ")
+  const field = kind === "surface" ? "surface" : kind === "host_api" ? "api" : "name"
+  return name === undefined ? undefined : inline({ kind, [field]: name })
+}
+
+/** The target that covers a URL and what is below it; undefined where the URL is refused. */
+export const targetFor = (url: string): string | undefined =>
+  Result.match(SocketUrl.parse(SocketUrl.withoutPrefix(url)), {
+    onFailure: () => undefined,
+    onSuccess: ({ host, path, port, scheme }) => inline({ scheme, host, port, path_prefixes: [path] })
+  })
 
 const UNSERVED = "this host doesn't serve it"
 
 /** What keeps nothing from running and should be known. */
-const notesOf = (manifest: Manifest.Manifest): ReadonlyArray<Problem> => [
+export const notesOf = (manifest: Manifest.Manifest): ReadonlyArray<Problem> => [
   ...Manifest.notServed(manifest).map((name) => {
     const at = manifest.surfaces.indexOf(name)
     return { path: at < 0 ? name : `surfaces[${at}]`, message: UNSERVED }

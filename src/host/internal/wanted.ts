@@ -56,14 +56,22 @@ const canonical = (value: unknown): string =>
       : item
   })
 
-const check = (enablement: Enablement, own: PluginPackage | ManifestError): PluginPackage | ManifestError => {
-  if ("_tag" in own || own.manifest.id === packageId(enablement.id))
+/** What an entry is compared with. */
+export type Pinned = Pick<PluginPackage, "manifest" | "digest" | "suspects">
+
+/** A package, or what keeps an entry from enabling it. */
+export const check = <Package extends Pinned>(enablement: Enablement, own: Package | ManifestError) => {
+  if ("_tag" in own || own.manifest.id === packageId(enablement.id)) {
     return "_tag" in own ? own : find(enablement, [own])
+  }
   const message = `Expected the id of the package behind the colon, which is ${own.manifest.id}`
   return new ManifestInvalid({ subject: "enablement", problems: [{ path: "id", message }] })
 }
 
-const find = (enablement: Enablement, packages: ReadonlyArray<PluginPackage>): PluginPackage | ManifestError => {
+const find = <Package extends Pinned>(
+  enablement: Enablement,
+  packages: ReadonlyArray<Package>
+): Package | ManifestError => {
   const id = packageId(enablement.id)
   const named = packages.filter(({ manifest }) => manifest.id === id)
   const [first] = named

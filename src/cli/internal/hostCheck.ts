@@ -1,0 +1,171 @@
+/**
+ * What `mooring check` says of a host file: what is wrong with it, and which of
+ * its plugins would start and dial what, without running any of their code.
+ */
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Path from "node:path"
+import * as EntryCheck from "../../host/EntryCheck.ts"
+import type { Problem } from "../../internal/wire.ts"
+import type { Enablement } from "../../manifest/Enablement.ts"
+import { refOf } from "../../manifest/Enablement.ts"
+import type { HostFileInvalid } from "../../manifest/HostFileError.ts"
+import type { ManifestError } from "../../manifest/ManifestError.ts"
+import * as WebSocketTarget from "../../manifest/WebSocketTarget.ts"
+import * as HostFile from "../../node/HostFile.ts"
+import * as PackageFolders from "../../node/PackageFolders.ts"
+import { FILE } from "../../node/PackageManifest.ts"
+import type { CheckReport, Found, Plugin } from "../CheckReport.ts"
+import { inline } from "./enablementToml.ts"
+import { notesOf, permissionToml, targetFor } from "./packageCheck.ts"
+import { type Denial, prospectOf } from "./prospect.ts"
+
+/** The report on a host file. */
+export const hostCheck = (file: string): Effect.Effect<CheckReport, never, PackageFolders.PackageFolders> =>
+  HostFile.read(file).pipe(
+    Effect.flatMap(checked),
+    Effect.catch(({ problems }) => Effect.succeed({ ok: false, problems: problems.map(asProblem), plugins: [] }))
+  )
+
+const asProblem = (problem: Problem): Found => ({ ...problem, severity: "problem" })
+const asNote = (problem: Problem): Found => ({ ...problem, severity: "note" })
+
+const checked = (file: HostFile.HostFile) =>
+  Effect.gen(function* () {
+    const entries = yield* Effect.forEach(file.entries, (entry) => entryCheck(entry, file), {
+      concurrency: "unbounded"
+    })
+    const notes = file.proxy === undefined ? [] : file.located([{ path: "proxy", message: PROXIED }])
+    const problems = [...file.problems.map(asProblem), ...notes.map(asNote), ...entries.flatMap(({ found }) => found)]
+    return {
+      ok: problems.every(({ severity }) => severity === "note"),
+      problems,
+      plugins: entries.map(({ plugin }) => plugin)
+    }
+  })
+
+const PROXIED = "names go to it unresolved: it has to keep dials out of your network, private_addresses can't"
+
+interface Checked {
+  readonly plugin: Plugin
+  readonly found: ReadonlyArray<Found>
+}
+
+const entryCheck = (entry: HostFile.Entry, file: HostFile.HostFile) =>
+  Effect.gen(function* () {
+    const { enablement, package: folder } = entry
+    // What is wrong with the entry itself is among the problems of the file.
+    if (typeof folder !== "string") return failed(enablement, folder._tag, [])
+    const limits = { ...file.limits, ...enablement.limits }
+    const loaded = yield* Effect.result(PackageFolders.load(folder, limits.startDeadlineMs))
+    if (Result.isFailure(loaded)) {
+      return failed(enablement, loaded.failure._tag, problemsOf(loaded.failure, entry, file))
+    }
+    const { digest, located, manifest } = loaded.success
+    const lack = yield* EntryCheck.lack(enablement, loaded.success, file.limits)
+    if (lack !== undefined) return failed(enablement, lack._tag, problemsOf(lack, entry, file))
+    const { denials, plugin } = prospectOf({ digest, manifest }, enablement, limits.connectionsPerPlugin)
+    const inManifest = located(notesOf(manifest)).map((note) => ({ ...note, file: Path.join(folder, FILE) }))
+    return {
+      plugin,
+      found: [
+        ...file.located(denials.map((denial) => asProblem(denied(denial, entry)))),
+        ...file.located(notesOn(entry).map(asNote)),
+        ...inManifest.map(asNote)
+      ]
+    }
+  })
+
+const failed = (enablement: Enablement, tag: string, problems: ReadonlyArray<Problem>): Checked => ({
+  plugin: { pluginRef: refOf(enablement), would: "fail", tag, sources: [], requests: [] },
+  found: problems.map(asProblem)
+})
+
+const KEYS = {
+  VersionMismatch: "version",
+  DigestMismatch: "digest",
+  PackageUnreadable: "package",
+  UnsupportedRuntime: "package"
+} as const
+
+/** What is wrong, where it stands: in the host file, or in the manifest in the folder. */
+const problemsOf = (
+  error: ManifestError | HostFileInvalid,
+  { at, package: folder }: HostFile.Entry,
+  { located }: HostFile.HostFile
+): ReadonlyArray<Problem> => {
+  if (error._tag === "ManifestInvalid" && error.subject === "manifest") {
+    return error.problems.map((problem) => ({ ...problem, file: Path.join(String(folder), problem.file ?? FILE) }))
+  }
+  if (error._tag === "ManifestInvalid" || error._tag === "HostFileInvalid") {
+    return located(error.problems.map(({ message, path }) => ({ path: `${at}.${path}`, message })))
+  }
+  return located([{ path: `${at}.${KEYS[error._tag]}`, message: `${error.message}${detailOf(error)}` }])
+}
+
+const detailOf = (error: ManifestError): string => {
+  if (error._tag === "DigestMismatch" && error.suspects !== undefined) {
+    return `; look at ${error.suspects.join(", ")}`
+  }
+  return error._tag === "PackageUnreadable" && error.file !== undefined ? `: ${error.file}` : ""
+}
+
+/** What isn't granted, where it would be, and what would allow it. */
+const denied = ({ error, source }: Denial, { at, enablement }: HostFile.Entry): Problem => {
+  const settings =
+    source !== undefined && Object.hasOwn(enablement.sources, source.ingress)
+      ? enablement.sources[source.ingress]
+      : undefined
+  const path =
+    source !== undefined && settings?.urls !== undefined
+      ? `sources.${source.ingress}.urls[${source.index}]`
+      : error._tag === "PermissionMissing"
+        ? "grants.permissions"
+        : "grants"
+  const remedy = remedyOf(error, source?.url)
+  return { path: `${at}.${path}`, message: remedy === undefined ? error.message : `${error.message}; ${remedy}` }
+}
+
+const OPERATOR = "which is the operator's decision"
+const AUTHOR = `in ${FILE}, which its author decides`
+
+const remedyOf = (error: Denial["error"], url = ""): string | undefined => {
+  switch (error._tag) {
+    case "PermissionMissing": {
+      const remedy = permissionToml(error.permission)
+      if (remedy === undefined) return undefined
+      if (error.missing === "manifest") return `declared by ${remedy} among permissions ${AUTHOR}`
+      return error.missing === "grant"
+        ? `allowed by ${remedy} among grants.permissions, ${OPERATOR}`
+        : `allowed by ${inline(error.permission.replace("surface ", ""))} among surfaces, ${OPERATOR}`
+    }
+    case "TargetUngranted": {
+      if (error.subprotocol !== null) {
+        return `allowed by subprotocols = ${inline([error.subprotocol])} in that target of grants.websocket, ${OPERATOR}`
+      }
+      const target = targetFor(url)
+      return target === undefined ? undefined : `allowed by ${target} among grants.websocket, ${OPERATOR}`
+    }
+    case "TargetUndeclared": {
+      const target = targetFor(url)
+      return target === undefined ? undefined : `declared by ${target} among websocket ${AUTHOR}`
+    }
+    case "GrantBindingMismatch":
+      return `allowed by ${error.field} = ${inline(error.actual)} in grants, ${OPERATOR}`
+    default:
+      return undefined
+  }
+}
+
+/** What is granted and should be known. */
+const notesOn = ({ at, enablement: { grants } }: HostFile.Entry): ReadonlyArray<Problem> =>
+  grants.websocket.flatMap((target, index) => {
+    const path = `${at}.grants.websocket[${index}]`
+    const { scheme, secrets = [] } = target
+    return [
+      ...(WebSocketTarget.isBroad(target) ? [{ path: `${path}.host`, message: "broad: it covers every host" }] : []),
+      ...(scheme === "wss" || secrets.length === 0
+        ? []
+        : [{ path: `${path}.secrets`, message: "these secrets may go where anybody on the way can read them" }])
+    ]
+  })

@@ -1,0 +1,345 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
+import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import * as fs from "node:fs"
+import * as path from "node:path"
+import { CheckReport } from "../../src/cli/CheckReport.ts"
+import { hostCheck } from "../../src/cli/internal/hostCheck.ts"
+import { givenSecrets } from "../../src/cli/internal/givenSecrets.ts"
+import * as Wire from "../../src/internal/wire.ts"
+import { PackageFolders, SystemSecrets } from "mooring/node"
+import { folder } from "./support/files.ts"
+import { CODE, ECHO, MANIFEST, write, type Files } from "../node/support/packages.ts"
+import { mooring } from "./support/program.ts"
+
+const PERMISSIONS = [
+  '{ kind = "surface", surface = "service" }',
+  '{ kind = "service", name = "echo" }',
+  '{ kind = "surface", surface = "ingress" }',
+  '{ kind = "ingress", name = "gateway" }',
+  '{ kind = "host_api", api = "websocket" }'
+]
+
+interface Entry {
+  readonly digest?: string
+  readonly version?: string
+  readonly more?: string
+  readonly permissions?: ReadonlyArray<string>
+  readonly targets?: ReadonlyArray<string>
+  readonly rest?: string
+}
+
+const TARGET = '{ scheme = "ws", host = "127.0.0.1", port = 7700, path_prefixes = ["/gateway"] }'
+
+const entry = (
+  digest: string,
+  { more = "", permissions = PERMISSIONS, rest = "", targets = [TARGET], version = "0.1.0", ...own }: Entry = {}
+) => `[[plugins.enabled]]
+package = "./plugins/echo"
+id = "project:example.echo"
+version = "${version}"
+digest = "${own.digest ?? digest}"
+${more}
+[plugins.enabled.grants]
+permissions = [${permissions.join(", ")}]
+websocket = [${targets.join(", ")}]
+${rest}
+`
+
+/** A folder with a package and a host file that is made for its digest. */
+const host = (content: (digest: string) => string, files: Files = ECHO) =>
+  Effect.gen(function* () {
+    const root = yield* folder
+    write(path.join(root, "plugins/echo"), files)
+    const { read } = yield* PackageFolders.PackageFolders
+    const found = yield* Effect.result(read(path.join(root, "plugins/echo"), 5000))
+    const digest = Result.isSuccess(found) ? found.success.digest : `sha256:${"0".repeat(64)}`
+    fs.writeFileSync(path.join(root, "host.toml"), content(digest))
+    return root
+  }).pipe(Effect.provide(PackageFolders.layer))
+
+const reportOn = (root: string, secrets = SystemSecrets.layer({ folder: root, env: { TOKEN: "t0ps3cret" } })) =>
+  hostCheck(path.join(root, "host.toml")).pipe(
+    Effect.provide(PackageFolders.layer),
+    Effect.provide(secrets),
+    Effect.map((report) => ({
+      ...report,
+      lines: report.problems.map((problem) => Wire.formatProblem(problem).replaceAll(`${root}/`, ""))
+    }))
+  )
+
+const check = (content: (digest: string) => string, files?: Files) =>
+  Effect.flatMap(host(content, files), (root) => reportOn(root))
+
+describe("mooring check of a host file", () => {
+  it.live("says what would start and be dialled, in words and as JSON, and exits with 0", () =>
+    Effect.gen(function* () {
+      const root = yield* host((digest) => entry(digest))
+      const file = path.join(root, "host.toml")
+      const { code, stderr, stdout } = yield* mooring(["check", file])
+      assert.deepStrictEqual([code, stderr], [0, ""])
+      assert.strictEqual(
+        stdout,
+        "project:example.echo would start\n  gateway  97d359a5  ws://127.0.0.1:7700/gateway  would be dialled\n"
+      )
+      const json = yield* mooring(["check", file, "--json"])
+      assert.strictEqual(json.code, 0)
+      const report = Schema.decodeUnknownSync(Schema.fromJsonString(CheckReport))(json.stdout)
+      assert.deepStrictEqual([report.ok, report.problems], [true, []])
+      assert.strictEqual(report.plugins[0]?.sources[0]?.would, "dial")
+      assert.isUndefined(report.enablement)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("exits with 3 for a file that can't be used, and says why where the report is", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const file = path.join(root, "host.toml")
+      const missing = yield* mooring(["check", file])
+      assert.deepStrictEqual([missing.code, missing.stderr], [3, ""])
+      assert.strictEqual(missing.stdout, `${file}: Expected a file that can be read: ENOENT\n`)
+      fs.writeFileSync(file, "[plugin]\n")
+      const { code, stdout } = yield* mooring(["check", file, "--json"])
+      assert.strictEqual(code, 3)
+      const report = Schema.decodeUnknownSync(Schema.fromJsonString(CheckReport))(stdout)
+      assert.deepStrictEqual([report.ok, report.plugins, report.problems.length], [false, [], 2])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("asks for no secrets with --without-secrets", () =>
+    Effect.gen(function* () {
+      const rest = `[plugins.enabled.secrets]
+a = { env = "MOORING_TEST_NOT_SET" }
+b = { file = "none" }
+[plugins.enabled.sources.gateway]
+tls = { ca = { file = "none.pem" } }
+headers = { authorization = "{basic:u:a}", x = "{b}" }`
+      const root = yield* host((digest) => entry(digest, { more: 'config = { c = { from_env = "NO" } }', rest }))
+      const file = path.join(root, "host.toml")
+      const without = yield* mooring(["check", file, "--without-secrets"])
+      assert.deepStrictEqual([without.code, without.stdout.includes("would start")], [0, true])
+      const { code, stdout } = yield* mooring(["check", file])
+      assert.strictEqual(code, 3)
+      assert.include(stdout, "project:example.echo would fail: HostFileInvalid\n")
+      assert.deepStrictEqual((yield* reportOn(root, givenSecrets)).lines, [])
+    }).pipe(Effect.scoped)
+  )
+
+  const remedies: ReadonlyArray<readonly [what: string, entry: Entry, line: string, would: string]> = [
+    [
+      "a target",
+      { targets: [] },
+      `host.toml:7:2: plugins.enabled[0].grants: no granted target covers ws://127.0.0.1:7700/gateway; allowed by ${TARGET} among grants.websocket, which is the operator's decision`,
+      "stop TargetUngranted"
+    ],
+    ...PERMISSIONS.map((permission, index): (typeof remedies)[number] => [
+      permission,
+      { permissions: PERMISSIONS.filter((other) => other !== permission) },
+      `host.toml:8:1: plugins.enabled[0].grants.permissions: the permission '${["surface service", "service echo", "surface ingress", "ingress gateway", "host_api websocket"][index]}' is not granted; allowed by ${permission} among grants.permissions, which is the operator's decision`,
+      index < 2 ? "fail PermissionMissing" : "stop PermissionMissing"
+    ]),
+    [
+      "a surface that isn't enabled",
+      { more: 'surfaces = ["service"]' },
+      "host.toml:8:1: plugins.enabled[0].grants.permissions: the permission 'surface ingress' is not enabled; allowed by \"ingress\" among surfaces, which is the operator's decision",
+      "stop PermissionMissing"
+    ],
+    [
+      "a URL of the operator's that the package doesn't declare",
+      {
+        rest: '[plugins.enabled.sources.gateway]\nurls = ["ws://127.0.0.1:7700/gateway", "ws://127.0.0.1:7700/other"]'
+      },
+      `host.toml:11:40: plugins.enabled[0].sources.gateway.urls[1]: no target that the manifest declares covers ws://127.0.0.1:7700/other; declared by { scheme = "ws", host = "127.0.0.1", port = 7700, path_prefixes = ["/other"] } among websocket in plugin.toml, which its author decides`,
+      "stop TargetUndeclared"
+    ],
+    [
+      "a grant of another version",
+      { rest: 'version = "0.2.0"' },
+      'host.toml:7:2: plugins.enabled[0].grants: the grant is for version 0.2.0, but the package has 0.1.0; allowed by version = "0.1.0" in grants, which is the operator\'s decision',
+      "fail GrantBindingMismatch"
+    ]
+  ]
+
+  it.live.each(remedies)("says what is denied, why, and what would allow it: %s", ([, asked, line, would]) =>
+    Effect.gen(function* () {
+      const { lines, ok, plugins } = yield* check((digest) => entry(digest, asked))
+      assert.strictEqual(lines.join(), line)
+      assert.isFalse(ok)
+      const [row] = plugins
+      const stopped = row?.sources.findLast((source) => source.would === "stop")
+      assert.strictEqual(row?.would === "fail" ? `fail ${row.tag}` : `stop ${stopped?.tag}`, would)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("allows everything once what it says is granted, one after the other", () =>
+    Effect.gen(function* () {
+      const permissions: Array<string> = []
+      const targets: Array<string> = []
+      for (let granted = 0; ; granted++) {
+        const { lines, ok } = yield* check((digest) => entry(digest, { permissions, targets }))
+        if (ok) return assert.strictEqual(granted, 6)
+        const [, toml = "", list] =
+          / allowed by (\{.*\}) among grants\.(permissions|websocket),/.exec(lines[0] ?? "") ?? []
+        ;(list === "websocket" ? targets : permissions).push(toml)
+        assert.isBelow(granted, 10, lines[0])
+      }
+    }).pipe(Effect.scoped)
+  )
+
+  const failures: ReadonlyArray<readonly [what: string, entry: Entry, files: Files, line: RegExp, tag: string]> = [
+    [
+      "another version",
+      { version: "0.2.0" },
+      ECHO,
+      /^host\.toml:4:1: plugins\.enabled\[0\]\.version: version 0\.2\.0 is enabled, but the package has version 0\.1\.0$/,
+      "VersionMismatch"
+    ],
+    [
+      "another digest",
+      { digest: `sha256:${"0".repeat(64)}` },
+      { ...ECHO, ".DS_Store": "x" },
+      /^host\.toml:5:1: plugins\.enabled\[0\]\.digest: digest .* the package has digest sha256:[0-9a-f]{64}; look at \.DS_Store$/,
+      "DigestMismatch"
+    ],
+    [
+      "another id",
+      {},
+      { ...ECHO, "plugin.toml": MANIFEST.replace("example.echo", "example.other") },
+      /^host\.toml:3:1: plugins\.enabled\[0\]\.id: Expected the id of the package behind the colon, which is example\.other$/,
+      "ManifestInvalid"
+    ],
+    [
+      "no manifest",
+      {},
+      { "plugin.js": CODE },
+      /^host\.toml:2:1: plugins\.enabled\[0\]\.package: the package can't be read: it has no plugin\.toml$/,
+      "PackageUnreadable"
+    ],
+    [
+      "installed packages",
+      {},
+      { ...ECHO, "node_modules/a.js": "" },
+      /^host\.toml:2:1: plugins\.enabled\[0\]\.package: .*: node_modules$/,
+      "PackageUnreadable"
+    ],
+    [
+      "a broken manifest",
+      {},
+      { ...ECHO, "plugin.toml": MANIFEST.replace("surfaces", "surfacs") },
+      /^plugins\/echo\/plugin\.toml:5:1: surfacs: Expected no excess property \(did you mean surfaces\?\)$/,
+      "ManifestInvalid"
+    ],
+    [
+      "a component",
+      {},
+      { ...ECHO, "plugin.toml": MANIFEST.replace('"javascript"', '"wasm-component"') },
+      /^host\.toml:2:1: plugins\.enabled\[0\]\.package: this host runs no code of the kind wasm-component$/,
+      "UnsupportedRuntime"
+    ],
+    [
+      "an ingress that isn't there",
+      { rest: "[plugins.enabled.sources.gatway]\nurls = []" },
+      ECHO,
+      /^host\.toml:10:2: plugins\.enabled\[0\]\.sources\.gatway: Expected an ingress that the manifest declares$/,
+      "ManifestInvalid"
+    ],
+    [
+      "a variable that isn't set",
+      { rest: '[plugins.enabled.secrets]\nkey = { env = "NONE" }' },
+      ECHO,
+      /^host\.toml:11:1: plugins\.enabled\[0\]\.secrets\.key: Expected a variable that is set$/,
+      "HostFileInvalid"
+    ],
+    [
+      "limits that don't fit the host's",
+      { more: "limits = { output_bytes = 1024 }" },
+      ECHO,
+      /^host\.toml:6:12: plugins\.enabled\[0\]\.limits\.output_bytes: Expected at least command_payload_bytes$/,
+      "HostFileInvalid"
+    ],
+    [
+      "an entry in which something is wrong",
+      { more: "limits = { outputbytes = 1024 }" },
+      ECHO,
+      /^host\.toml:6:12: plugins\.enabled\[0\]\.limits\.outputbytes: Expected no excess property/,
+      "ManifestInvalid"
+    ]
+  ]
+
+  it.live.each(failures)("says why a plugin would fail, where that stands: %s", ([, asked, files, line, tag]) =>
+    Effect.gen(function* () {
+      const { lines, ok, plugins } = yield* check((digest) => entry(digest, asked), files)
+      assert.isTrue(
+        lines.some((each) => line.test(each)),
+        lines.join("\n")
+      )
+      assert.isFalse(ok)
+      assert.deepStrictEqual(plugins, [
+        { pluginRef: "project:example.echo", would: "fail", tag, sources: [], requests: [] }
+      ])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("judges each entry by itself", () =>
+    Effect.gen(function* () {
+      const other =
+        '\n[[plugins.enabled]]\npackage = "./plugins/none"\nid = "project:example.none"\nversion = "1.0.0"\n'
+      const { lines, plugins } = yield* check((digest) => `${entry(digest)}${other}digest = "${digest}"\n`)
+      assert.deepStrictEqual(
+        plugins.map(({ tag, would }) => [would, tag]),
+        [
+          ["start", undefined],
+          ["fail", "PackageUnreadable"]
+        ]
+      )
+      assert.strictEqual(lines.length, 1)
+      assert.match(lines[0] ?? "", /^host\.toml:13:1: plugins\.enabled\[1\]\.package: /)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "notes what is broad, what goes in cleartext, what a proxy must check and what isn't served, and is well",
+    () =>
+      Effect.gen(function* () {
+        const targets = ['{ scheme = "*", host = "*", port = "*", path_prefixes = ["/"], secrets = ["key"] }']
+        const files = { ...ECHO, "plugin.toml": `tools = []\n${MANIFEST.replaceAll("127.0.0.1", "feed.example.com")}` }
+        const { lines, ok, problems } = yield* check(
+          (digest) =>
+            `[proxy]\nconnect = "http://127.0.0.1:3128"\n${entry(digest, { targets, rest: '[plugins.enabled.secrets]\nkey = { env = "TOKEN" }' })}`,
+          files
+        )
+        assert.deepStrictEqual(
+          problems.filter(({ severity }) => severity === "problem"),
+          []
+        )
+        assert.isTrue(ok)
+        assert.isTrue(problems.every(({ severity }) => severity === "note"))
+        assert.deepStrictEqual(
+          lines.map((line) => line.replace(/: [^:]*$/, "")),
+          [
+            "host.toml:1:2: proxy",
+            "host.toml:11:30: plugins.enabled[0].grants.websocket[0].host",
+            "host.toml:11:77: plugins.enabled[0].grants.websocket[0].secrets",
+            "plugins/echo/plugin.toml:1:1: tools"
+          ].map((line, index) =>
+            index === 0 ? `${line}: names go to it unresolved` : index === 1 ? `${line}: broad` : line
+          )
+        )
+      }).pipe(Effect.scoped)
+  )
+
+  it.live("says nothing of a secret", () =>
+    Effect.gen(function* () {
+      const rest = `[plugins.enabled.secrets]
+key = { env = "TOKEN" }
+[plugins.enabled.sources.gateway]
+urls = ["ws://127.0.0.1:7700/gateway?key={key}", "ws://127.0.0.1:7700/other?password=hunter22"]`
+      const root = yield* host((digest) => entry(digest, { more: 'config = { token = "hunter22" }', rest }))
+      const report = yield* reportOn(root)
+      assert.isFalse(report.ok)
+      const said = JSON.stringify(report)
+      for (const secret of ["hunter22", "t0ps3cret"]) assert.notInclude(said, secret)
+    }).pipe(Effect.scoped)
+  )
+})
