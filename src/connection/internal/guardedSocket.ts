@@ -14,10 +14,9 @@ export class GuardedSocket implements Socket {
   readonly #broke: (thrown: unknown) => void
 
   constructor(socket: Socket, broke: (thrown: unknown) => void) {
-    this.subprotocol = socket.subprotocol
-    this.remoteAddress = socket.remoteAddress
-    const expiresAt = socket.peerCertificateExpiresAt
-    this.peerCertificateExpiresAt = Number.isSafeInteger(expiresAt) ? expiresAt : null
+    this.subprotocol = textOrNull(socket.subprotocol)
+    this.remoteAddress = textOrNull(socket.remoteAddress)
+    this.peerCertificateExpiresAt = timeOrNull(socket.peerCertificateExpiresAt)
     this.#socket = socket
     this.#broke = broke
   }
@@ -96,6 +95,11 @@ export class GuardedSocket implements Socket {
     this.#broke(thrown)
   }
 }
+
+const textOrNull = (said: unknown): string | null => (typeof said === "string" ? said : null)
+
+const timeOrNull = (said: unknown): number | null =>
+  typeof said === "number" && Number.isSafeInteger(said) && said >= 0 ? said : null
 
 const ignored = (answer: unknown): void => {
   if (answer !== undefined) abandon(answer)
