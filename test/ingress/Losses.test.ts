@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
-import { Losses } from "../../src/ingress/internal/losses.ts"
+import { countOf, Losses } from "../../src/ingress/internal/losses.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
 
 type Step =
@@ -91,5 +91,16 @@ describe("losses", () => {
     const losses = new Losses()
     for (const sequence of [2, 3, 6]) losses.lose(sequence)
     assert.deepStrictEqual([losses.tell(1), losses.tell(5), losses.tell(5), losses.size], [0, 2, 0, 1])
+  })
+
+  it("are told again where the event that told them waits again, however many runs they are", () => {
+    const losses = new Losses()
+    const runs = 200_000
+    for (let run = 1; run <= runs; run++) losses.lose(2 * run)
+    const taken = losses.take(2 * runs)
+    assert.deepStrictEqual([countOf(taken), losses.untold, losses.size], [runs - 1, 1, 1])
+    losses.restore(taken)
+    assert.deepStrictEqual([losses.untold, losses.size], [runs, runs])
+    assert.strictEqual(losses.tell(2 * runs + 1), runs)
   })
 })

@@ -62,7 +62,7 @@ export class Losses {
 
   /** What was taken last isn't told after all: the event that would have told it waits again. */
   restore(runs: ReadonlyArray<Run>): void {
-    this.#runs.unshift(...runs)
+    if (runs.length > 0) this.#runs = [...runs, ...this.#runs]
     this.untold += countOf(runs)
   }
 
