@@ -378,7 +378,7 @@ describe("a runtime that takes events in batches", () => {
           if (how === "in recall") {
             // The first of them goes to make room.
             remote.sendBurst(["b", "c", "d", "e"])
-            runtime().out?.told.ended()
+            runtime().end()
           }
           yield* settled
           const row = yield* rowOf(REF)
