@@ -228,6 +228,8 @@ export interface Sandboxed {
 export interface PluginRuntime {
   /** Whether the code is the application's own and runs in its process: then the stack of a defect in it may be logged. */
   readonly isInProcess?: boolean
+  /** Whether it judges by a clock of its own what is too late to have started: then nobody else interrupts `start`. */
+  readonly keepsStartDeadline?: boolean
   readonly start: (start: Start) => Effect.Effect<Instance | BatchingInstance, unknown, Scope.Scope>
 }
 

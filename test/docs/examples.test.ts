@@ -52,7 +52,12 @@ const linkPackages = (directory: string) => {
     if (!name.startsWith(".")) symlinkSync(path.join(ROOT, "node_modules", name), path.join(packages, name))
   }
   symlinkSync(path.join(ROOT, "src"), path.join(packages, "mooring", "src"))
-  const exports = { ".": "./src/index.ts", "./node": "./src/node/index.ts", "./testing": "./src/testing/index.ts" }
+  const exports = {
+    ".": "./src/index.ts",
+    "./node": "./src/node/index.ts",
+    "./sandbox": "./src/sandbox/index.ts",
+    "./testing": "./src/testing/index.ts"
+  }
   writeFileSync(path.join(packages, "mooring", "package.json"), JSON.stringify({ type: "module", exports }))
   const tsconfig = {
     extends: path.join(ROOT, "test", "tsconfig.json"),
@@ -62,6 +67,7 @@ const linkPackages = (directory: string) => {
       paths: {
         mooring: [path.join(ROOT, "src/index.ts")],
         "mooring/node": [path.join(ROOT, "src/node/index.ts")],
+        "mooring/sandbox": [path.join(ROOT, "src/sandbox/index.ts")],
         "mooring/testing": [path.join(ROOT, "src/testing/index.ts")]
       }
     },

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
-import { PluginError, PluginHost, type PluginRuntime } from "mooring"
+import { PluginError, type PluginRuntime } from "mooring"
 import { accountingProblem, onFake, opened, rowOf, settled } from "../support/host.ts"
 import { GATEWAY, plugin } from "../support/plugins.ts"
 
@@ -103,11 +103,17 @@ describe("a runtime with a clock of its own", () => {
   it.effect("says StartTimeout of a start that was past its deadline by its own clock", () => {
     const pkg: PluginRuntime.PluginPackage = {
       ...plugin({}),
-      runtime: { start: () => Effect.fail(new PluginError.StartTimeout({ deadlineMs: 5 })) }
+      runtime: {
+        keepsStartDeadline: true,
+        start: () => Effect.andThen(Effect.sleep(6000), Effect.fail(new PluginError.StartTimeout({ deadlineMs: 5 })))
+      }
     }
     return Effect.gen(function* () {
-      const host = yield* PluginHost.PluginHost
-      yield* host.idle
+      yield* settled
+      yield* TestClock.adjust(5900)
+      assert.deepInclude(yield* rowOf(REF), { lifecycle: "starting" })
+      yield* TestClock.adjust(100)
+      yield* settled
       assert.deepInclude(yield* rowOf(REF), { lifecycle: "failed" })
       assert.strictEqual((yield* rowOf(REF)).lastError?.tag, "StartTimeout")
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))

@@ -20,7 +20,8 @@ export const outlives = (
 /**
  * Runs an effect until it ends, is past its deadline (`late`), or isn't wanted
  * any more (`unwanted`); its fiber if it goes on after it was interrupted.
- * Wakes of `parking` make it ask again whether it is wanted.
+ * Wakes of `parking` make it ask again whether it is wanted. Where whoever runs
+ * it keeps the deadline, that is `Infinity` here.
  */
 export const withDeadline = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -35,10 +36,11 @@ export const withDeadline = <A, E, R>(
   Effect.suspend(() => {
     const { deadlineMs, parking, time, unstoppableMs, wanted } = options
     let isLate = false
-    const forget = time.after(deadlineMs, () => {
+    const due = () => {
       isLate = true
       parking.wake()
-    })
+    }
+    const forget = deadlineMs === Infinity ? () => {} : time.after(deadlineMs, due)
     const running = Effect.gen(function* () {
       const fiber = yield* Effect.forkDetach(effect)
       fiber.addObserver((exit) => {

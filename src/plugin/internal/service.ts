@@ -95,7 +95,13 @@ export class Service {
       const starting = Effect.flatMap(Lifetime.configOf(setup.config), (config) =>
         effectOf(setup.runtime.start(startOf(config)))
       )
-      const outcome = yield* Lifetime.start(starting, this.#patience, () => phase().name === "starting")
+      // A runtime with a clock of its own doesn't count for how long a guest waits for its turn.
+      const deadlineMs = setup.runtime.keepsStartDeadline === true ? Infinity : this.#patience.deadlineMs
+      const outcome = yield* Lifetime.start(
+        starting,
+        { ...this.#patience, deadlineMs },
+        () => phase().name === "starting"
+      )
       if (Fiber.isFiber(outcome)) {
         ghosts.add(outcome)
         return "stuck"

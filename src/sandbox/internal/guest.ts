@@ -1,0 +1,250 @@
+/**
+ * One guest: the code of one plugin in a WebAssembly instance of its own, with
+ * hard limits on memory and stack. It is loaded once and then called with texts.
+ *
+ * A call that is past its deadline, or that ends in anything but an answer or an
+ * exception of the engine's, ends the guest: nothing of it may be used again.
+ */
+import { EvalFlags, JSException, QuickJS, type ExtensionDescriptor, type JSValueHandle } from "quickjs-wasi"
+import { Budget } from "./budget.ts"
+import { GUEST_MODULE, GUEST_MODULE_TEXT } from "./guestModule.ts"
+import { Positions } from "./position.ts"
+import { ANSWER, EXPORTS, PRELUDE } from "./prelude.ts"
+
+/** What a guest is made from, and bounded by. */
+export interface Settings {
+  readonly wasm: WebAssembly.Module
+  readonly extensions: ReadonlyArray<ExtensionDescriptor>
+  /** The entry's name and text, and its source map where there is one. */
+  readonly name: string
+  readonly entry: string
+  readonly map: string | undefined
+  readonly memoryBytes: number
+  readonly stackBytes: number
+  readonly outputBytes: number
+  /** Whether nobody waits for it any more. */
+  readonly isUnwanted: () => boolean
+}
+
+/** A function that a plugin exports. */
+export type Export = (typeof EXPORTS)[number]
+
+/** How a call ended. `late`, `lost` and `unwanted` end the guest. */
+export type Answer =
+  | { readonly kind: "answered"; readonly text: string }
+  | { readonly kind: "threw"; readonly name: string; readonly message: string; readonly position: string | undefined }
+  | { readonly kind: "memory" }
+  | { readonly kind: "large"; readonly bytes: number }
+  | { readonly kind: "invalid"; readonly message: string }
+  | { readonly kind: "late" }
+  | { readonly kind: "unwanted" }
+  | { readonly kind: "lost"; readonly message: string }
+
+// QuickJS takes the limit as a 32-bit number.
+const MOST_MEMORY = 0xffff_0000
+const OUT_OF_MEMORY = "out of memory"
+
+export class Guest {
+  readonly #vm: QuickJS
+  readonly #settings: Settings
+  readonly #budget: Budget
+  readonly #watch: Watch
+  readonly #positions: Positions
+  readonly #entry: JSValueHandle
+  readonly #call: JSValueHandle
+  readonly #answer: JSValueHandle
+  #exports: ReadonlySet<Export> = new Set()
+  readonly #lines: () => number
+
+  private constructor(vm: QuickJS, settings: Settings, watch: Watch, budget: Budget) {
+    this.#vm = vm
+    this.#settings = settings
+    this.#watch = watch
+    this.#budget = budget
+    this.#positions = new Positions(settings.name, settings.map)
+    let lines = 0
+    this.#lines = () => lines
+    const random = vm.newFunction("random", (length) => refused(() => vm.newArrayBuffer(randomBytes(length))))
+    const written = vm.newFunction("lineWritten", () => {
+      lines++
+      return vm.undefined
+    })
+    const prelude = vm.evalCode(PRELUDE, "<mooring>")
+    const made = vm.callFunction(prelude, vm.undefined, random, written, vm.newNumber(settings.outputBytes))
+    this.#entry = made.getProp("entry")
+    this.#call = made.getProp("call")
+    this.#answer = made.getProp("answer")
+  }
+
+  /** Makes a guest that has run nothing of its own yet. Rejects where there is no room for it. */
+  static async make(settings: Settings): Promise<Guest> {
+    const watch: Watch = { isOn: false, isLate: false, isUnwanted: false }
+    const budget = new Budget()
+    const clock = { isSeed: true }
+    const vm = await QuickJS.create({
+      wasm: settings.wasm,
+      extensions: [...settings.extensions],
+      wasi: (memory) => outside(memory, clock),
+      memoryLimit: Math.min(settings.memoryBytes, MOST_MEMORY),
+      maxStackSize: settings.stackBytes,
+      timezoneOffset: 0,
+      interruptHandler: () => {
+        if (!watch.isOn) return false
+        if (settings.isUnwanted()) watch.isUnwanted = true
+        else if (budget.isOver) watch.isLate = true
+        return watch.isLate || watch.isUnwanted
+      },
+      moduleLoader: {
+        normalize: (_base, specifier) => {
+          if (specifier === GUEST_MODULE) return specifier
+          // An Error would take this file's path into the guest.
+          throw `there is no module but ${GUEST_MODULE}` // oxlint-disable-line no-throw-literal
+        },
+        load: () => GUEST_MODULE_TEXT
+      }
+    })
+    clock.isSeed = false
+    return new Guest(vm, settings, watch, budget)
+  }
+
+  /** How many lines it has written to its console. */
+  get lines(): number {
+    return this.#lines()
+  }
+
+  has(name: Export): boolean {
+    return this.#exports.has(name)
+  }
+
+  /** Runs the entry. Answers with nothing where all is well. */
+  load(budgetMs: number): Answer {
+    const { entry, name } = this.#settings
+    const answer = this.#within(budgetMs, () => {
+      const loading = this.#vm.evalCode(entry, name, EvalFlags.TYPE_MODULE)
+      this.#vm.callFunction(this.#entry, this.#vm.undefined, loading).dispose()
+      loading.dispose()
+    })
+    if (answer.kind !== "answered") return answer
+    this.#exports = new Set(EXPORTS.filter((_, index) => answer.text[index] === "1"))
+    return this.has("handleIngress") ? answer : { kind: "invalid", message: "Expected an export handleIngress" }
+  }
+
+  /** Calls an export with arguments, a JSON array. */
+  call(name: Export, args: string, budgetMs: number): Answer {
+    return this.#within(budgetMs, () => {
+      const vm = this.#vm
+      const text = vm.newString(args)
+      // What its memory has no room for becomes no string, and no exception.
+      if (!text.isString) throw OUT_OF_MEMORY // oxlint-disable-line no-throw-literal
+      const called = vm.newString(name)
+      vm.callFunction(this.#call, vm.undefined, called, text).dispose()
+      called.dispose()
+      text.dispose()
+    })
+  }
+
+  #within(budgetMs: number, begin: () => void): Answer {
+    this.#budget.begin(budgetMs)
+    this.#watch.isOn = true
+    const answer = this.#attempt(begin)
+    // A native loop asks nobody, so it may have ended late.
+    const isOver = this.#budget.isOver
+    this.#watch.isOn = false
+    if (this.#watch.isUnwanted) return { kind: "unwanted" }
+    return isOver || this.#watch.isLate ? { kind: "late" } : answer
+  }
+
+  #attempt(begin: () => void): Answer {
+    try {
+      begin()
+      this.#drain()
+      const said = this.#vm.callFunction(this.#answer, this.#vm.undefined)
+      // Nothing can settle it any more.
+      if (said.isUndefined) this.#watch.isLate = true
+      const text = said.isString ? said.toString() : ""
+      said.dispose()
+      return this.#read(text)
+    } catch (thrown) {
+      if (thrown === OUT_OF_MEMORY) return { kind: "memory" }
+      if (!(thrown instanceof JSException)) return { kind: "lost", message: lossOf(thrown) }
+      const { message, name, stack } = thrown
+      thrown.dispose()
+      return message === OUT_OF_MEMORY ? { kind: "memory" } : this.#threw(name, message, stack)
+    }
+  }
+
+  /** Runs the jobs that wait, and those that they make, on the same budget. */
+  #drain(): void {
+    const exports = this.#vm._getExports()
+    while (exports.qjs_is_job_pending() !== 0) {
+      if (this.#budget.isOver) this.#watch.isLate = true
+      // What a job throws nobody waits for.
+      else if (exports.qjs_execute_pending_job() < 0) this.#vm.getException().dispose()
+      if (this.#watch.isLate || this.#watch.isUnwanted) return
+    }
+  }
+
+  #read(text: string): Answer {
+    const rest = text.slice(1)
+    switch (text[0]) {
+      case ANSWER.threw: {
+        // Made by the prelude, of texts.
+        const { message, name, stack } = JSON.parse(rest) as Record<"name" | "message" | "stack", string>
+        return this.#threw(name, message, stack)
+      }
+      case ANSWER.memory:
+        return { kind: "memory" }
+      case ANSWER.large:
+        return { kind: "large", bytes: Number(rest) }
+      case ANSWER.invalid:
+        return { kind: "invalid", message: rest }
+      default: {
+        const bytes = Buffer.byteLength(rest)
+        return bytes > this.#settings.outputBytes ? { kind: "large", bytes } : { kind: "answered", text: rest }
+      }
+    }
+  }
+
+  #threw(name: string, message: string, stack: string | undefined): Answer {
+    return { kind: "threw", name, message, position: this.#positions.of(stack ?? "") }
+  }
+}
+
+/** What the interrupt handler has to look at, and what it has seen: a guest can forge its message, not this. */
+interface Watch {
+  isOn: boolean
+  isLate: boolean
+  isUnwanted: boolean
+}
+
+/** What a guest has of the outside: the time, and nothing that is written anywhere. */
+const outside = (memory: WebAssembly.Memory, clock: { readonly isSeed: boolean }) => ({
+  clock_time_get: (_id: number, _precision: bigint, at: number): number => {
+    // The engine seeds Math.random with the time at which it is made.
+    const nanos = clock.isSeed ? crypto.getRandomValues(new BigUint64Array(1))[0] : BigInt(Date.now()) * 1_000_000n
+    new DataView(memory.buffer).setBigUint64(at, nanos ?? 0n, true)
+    return 0
+  },
+  fd_write: (_descriptor: number, vectors: number, count: number, written: number): number => {
+    const view = new DataView(memory.buffer)
+    let bytes = 0
+    for (let index = 0; index < count; index++) bytes += view.getUint32(vectors + index * 8 + 4, true)
+    view.setUint32(written, bytes, true)
+    return 0
+  }
+})
+
+const randomBytes = (length: JSValueHandle | undefined): Uint8Array =>
+  crypto.getRandomValues(new Uint8Array(length === undefined ? 0 : length.toNumber()))
+
+/** An Error of the host's would take its stack into the guest: a text has none. */
+const refused = <A>(make: () => A): A => {
+  try {
+    return make()
+  } catch {
+    throw OUT_OF_MEMORY // oxlint-disable-line no-throw-literal
+  }
+}
+
+/** What became of the instance, without a path of ours. */
+const lossOf = (thrown: unknown): string => (thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "unknown")

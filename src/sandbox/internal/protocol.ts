@@ -1,0 +1,60 @@
+/**
+ * What the host and a worker say to each other. A worker does one request after
+ * the other, in the order in which they came, and answers each; what it is busy
+ * with stands in memory that both share, for the host to see though the worker
+ * may never answer again.
+ */
+import type { Answer, Export, Settings } from "./guest.ts"
+
+/** What a worker is made with. */
+export interface Shared {
+  /** The number of the call that runs a guest's code, 0 for none, and since when: nanoseconds of the clock that is never set. */
+  readonly running: BigInt64Array
+}
+
+export const RUNNING_CALL = 0
+export const RUNNING_SINCE = 1
+
+/** How many words `running` has. */
+export const RUNNING_WORDS = 2
+
+interface Of {
+  readonly call: number
+  readonly guest: number
+}
+
+/** Makes a guest and runs its entry, and then its `start` where it has one, on one budget. */
+export interface Load extends Of {
+  readonly do: "load"
+  readonly settings: Omit<Settings, "isUnwanted">
+  /** Not 0 once nobody wants the guest any more. */
+  readonly unwanted: Int32Array
+  readonly args: string
+  readonly budgetMs: number
+}
+
+/** Calls an export. One that isn't there answers with nothing. */
+export interface Call extends Of {
+  readonly do: "call"
+  readonly name: Export
+  readonly args: string
+  readonly budgetMs: number
+}
+
+/** Forgets a guest. */
+export interface End extends Of {
+  readonly do: "end"
+}
+
+export type Request = Load | Call | End
+
+/** What became of a request; `full` where there was no room for a guest. */
+export interface Reply {
+  readonly call: number
+  readonly answer: Answer | { readonly kind: "full"; readonly message: string }
+  /** For how long the guest was busy. */
+  readonly busyMs: number
+  /** How many lines the guest has written so far. */
+  readonly lines: number
+  readonly hasStatus: boolean
+}

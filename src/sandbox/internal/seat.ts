@@ -1,0 +1,117 @@
+/**
+ * A guest as the host holds it: the worker that it is in, and what it is asked.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import type { Loss, Start } from "../../plugin/PluginRuntime.ts"
+import type { Engine } from "./engine.ts"
+import type { Export } from "./guest.ts"
+import type { Home, Pool } from "./pool.ts"
+import type { Reply } from "./protocol.ts"
+import type { Outcome, Thread } from "./thread.ts"
+
+/** The code of a plugin, as texts. */
+export interface Code {
+  readonly name: string
+  readonly entry: string
+  readonly map: string | undefined
+}
+
+/** An outcome that whoever waits is to be told. */
+export type Told = Exclude<Outcome, { readonly kind: "gone" | "unwanted" }>
+
+let guests = 0
+
+export class Seat {
+  readonly lost = Deferred.makeUnsafe<Loss>()
+  hasStatus = false
+  readonly #id = ++guests
+  readonly #thread: Thread
+  readonly #home: Home
+  readonly #unwanted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+
+  /** Takes a place in a worker. Throws where there is no room for one. */
+  constructor(pool: Pool, home: Home, start: Start) {
+    this.#home = home
+    this.#thread = pool.place(home, start.reason, start.limits)
+    home.linesBefore = home.lines
+    this.#thread.enter(this.#id, {
+      lost: (how) => this.#lose(how),
+      blamed: () => {
+        home.apartSince = performance.now()
+      }
+    })
+  }
+
+  get worker(): number {
+    return this.#thread.number
+  }
+
+  /** Makes the guest and starts it. `gone` where its worker was ended for another's sake meanwhile. */
+  load(engine: Engine, code: Code, { config, limits, reason, state }: Start): Effect.Effect<Outcome> {
+    return this.#asked((done) =>
+      this.#thread.ask(
+        this.#id,
+        {
+          do: "load",
+          settings: {
+            ...engine,
+            ...code,
+            memoryBytes: limits.sandboxMemoryBytes,
+            stackBytes: limits.sandboxStackBytes,
+            outputBytes: limits.outputBytes
+          },
+          unwanted: this.#unwanted,
+          args: JSON.stringify([config, { reason, state }]),
+          budgetMs: limits.startDeadlineMs
+        },
+        done
+      )
+    )
+  }
+
+  /** Calls an export. Never completes where its worker is lost for another's sake: `lost` says so. */
+  call(name: Export, args: string, budgetMs: number): Effect.Effect<Told> {
+    return Effect.flatMap(
+      this.#asked((done) => this.#thread.ask(this.#id, { do: "call", name, args, budgetMs }, done)),
+      (outcome) => (outcome.kind === "gone" || outcome.kind === "unwanted" ? Effect.never : Effect.succeed(outcome))
+    )
+  }
+
+  /** Calls `stop`; a guest that is gone has nothing to stop. */
+  stop(budgetMs: number): Effect.Effect<Outcome> {
+    return this.#asked((done) => this.#thread.ask(this.#id, { do: "call", name: "stop", args: "[]", budgetMs }, done))
+  }
+
+  /** Forgets the guest, at once though it may be busy; completes when nothing of it runs any more. */
+  get leave(): Effect.Effect<void> {
+    return Effect.promise(() => {
+      Atomics.store(this.#unwanted, 0, 1)
+      return this.#thread.leave(this.#id)
+    })
+  }
+
+  #asked(ask: (done: (outcome: Outcome, reply: Reply | undefined) => void) => void): Effect.Effect<Outcome> {
+    return Effect.callback<Outcome>((resume) => {
+      ask((outcome, reply) => {
+        if (reply !== undefined) this.#told(reply)
+        resume(Effect.succeed(outcome))
+      })
+    })
+  }
+
+  #told({ busyMs, hasStatus, lines }: Reply): void {
+    const home = this.#home
+    this.hasStatus = hasStatus
+    home.lines = Math.max(home.lines, home.linesBefore + lines)
+    const isHog = home.hog.busy(busyMs, performance.now())
+    if (!isHog || this.#thread.isSolo) return
+    home.apartSince = performance.now()
+    // Alone it takes nothing from anybody: it is told apart where it is started next.
+    if (this.#thread.size > 1) this.#lose("neighbour")
+  }
+
+  #lose(how: Loss): void {
+    Deferred.doneUnsafe(this.lost, Effect.succeed(how))
+  }
+}

@@ -1,0 +1,210 @@
+/**
+ * The host's side of one worker: what it was asked, in order, who is in it, and
+ * the hard deadline of what it is busy with. The first request that waits is
+ * the one that the worker is busy with, so whoever is first when the worker has
+ * to be ended is the culprit, and all others are neighbours.
+ */
+import { Worker } from "node:worker_threads"
+import type { HadTime } from "../../time/HadTime.ts"
+import type { Loss } from "../../plugin/PluginRuntime.ts"
+import { RUNNING_CALL, RUNNING_SINCE, RUNNING_WORDS, type Reply, type Request } from "./protocol.ts"
+
+/** How long after its own deadline a guest's worker is ended. */
+const HARD_AFTER_MS = 50
+/** How long a worker may take to begin a guest's code, or to forget a guest, before it is given up. */
+const STUCK_MS = 10_000
+const NANOS = 1e6
+/** What a worker needs of native stack: QuickJS's own bound on a guest's stack is to be reached first. */
+const STACK_MB = 64
+
+/** `gone`: the worker ended for another guest's sake, or with a guest that was not asked anything. */
+export type Outcome = Reply["answer"] | { readonly kind: "gone" }
+
+/** Whoever is in a worker. */
+export interface Occupant {
+  /** It is lost with its worker. */
+  readonly lost: (how: Loss) => void
+  /** Its worker had to be ended because of it. */
+  readonly blamed: () => void
+}
+
+// Each kind of request by itself, without what the thread adds to it.
+type Asked = Request extends infer R ? (R extends Request ? Omit<R, "call" | "guest"> : never) : never
+
+interface Task {
+  readonly call: number
+  readonly guest: number
+  readonly hardMs: number
+  readonly done: (outcome: Outcome, reply: Reply | undefined) => void
+}
+
+interface Options {
+  readonly time: HadTime
+  readonly number: number
+  /** Whether it is for a plugin that is told apart. */
+  readonly isSolo: boolean
+  /** A guest has gone, or the worker has. */
+  readonly left: () => void
+}
+
+export class Thread {
+  readonly number: number
+  readonly isSolo: boolean
+  /** Completes once the worker has ended; nothing of its guests runs any more. */
+  readonly ended: Promise<void>
+  readonly #worker: Worker
+  readonly #time: HadTime
+  readonly #running = new BigInt64Array(new SharedArrayBuffer(RUNNING_WORDS * BigInt64Array.BYTES_PER_ELEMENT))
+  readonly #tasks: Array<Task> = []
+  readonly #occupants = new Map<number, Occupant>()
+  readonly #left: () => void
+  #calls = 0
+  #unwatch: (() => void) | undefined = undefined
+  #isOnline = false
+  #isDead = false
+
+  /** Throws where there is no room for a worker. */
+  constructor({ isSolo, left, number, time }: Options) {
+    this.number = number
+    this.isSolo = isSolo
+    this.#time = time
+    this.#left = left
+    // The same file, as it is and as it was built.
+    const program = new URL(`./worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
+    this.#worker = new Worker(program, {
+      workerData: { running: this.#running },
+      env: {},
+      argv: [],
+      execArgv: [],
+      stdin: false,
+      stdout: true,
+      stderr: true,
+      name: `sandbox ${number}`,
+      resourceLimits: { stackSizeMb: STACK_MB }
+    })
+    this.#worker.on("online", () => {
+      this.#isOnline = true
+    })
+    this.#worker.on("message", (reply: Reply) => this.#replied(reply))
+    this.#worker.on("error", (error: Error) => this.#died(error))
+    this.ended = new Promise((resolve) => {
+      this.#worker.on("exit", () => {
+        this.#died(new Error("the worker ended"))
+        resolve()
+      })
+    })
+  }
+
+  get isDead(): boolean {
+    return this.#isDead
+  }
+
+  /** How many guests are in it. */
+  get size(): number {
+    return this.#occupants.size
+  }
+
+  enter(guest: number, occupant: Occupant): void {
+    this.#occupants.set(guest, occupant)
+  }
+
+  /** Asks for something; `done` is called once, unless the worker ended before and nobody is to be told. */
+  ask(guest: number, asked: Asked, done: Task["done"]): void {
+    if (this.#isDead) return done({ kind: "gone" }, undefined)
+    const call = ++this.#calls
+    const hardMs = HARD_AFTER_MS + (asked.do === "end" ? STUCK_MS : asked.budgetMs)
+    this.#tasks.push({ call, guest, hardMs, done })
+    // Omit distributes over the union, and a spread can't say so. A worker has no origin.
+    // oxlint-disable-next-line require-post-message-target-origin
+    this.#worker.postMessage({ ...asked, call, guest } as Request)
+    if (this.#tasks.length === 1) this.#watch(hardMs)
+  }
+
+  /** Forgets a guest, at once where it is busy: then it has no more time than an interruption takes. */
+  leave(guest: number): Promise<void> {
+    if (this.#isDead) return this.ended
+    return new Promise((resolve) => {
+      this.ask(guest, { do: "end" }, (outcome) => {
+        this.#occupants.delete(guest)
+        if (outcome.kind === "gone") return resolve(this.ended)
+        this.#left()
+        resolve()
+      })
+      const [first] = this.#tasks
+      if (first?.guest === guest && first.hardMs > HARD_AFTER_MS && this.#tasks.length > 1) {
+        this.#tasks[0] = { ...first, hardMs: this.#sinceMs + HARD_AFTER_MS }
+        this.#watch(HARD_AFTER_MS)
+      }
+    })
+  }
+
+  /** Ends the worker, whatever it is busy with and whoever is in it. */
+  end(): Promise<void> {
+    if (!this.#isDead) this.#close("crash", undefined, { kind: "gone" })
+    return this.ended
+  }
+
+  #replied(reply: Reply): void {
+    const [first] = this.#tasks
+    if (this.#isDead || first?.call !== reply.call) return
+    this.#tasks.shift()
+    this.#unwatch?.()
+    this.#unwatch = undefined
+    const [next] = this.#tasks
+    if (next !== undefined) this.#watch(next.hardMs)
+    first.done(reply.answer, reply)
+  }
+
+  #watch(ms: number): void {
+    this.#unwatch?.()
+    this.#unwatch = this.#time.after(ms, () => this.#judge(0))
+  }
+
+  /** For how long what runs has run, by a clock that both sides have. */
+  get #sinceMs(): number {
+    return Number(process.hrtime.bigint() - Atomics.load(this.#running, RUNNING_SINCE)) / NANOS
+  }
+
+  /** The first request is due: it is late only if the worker was busy with it for so long. */
+  #judge(waitedMs: number): void {
+    this.#unwatch = undefined
+    const [first] = this.#tasks
+    if (first === undefined) return
+    const isRunning = Atomics.load(this.#running, RUNNING_CALL) === BigInt(first.call)
+    const left = isRunning ? first.hardMs - this.#sinceMs : HARD_AFTER_MS
+    if (left > 0 && waitedMs < STUCK_MS) {
+      this.#unwatch = this.#time.after(left, () => this.#judge(isRunning ? 0 : waitedMs + left))
+    } else {
+      this.#close("neighbour", isRunning ? first : undefined, { kind: "late" })
+    }
+  }
+
+  /** It ended by itself. One that never began had no room. */
+  #died(error: Error): void {
+    if (this.#isDead) return
+    const message = `${error.name}: ${error.message}`
+    if (this.#isOnline) return this.#close("neighbour", this.#tasks[0], { kind: "lost", message })
+    for (const task of this.#tasks.splice(0)) task.done({ kind: "full", message }, undefined)
+    this.#close("neighbour", undefined, { kind: "gone" })
+  }
+
+  /** Ends the worker. One may have been to blame; the others are lost as it is said. */
+  #close(how: Loss, culprit: Task | undefined, outcome: Outcome): void {
+    this.#isDead = true
+    this.#unwatch?.()
+    void this.#worker.terminate()
+    const occupants = [...this.#occupants]
+    this.#occupants.clear()
+    for (const [guest, occupant] of occupants) {
+      if (guest === culprit?.guest) occupant.blamed()
+      else occupant.lost(how)
+    }
+    for (const task of this.#tasks.splice(0)) {
+      const isCulprit = task === culprit
+      // What the culprit did is judged once nothing of it runs any more.
+      if (isCulprit) void this.ended.then(() => task.done(outcome, undefined))
+      else task.done({ kind: "gone" }, undefined)
+    }
+    this.#left()
+  }
+}

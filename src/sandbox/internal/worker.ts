@@ -1,0 +1,70 @@
+/**
+ * The main program of a worker: does what the host asks of its guests, one
+ * request after the other.
+ */
+import { parentPort, workerData } from "node:worker_threads"
+import { Guest, type Answer } from "./guest.ts"
+import { RUNNING_CALL, RUNNING_SINCE, type Load, type Reply, type Request, type Shared } from "./protocol.ts"
+
+// What the host made the worker with.
+const { running } = workerData as Shared
+const guests = new Map<number, Guest>()
+const NOTHING: Answer = { kind: "answered", text: "" }
+
+const isOver = ({ kind }: Reply["answer"]): boolean => kind === "late" || kind === "lost" || kind === "unwanted"
+
+/** From now on a guest's code runs. */
+const begin = (call: number): void => {
+  Atomics.store(running, RUNNING_SINCE, process.hrtime.bigint())
+  Atomics.store(running, RUNNING_CALL, BigInt(call))
+}
+
+const load = async ({ args, budgetMs, call, guest: id, settings, unwanted }: Load): Promise<Reply["answer"]> => {
+  const isUnwanted = () => Atomics.load(unwanted, 0) !== 0
+  if (isUnwanted()) return { kind: "unwanted" }
+  let guest: Guest
+  try {
+    guest = await Guest.make({ ...settings, isUnwanted })
+  } catch (thrown) {
+    return { kind: "full", message: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "unknown" }
+  }
+  begin(call)
+  const from = performance.now()
+  const loaded = guest.load(budgetMs)
+  if (loaded.kind !== "answered") return loaded
+  guests.set(id, guest)
+  if (!guest.has("start")) return NOTHING
+  const started = guest.call("start", args, Math.max(1, budgetMs - (performance.now() - from)))
+  if (started.kind !== "answered") guests.delete(id)
+  return started
+}
+
+const answerOf = async (request: Request): Promise<Reply["answer"]> => {
+  if (request.do === "load") return load(request)
+  const guest = guests.get(request.guest)
+  if (request.do === "end") guests.delete(request.guest)
+  if (request.do === "end" || guest?.has(request.name) === false) return NOTHING
+  if (guest === undefined) return { kind: "unwanted" }
+  begin(request.call)
+  const answer = guest.call(request.name, request.args, request.budgetMs)
+  if (isOver(answer)) guests.delete(request.guest)
+  return answer
+}
+
+const serve = async (request: Request): Promise<void> => {
+  const from = performance.now()
+  const answer = await answerOf(request)
+  const busyMs = performance.now() - from
+  Atomics.store(running, RUNNING_CALL, 0n)
+  const guest = guests.get(request.guest)
+  const hasStatus = guest?.has("status") === true
+  const reply: Reply = { call: request.call, answer, busyMs, lines: guest?.lines ?? 0, hasStatus }
+  // A thread has no origin.
+  // oxlint-disable-next-line require-post-message-target-origin
+  parentPort?.postMessage(reply)
+}
+
+let last: Promise<void> = Promise.resolve()
+parentPort?.on("message", (request: Request) => {
+  last = last.then(() => serve(request))
+})

@@ -1,0 +1,277 @@
+/** One guest on the test's own thread. */
+import { assert, describe, it } from "@effect/vitest"
+import { readFileSync } from "node:fs"
+import { Engines } from "../../src/sandbox/internal/engine.ts"
+import { Guest, type Answer } from "../../src/sandbox/internal/guest.ts"
+import { read } from "../docs/markdown.ts"
+
+const engines = new Engines()
+
+const made = async (
+  entry: string,
+  change: Partial<{ map: string; memoryBytes: number; isUnwanted: () => boolean }> = {}
+) => {
+  const { memoryBytes = 16_777_216 } = change
+  const engine = await engines.of(memoryBytes)
+  return Guest.make({
+    ...engine,
+    name: "plugin.js",
+    entry,
+    map: undefined,
+    memoryBytes,
+    stackBytes: 262_144,
+    outputBytes: 262_144,
+    isUnwanted: () => false,
+    ...change
+  })
+}
+
+const DEADLINE_MS = 5000
+
+/** A guest whose handler is this expression of the event `e`. */
+const handling = async (expression: string, before = ""): Promise<Guest> => {
+  const guest = await made(`import * as guest from "mooring/guest"
+${before}
+export function handleIngress(n, e) { return ${expression} }`)
+  assert.deepInclude(guest.load(DEADLINE_MS), { kind: "answered" })
+  return guest
+}
+
+const say = (guest: Guest, event: unknown = null): Answer =>
+  guest.call("handleIngress", JSON.stringify(["gateway", event]), DEADLINE_MS)
+
+const said = async (expression: string, event: unknown = null, before = ""): Promise<unknown> => {
+  const answer = say(await handling(expression, before), event)
+  assert.strictEqual(answer.kind, "answered", JSON.stringify(answer))
+  return answer.kind === "answered" && answer.text !== "" ? JSON.parse(answer.text) : undefined
+}
+
+/** Everything that can be reached, by the path on which it was reached first; names and lengths left out. */
+const WALK = `(() => {
+  const seen = new Set()
+  const paths = []
+  const walk = (value, path) => {
+    if ((typeof value !== "object" || value === null) && typeof value !== "function") return
+    if (seen.has(value)) return
+    seen.add(value)
+    for (const key of Reflect.ownKeys(value)) {
+      const at = (path === "" ? "" : path + ".") + (typeof key === "symbol" ? "[" + key.description + "]" : key)
+      if (key !== "name" && key !== "length") paths.push(at)
+      const { get, set, value: inner } = Reflect.getOwnPropertyDescriptor(value, key)
+      for (const next of [inner, get, set]) walk(next, at)
+    }
+    walk(Reflect.getPrototypeOf(value), path + ".<proto>")
+  }
+  walk(globalThis, "")
+  walk(guest, "<guest>")
+  walk(async () => {}, "<async>")
+  walk(function* () {}, "<generator>")
+  walk(async function* () {}, "<async generator>")
+  walk([].values(), "<array iterator>")
+  walk("".matchAll(/x/g), "<matches>")
+  walk(new URLSearchParams().keys(), "<search params>")
+  walk((function () { return arguments })(), "<arguments>")
+  return paths
+})()`
+
+describe("a guest", () => {
+  it("rule 12: has no ambient authority: all that it can reach is on the list", async () => {
+    const reached = (await said(WALK)) as ReadonlyArray<string>
+    const listed = readFileSync(new URL("reachable.txt", import.meta.url), "utf8")
+      .trimEnd()
+      .split("\n")
+    assert.deepStrictEqual(reached.toSorted(), listed)
+    const globals = reached.filter((path) => !/[.<]/.test(path) && !path.startsWith("[")).toSorted()
+    const [, documented = ""] = /These are the globals:\n\n(.*)\n/.exec(read("docs/sandbox.md")) ?? []
+    assert.deepStrictEqual([...documented.matchAll(/`(\w+)`/g)].map(([, name]) => name).toSorted(), globals)
+  })
+
+  it("rule 11: sees no path, stack, time zone or locale of the host", async () => {
+    const text = JSON.stringify(
+      await said(`[
+        new Error("x").stack,
+        (() => { try { null.x } catch (e) { return e.stack } })(),
+        (() => { try { atob("?") } catch (e) { return e.stack + e.message } })(),
+        (() => { try { structuredClone(() => 1) } catch (e) { return e.stack + e.message } })(),
+        (() => { try { crypto.getRandomValues(1) } catch (e) { return e.stack + e.message } })(),
+        new Date(0).toString(), new Date(2026, 6, 1).getTimezoneOffset(), (1234.5).toLocaleString()
+      ]`)
+    )
+    for (const path of [process.cwd(), "node_modules", "/src/", "file:", "wasm"]) assert.notInclude(text, path)
+    assert.include(text, "GMT+0000")
+    assert.include(text, ",0,")
+  })
+
+  it("has the wall clock of the host, and random numbers of its own", async () => {
+    const before = Date.now()
+    const numbers = await Promise.all(
+      Array.from({ length: 4 }, () => said("[Math.random(), Math.random(), Date.now(), crypto.randomUUID()]"))
+    )
+    const randoms = numbers.flatMap((four) => (four as ReadonlyArray<number>).slice(0, 2))
+    assert.strictEqual(new Set(randoms).size, 8)
+    for (const [, , now, id] of numbers as ReadonlyArray<[number, number, number, string]>) {
+      assert.isAtLeast(now, before)
+      assert.isAtMost(now, Date.now())
+      assert.match(id, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
+    }
+  })
+
+  it("fills arrays of integers with random bytes, and no others", async () => {
+    const filled = await said(`[
+      crypto.getRandomValues(new Uint8Array(64)).some((byte) => byte !== 0),
+      crypto.getRandomValues(new Uint32Array(new ArrayBuffer(16), 8, 1)).byteOffset,
+      ...[new Float64Array(1), [1], null, new Uint8Array(65537)].map((bad) => {
+        try { crypto.getRandomValues(bad); return "taken" } catch (e) { return e.name }
+      })
+    ]`)
+    assert.deepStrictEqual(filled, [true, 8, "TypeError", "TypeError", "TypeError", "RangeError"])
+  })
+
+  it("has helpers that make commands", async () => {
+    const event = { source_id: "9f2c01ab", payload: { url: "ws://x/" } }
+    assert.deepStrictEqual(
+      await said(
+        `[
+          guest.websocketSend(e, "hi"),
+          guest.websocketSend("ws://y/", new Uint8Array([1, 2, 255]), { epoch: "any", command_id: "c" }),
+          guest.websocketClose({ source_id: "9f2c01ab", payload: {} }, { code: 4000, reason: "enough" }),
+          guest.websocketReconnect(e, { dial_url: null, ingress_name: "gateway" }),
+          guest.timerSet("beat", { after_ms: 100, every_ms: 1000 }),
+          guest.timerClear("beat"),
+          guest.statusUpdate({ message: "well", status: 1 })
+        ]`,
+        event
+      ),
+      [
+        { kind: "websocket_send", payload: { url: "ws://x/", text: "hi" } },
+        { kind: "websocket_send", payload: { url: "ws://y/", base64: "AQL/", epoch: "any" }, command_id: "c" },
+        { kind: "websocket_close", payload: { url: "9f2c01ab", code: 4000, reason: "enough" } },
+        { kind: "websocket_reconnect", payload: { url: "ws://x/", dial_url: null, ingress_name: "gateway" } },
+        { kind: "timer_set", payload: { name: "beat", after_ms: 100, every_ms: 1000 } },
+        { kind: "timer_clear", payload: { name: "beat" } },
+        { kind: "diagnostic_status_update", payload: { message: "well", status: 1 } }
+      ]
+    )
+    const answer = say(await handling(`guest.websocketSend(e, "x")`), { source_id: null, payload: {} })
+    assert.deepInclude(answer, { kind: "threw", name: "TypeError" })
+  })
+
+  it("makes base64 and bytes of one another, however many there are", async () => {
+    const trip = `[0, 1, 2, 3, 4095, 4096, 4097, 50000].map((length) => {
+      const bytes = Uint8Array.from({ length }, (_, index) => index * 7)
+      const back = guest.fromBase64(guest.toBase64(bytes))
+      return back.length === length && back.every((byte, index) => byte === bytes[index])
+    })`
+    assert.deepStrictEqual(
+      await said(trip),
+      Array.from({ length: 8 }, () => true)
+    )
+  })
+
+  it("answers by promises too, its own and those of others", async () => {
+    assert.strictEqual(await said("(async () => { await null; return 1 })()"), 1)
+    assert.strictEqual(await said("({ then(resolve) { queueMicrotask(() => resolve(2)) } })"), 2)
+    assert.strictEqual(await said("Promise.resolve(undefined)"), undefined)
+    assert.strictEqual(await said("later", null, "const later = await Promise.resolve(3)"), 3)
+  })
+
+  for (const [code, name, message, position] of [
+    ["e.x", "TypeError", /null/, "plugin.js:3:46"],
+    ["Promise.reject(new RangeError('no'))", "RangeError", /^no$/, "plugin.js:3:65"],
+    ["(() => { throw 'text' })()", "Error", /^text$/, undefined],
+    ["(() => { throw { name: 'Own', message: 'field' } })()", "Own", /^field$/, undefined],
+    ["(() => { throw Object.assign(new Error('x'), { stack: 'at (plugin.js:1:1)' }) })()", "Error", /^x$/, undefined],
+    ["(() => { throw new Error('x'.repeat(9999)) })()", "Error", /^x{2048}$/, "plugin.js:3:75"]
+  ] as const) {
+    it(`says what it threw: ${code.slice(0, 60)}`, async () => {
+      const answer = say(await handling(code))
+      assert.deepInclude(answer, { kind: "threw", name, position })
+      assert.match(answer.kind === "threw" ? answer.message : "", message)
+    })
+  }
+
+  it("says where a module is no module", async () => {
+    const guest = await made("export function handleIngress() {\n  return }}")
+    assert.deepInclude(guest.load(DEADLINE_MS), { kind: "threw", name: "SyntaxError", position: "plugin.js:2:11" })
+  })
+
+  it("says positions of the source where there is a usable map, and its own where it is broken", async () => {
+    // One segment a line: line 1 of the code is line 11 of the source, column 5.
+    const map = JSON.stringify({ version: 3, sources: ["../src/deep/plugin.ts"], names: [], mappings: "AAUI" })
+    const code = "export function handleIngress(x) { x.y.z }"
+    const positions = []
+    for (const given of [map, "{", "[]", '{"version":3}', `${map}${" ".repeat(4_194_304)}`]) {
+      const guest = await made(code, { map: given })
+      guest.load(DEADLINE_MS)
+      const answer = say(guest)
+      positions.push(answer.kind === "threw" ? answer.position : answer.kind)
+    }
+    const own = "plugin.js:1:36"
+    assert.deepStrictEqual(positions, ["plugin.ts:11:5", own, own, own, own])
+  })
+
+  it("rule 3: can't have more memory than it may, also outside of what the engine counts", async () => {
+    const guest = await made(
+      "export function handleIngress(text) { return String(new URL('http://x/?' + 'ü'.repeat(text))).length }",
+      {
+        memoryBytes: 4_194_304
+      }
+    )
+    guest.load(DEADLINE_MS)
+    const kinds = [1000, 500_000, 5_000_000].map(
+      (length) => guest.call("handleIngress", `[${length}]`, DEADLINE_MS).kind
+    )
+    assert.strictEqual(kinds[0], "answered")
+    assert.include(["memory", "lost", "threw"], kinds[2])
+  })
+
+  it("says that an event has no room in it, and goes on", async () => {
+    const guest = await made("export function handleIngress(name, e) { return e.length }", { memoryBytes: 1_048_576 })
+    guest.load(DEADLINE_MS)
+    assert.deepStrictEqual(say(guest, "x".repeat(3_000_000)), { kind: "memory" })
+    assert.deepStrictEqual(say(guest, "x".repeat(1000)), { kind: "answered", text: "1000" })
+  })
+
+  it("a million bytes of JSON that take more than it has are a failed event, and it goes on", async () => {
+    const guest = await handling("e.length")
+    assert.deepStrictEqual(
+      say(
+        guest,
+        Array.from({ length: 340_000 }, () => ({}))
+      ),
+      { kind: "memory" }
+    )
+    assert.deepStrictEqual(say(guest, [1]), { kind: "answered", text: "1" })
+  })
+
+  it("a genuine out of memory that it keeps and changes is no other's error", async () => {
+    const forging = await handling(
+      "(() => { throw new (kept.constructor)('out of memory') })()",
+      "let kept; try { new ArrayBuffer(1e9) } catch (e) { kept = e }"
+    )
+    assert.deepInclude(say(forging), { kind: "threw" })
+  })
+
+  it("rule 6: ends where nobody wants it any more", async () => {
+    let looks = 0
+    const guest = await made("export function handleIngress() { for (;;); }", { isUnwanted: () => ++looks > 3 })
+    guest.load(DEADLINE_MS)
+    assert.deepStrictEqual(say(guest), { kind: "unwanted" })
+  })
+
+  it("counts the lines of its console, whatever is written", async () => {
+    const guest = await handling(
+      "['debug', 'error', 'info', 'log', 'trace', 'warn'].forEach((level) => console[level]({ get x() { throw 1 } }))"
+    )
+    say(guest)
+    say(guest)
+    assert.strictEqual(guest.lines, 12)
+  })
+
+  it("has no file of any other module, static or not", async () => {
+    for (const name of ["fs", "./plugin.js", "plugin.js", "node:fs", "mooring", "mooring/guest/x", "/etc/passwd", ""]) {
+      const answer = say(await handling("import(e)"), name)
+      assert.deepInclude(answer, { kind: "threw", message: "there is no module but mooring/guest" }, name)
+    }
+  })
+})
