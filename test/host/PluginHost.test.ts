@@ -86,6 +86,12 @@ describe("PluginHost", () => {
       const [diagnostic] = plugins[0]?.diagnostics ?? []
       assert.deepStrictEqual(diagnostic?.error["suspects"], [".DS_Store", "a\ufffd\ufffd.js~"])
       assert.notInclude(diagnostic?.message, "DS_Store")
+      // Later than what would be a repeat of it.
+      yield* TestClock.adjust("2 seconds")
+      yield* host.apply({ plugins: [{ ...echo, digest: `sha256:${"1".repeat(64)}`, suspects: [] }], enabled })
+      yield* host.idle
+      const [again] = (yield* host.status).plugins
+      assert.notProperty(again?.diagnostics.at(-1)?.error, "suspects")
     }).pipe(Effect.provide(onFake({ plugins: [{ ...echo, suspects }], enabled })))
   })
 

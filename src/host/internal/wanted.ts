@@ -82,8 +82,8 @@ const find = <Package extends Pinned>(
   }
   const exact = versioned.find(({ digest }) => digest === enablement.digest)
   if (exact === undefined) {
-    const { digest: actual, suspects } = versioned[0] ?? first
-    return new DigestMismatch({ enabled: enablement.digest, actual, ...(suspects === undefined ? {} : { suspects }) })
+    const { digest: actual, suspects = [] } = versioned[0] ?? first
+    return new DigestMismatch({ enabled: enablement.digest, actual, ...(suspects.length === 0 ? {} : { suspects }) })
   }
   const problems = [
     ...strangers(enablement, exact.manifest),
