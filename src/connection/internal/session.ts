@@ -253,6 +253,7 @@ export class Session implements SocketEvents {
   }
 
   #fail(error: ConnectionError): void {
+    if (this.#socket === null) return
     this.failed(error)
     this.reject()
     // Its socket may take a while to say that it is gone, or never say so.

@@ -49,6 +49,8 @@ export class StallClock {
   }
 
   #wait(leftMs: number): void {
+    // A socket that can't even be looked at has ended meanwhile.
+    if (this.#hasEnded) return
     this.#cancel = this.#time.after(Math.min(LOOK_MS, leftMs), this.#look)
   }
 

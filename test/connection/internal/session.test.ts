@@ -458,6 +458,7 @@ describe("a session", () => {
         assert.deepInclude(error, { _tag: "DialFailed", phase: "client", code: "EDEFECT" })
         assert.deepInclude(played.session, { hasEnded: true, code: 1006, clean: false })
         assert.strictEqual(played.owner.totals.sendFailures, member === "send" ? 1 : 0)
+        assert.strictEqual(played.timers.size, 0)
       })
     )
 
@@ -470,6 +471,35 @@ describe("a session", () => {
         assert.strictEqual(played.session.hasEnded, member === "writeQueueSize")
       })
     )
+  }
+
+  for (const [member, limits] of [
+    ["writeQueueSize", { sendStallMs: 1000 }],
+    ["bytesRead", { pingIntervalMs: 1000, pongDeadlineMs: 1000 }]
+  ] as const) {
+    it(`waits for nothing, and is broken off once, where its socket's ${member} throws when a clock is over`, () => {
+      const played = play(limits)
+      let isBroken = false
+      const broken = () => (isBroken ? assert.fail("boom") : 0)
+      played.session.open({ ...played.socket, [member]: broken })
+      const over = () => {
+        played.world.monotonic += 1000
+        const due = [...played.timers]
+        played.timers.clear()
+        for (const timer of due) timer.due()
+      }
+      if (member === "writeQueueSize") played.session.send("a")
+      else {
+        over()
+        played.world.pinged()
+      }
+      played.calls()
+      isBroken = true
+      over()
+      assert.deepStrictEqual(played.calls(), ["ended", "terminate"])
+      assert.strictEqual(played.timers.size, 0)
+      assert.strictEqual(played.session.error?._tag, "DialFailed")
+    })
   }
 
   it("breaks off a second socket, and stays with the first, whatever the other one says of its end", () => {
