@@ -14,6 +14,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Path from "node:path"
 import * as Wire from "../internal/wire.ts"
@@ -24,6 +25,7 @@ import * as Usable from "../secrets/Usable.ts"
 import * as BoundedFile from "./internal/boundedFile.ts"
 import { codeOf } from "./internal/errorCode.ts"
 import * as HostDocument from "./internal/hostDocument.ts"
+import * as Looks from "./internal/looks.ts"
 import * as Toml from "./internal/toml.ts"
 import * as ProxySettings from "./ProxySettings.ts"
 
@@ -101,10 +103,45 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
     limits: content.limits,
     proxy: Result.getOrElse(proxy, () => "unusable" as const),
     entries: content.entries,
-    problems: [...content.problems, ...refused],
+    problems: [
+      ...((yield* isOrphan(file)) ? [{ path: "", message: ORPHAN, file }] : []),
+      ...content.problems,
+      ...refused
+    ],
     located: document.located
   }
 })
+
+/**
+ * Follows a host file: what it says now, at once, and whenever it has changed
+ * and then stayed the same for half a second, however it was replaced: written
+ * anew, renamed over, or behind links that lead elsewhere now. The same bytes
+ * again are no change. Where it is of no use for a while, that is one element,
+ * and what it says after that another.
+ *
+ * @category following
+ * @since 0.3.0
+ */
+export const follow = (file: string): Stream.Stream<Result.Result<HostFile, HostFileUnreadable>> =>
+  Stream.suspend(() => {
+    let look: Looks.Look | undefined
+    let digest: string | undefined
+    const change = Effect.gen(function* () {
+      for (;;) {
+        if (look !== undefined) yield* Effect.sleep(Looks.LOOK_EVERY_MS)
+        // What changes while it is read is seen by the next look.
+        const seen = yield* Effect.promise(() => BoundedFile.identity(file))
+        const now = look === undefined ? { look: Looks.first(seen), isNew: true } : Looks.next(look, seen)
+        look = now.look
+        if (!now.isNew) continue
+        const found = yield* Effect.result(read(file))
+        const before = digest
+        digest = Result.isSuccess(found) ? found.success.digest : undefined
+        if (digest === undefined || digest !== before) return found
+      }
+    })
+    return Stream.fromEffectRepeat(change)
+  })
 
 const unreadable = (problems: ReadonlyArray<Wire.Problem>) => new HostFileUnreadable({ problems })
 
@@ -122,6 +159,16 @@ const textOf = (bytes: Uint8Array, file: string): Effect.Effect<string, HostFile
     try: () => new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes),
     catch: () => unreadable([{ path: "", message: "Expected a file of UTF-8", file }])
   })
+
+const ORPHAN =
+  "Expected a file that is in a folder still: it was replaced outside of a mount of this file alone, which shows the old one for ever; mount its folder"
+
+/** Whether what is read isn't what stands under the name outside. */
+const isOrphan = (file: string): Effect.Effect<boolean> =>
+  Effect.map(
+    Effect.promise(() => BoundedFile.links(file)),
+    (links) => links === 0
+  )
 
 const PROXY_AUTHORIZATION = "proxy.authorization"
 

@@ -17,6 +17,7 @@ import { SecretUnavailable, Secrets } from "../secrets/Secrets.ts"
 import { MOST_BYTES } from "../secrets/Usable.ts"
 import * as BoundedFile from "./internal/boundedFile.ts"
 import { codeOf } from "./internal/errorCode.ts"
+import * as Looks from "./internal/looks.ts"
 
 /**
  * Where relative paths begin (the working directory unless given), and the
@@ -29,9 +30,6 @@ export interface Options {
   readonly folder?: string
   readonly env?: { readonly [name: string]: string | undefined }
 }
-
-const LOOK_EVERY_MS = 250
-const SAME_FOR_MS = 500
 
 const unavailable = (problem: string) => new SecretUnavailable({ problem: `Expected ${problem}` })
 
@@ -47,13 +45,6 @@ const contentOf = (path: string): Effect.Effect<string, SecretUnavailable> =>
       new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(await BoundedFile.read(path, MOST_BYTES)),
     catch: failure
   })
-
-/** A file as somebody who follows it knows it: as it was last told, as it was last seen, and for how long that. */
-interface Look {
-  readonly told: string
-  readonly seen: string
-  readonly sameMs: number
-}
 
 /** The files that were asked for, each with what it was then. */
 type Asked = ReadonlyMap<string, string>
@@ -72,21 +63,19 @@ class Identities {
 }
 
 /** Completes once a file has become another and then stayed the same for a while. One that is silent holds up no other. */
-const nextChange = (asked: Asked, looks: Map<string, Look>, identities: Identities): Effect.Effect<void> => {
+const nextChange = (asked: Asked, looks: Map<string, Looks.Look>, identities: Identities): Effect.Effect<void> => {
   const look = ([path, first]: readonly [path: string, first: string]) =>
     identities.of(path).pipe(
       Effect.map((seen) => {
-        const before = looks.get(path) ?? { told: first, seen: first, sameMs: 0 }
-        const sameMs = seen === before.seen ? before.sameMs + LOOK_EVERY_MS : 0
-        const isNew = seen !== before.told && sameMs >= SAME_FOR_MS
-        looks.set(path, { told: isNew ? seen : before.told, seen, sameMs })
-        return isNew
+        const now = Looks.next(looks.get(path) ?? Looks.first(first), seen)
+        looks.set(path, now.look)
+        return now.isNew
       }),
-      Effect.timeoutOrElse({ duration: LOOK_EVERY_MS, orElse: () => Effect.succeed(false) })
+      Effect.timeoutOrElse({ duration: Looks.LOOK_EVERY_MS, orElse: () => Effect.succeed(false) })
     )
   return Effect.gen(function* () {
     for (let isChanged = false; !isChanged;) {
-      yield* Effect.sleep(LOOK_EVERY_MS)
+      yield* Effect.sleep(Looks.LOOK_EVERY_MS)
       isChanged = (yield* Effect.forEach([...asked], look, { concurrency: "unbounded" })).includes(true)
     }
   })
@@ -118,7 +107,7 @@ export const layer = ({ env = process.env, folder = process.cwd() }: Options = {
         })
       },
       changes: Stream.suspend(() => {
-        const looks = new Map<string, Look>()
+        const looks = new Map<string, Looks.Look>()
         return Stream.fromEffectRepeat(nextChange(asked, looks, identities))
       })
     }

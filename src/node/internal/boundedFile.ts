@@ -55,3 +55,10 @@ export const identity = async (path: string): Promise<string> => {
     return ""
   }
 }
+
+/** How many names a file has in folders: none where it was removed, though a mount still shows it. */
+export const links = (path: string): Promise<number | undefined> =>
+  Fs.stat(path).then(
+    ({ nlink }) => nlink,
+    () => undefined
+  )
