@@ -1,5 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Effect from "effect/Effect"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
+import { stringify } from "smol-toml"
 import * as Wire from "../../../src/internal/wire.ts"
 import * as Manifest from "../../../src/manifest/Manifest.ts"
 import * as Toml from "../../../src/node/internal/toml.ts"
@@ -15,6 +18,26 @@ const linesOf = (text: string, found: ReadonlyArray<Wire.Problem> = []): Readonl
   })
 
 const at = (text: string, path: string) => linesOf(text, [{ path, message: "x" }])
+
+const Key = Schema.String.check(Schema.isPattern(/^[a-e]{1,3}$/u))
+const Leaf = Schema.Union([
+  Schema.Int.check(Schema.isBetween({ minimum: -9, maximum: 9 })),
+  Schema.Boolean,
+  Schema.String.check(Schema.isPattern(/^[^\ud800-\udfff]*$/u))
+])
+const Inner = Schema.Record(Key, Schema.Union([Leaf, Schema.Array(Leaf)]))
+const Middle = Schema.Record(Key, Schema.Union([Leaf, Inner, Schema.Array(Inner)]))
+const Table = Schema.Record(Key, Schema.Union([Leaf, Middle, Schema.Array(Middle)]))
+
+/** The paths of all that is in a value. */
+const pathsOf = (value: unknown, path: ReadonlyArray<PropertyKey> = []): ReadonlyArray<string> => {
+  const own = path.length === 0 ? [] : [Wire.formatPath(path)]
+  if (typeof value !== "object" || value === null) return own
+  const entries: Iterable<readonly [PropertyKey, unknown]> = Array.isArray(value)
+    ? value.entries()
+    : Object.entries(value)
+  return [...own, ...Array.from(entries).flatMap(([key, item]) => pathsOf(item, [...path, key]))]
+}
 
 describe("toml", () => {
   it("reads dates as texts, with a byte order mark and CRLF too", () => {
@@ -66,6 +89,27 @@ describe("toml", () => {
   it("knows TOML 1.1: line breaks and a comma at the end of an inline table", () => {
     assert.deepStrictEqual(at("a = {\n  b = 1,\n  c = 2,\n}\n", "a.c"), ["a.toml:3:3: a.c: x"])
   })
+
+  it.effect.prop(
+    "finds every key of any text where it stands, and gives its value back",
+    { table: Table },
+    ({ table }) =>
+      Effect.sync(() => {
+        const text = stringify(table)
+        const lines = text.split("\n")
+        const { located, value } = Result.getOrThrow(Toml.parse(text, "a.toml"))
+        assert.deepStrictEqual(value, table)
+        const all = pathsOf(table).map((path): Wire.Problem => ({ path, message: "x" }))
+        for (const { column = 0, line = 0, path } of located(all)) {
+          const rest = (lines[line - 1] ?? "").slice(column - 1)
+          // In the head of a table the whole key counts, in a list the element.
+          const keys = /^(?:[a-e]+\.?)+/.exec(rest)?.[0].split(".") ?? []
+          const isThere = path.endsWith("]") ? /^\S/.test(rest) : keys.includes(/[a-e]+$/.exec(path)?.[0] ?? "")
+          assert.isTrue(isThere, `${path} at ${line}:${column} of\n${text}`)
+        }
+      }),
+    { arbitrary: { runs: 100 } }
+  )
 
   it("lists problems in the order of the text, also on one line", () => {
     const onOne = ["z.b", "z.a"].map((path) => ({ path, message: "x" }))
