@@ -248,6 +248,59 @@ describe("IngressQueue", () => {
     })
   )
 
+  it.effect("leaves what is lent where it is for a timer behind it, or one that was handed over", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 8, kinds: ["websocket_text"] })
+      queue.opened(1, 1, null, read)
+      const over = queue.timer("over")
+      queue.take()
+      const lent = queue.timer("lent")
+      const behind = queue.timer("behind")
+      let recalls = 0
+      const recall = () => {
+        recalls++
+        queue.giveBack()
+      }
+      assert.strictEqual(queue.lend(recall), lent)
+      queue.withdraw(behind)
+      queue.withdraw(over)
+      queue.rejected()
+      assert.strictEqual(recalls, 0)
+      queue.withdraw(lent)
+      assert.strictEqual(recalls, 1)
+      assert.strictEqual(queue.waiting, 0)
+      queue.discard()
+      assert.strictEqual(recalls, 1)
+    })
+  )
+
+  it.effect("lends urgent texts first again behind what they can't overtake", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 32, kinds: ["websocket_text"], urgent: ["!"] })
+      queue.opened(1, 1, null, read)
+      for (let i = 0; i < 8; i++) push(queue, "!")
+      queue.timer("t")
+      push(queue, "x")
+      push(queue, "!")
+      const lent = Array.from({ length: 11 }, () => queue.lend(() => {})?.sequence)
+      assert.deepStrictEqual(lent, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 10])
+    })
+  )
+
+  it.effect("rule 3: takes no further error of a failed dial while one waits, whatever goes before it", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 8 })
+      queue.opened(1, 1, null, read)
+      queue.dialFailed(ERROR, true, true)
+      assert.strictEqual(queue.take()?.kind, "websocket_open")
+      queue.dialFailed(ERROR, true, true)
+      assert.strictEqual(queue.waiting, 1)
+      assert.strictEqual(queue.take()?.kind, "websocket_error")
+      queue.dialFailed(ERROR, true, true)
+      assert.strictEqual(queue.waiting, 1)
+    })
+  )
+
   it.effect("pauses at half, slides when told to, and reads again at a quarter", () =>
     Effect.gen(function* () {
       const { modes, queue, read } = yield* fixture({ capacity: 8, kinds: ["websocket_text"] })

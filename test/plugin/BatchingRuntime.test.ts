@@ -316,6 +316,31 @@ describe("a runtime that takes events in batches", () => {
     }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
   })
 
+  it.effect("is lent fewer where it took long, from when the first began, if it doesn't say itself how long", () => {
+    const { pkg, runtime } = scripted()
+    return Effect.gen(function* () {
+      const { remote } = yield* running(runtime)
+      const lent = yield* burst(runtime(), remote, 40)
+      assert.isAtLeast(lent, 2)
+      // Nobody's time but the runtime's.
+      yield* TestClock.adjust(30_000)
+      runtime().work(WELL)
+      yield* settled
+      const next = runtime().out?.events.length ?? 0
+      assert.strictEqual(next, lent * 2)
+      runtime().begin()
+      runtime().done(WELL)
+      yield* TestClock.adjust(20)
+      runtime().work(WELL)
+      yield* settled
+      assert.strictEqual(runtime().out?.events.length, Math.floor((next * 10) / 20))
+      while (runtime().out !== undefined) {
+        runtime().work(WELL)
+        yield* settled
+      }
+    }).pipe(Effect.provide(onFake({ plugins: [pkg] })))
+  })
+
   it.effect("is asked for its status between two batches", () => {
     let asked = 0
     const status = Effect.sync(() => {

@@ -28,9 +28,10 @@ export class Scripted implements PluginRuntime.Batches {
   /** The batch that is out. */
   out: Lent | undefined = undefined
   lent = 0
-  /** Told whenever the host is told that an event begins, and when a batch is recalled. */
+  /** Told whenever the host is told that an event begins, when a batch is recalled, and when it is interrupted. */
   onBegun: () => void = () => {}
   onRecall: () => void = () => {}
+  onInterrupt: () => void = () => {}
   readonly lost = Deferred.makeUnsafe<PluginRuntime.Loss>()
 
   constructor(mostEvents = 64, mostBytes = 1_000_000, mostAhead = 1) {
@@ -59,6 +60,7 @@ export class Scripted implements PluginRuntime.Batches {
       interrupt: () => {
         assert.isTrue(lent.isRecalled)
         lent.isInterrupted = true
+        this.onInterrupt()
       }
     }
   }
