@@ -12,8 +12,10 @@
  * @since 0.3.0
  */
 import * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import * as Latch from "effect/Latch"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import * as Semaphore from "effect/Semaphore"
@@ -48,12 +50,17 @@ export interface PackageFolder {
 export class PackageFolders extends Context.Service<
   PackageFolders,
   {
-    /** Reads a folder within so many milliseconds, of time that was had. */
+    /** Reads a folder, once it is its turn, within so many milliseconds of time that was had. */
     readonly read: (folder: string, deadlineMs: number) => Effect.Effect<PackageFolder, PackageUnreadable>
   }
 >()("mooring/node/PackageFolders") {}
 
 type Read = (folder: string, signal: AbortSignal) => Promise<ReadonlyArray<File>>
+
+interface Reading {
+  readonly folder: string
+  readonly begun: Deferred.Deferred<void>
+}
 
 // Each keeps one of the four threads that the process has for files, until it has really ended.
 const MOST_AT_ONCE = 3
@@ -74,13 +81,22 @@ export const make = (files: Read): Effect.Effect<PackageFolders["Service"], neve
     const scope = yield* Effect.scope
     const time = yield* HadTime.make
     const places = yield* Semaphore.make(MOST_AT_ONCE)
-    /** The folders whose reading was given up and hasn't ended. */
-    const silent = new Set<string>()
+    /** Readings that were given up and haven't ended; of one folder there may be several. */
+    const silent = new Set<Reading>()
+    /** Open where such have all places, so that nobody waits for one. */
+    const exhausted = yield* Latch.make(false)
+    const update = Effect.suspend(() => (silent.size < MOST_AT_ONCE ? exhausted.close : exhausted.open))
 
-    const reading = (folder: string) =>
-      Effect.tryPromise({ try: (signal) => files(folder, signal), catch: unreadable }).pipe(
+    const run = (reading: Reading) =>
+      Deferred.succeed(reading.begun, undefined).pipe(
+        Effect.andThen(Effect.tryPromise({ try: (signal) => files(reading.folder, signal), catch: unreadable })),
         Effect.map((found) => ({ files: found, digest: digestOf(found), suspects: suspectsIn(found) })),
-        Effect.ensuring(Effect.sync(() => silent.delete(folder))),
+        Effect.ensuring(
+          Effect.andThen(
+            Effect.sync(() => silent.delete(reading)),
+            update
+          )
+        ),
         places.withPermits(1)
       )
 
@@ -88,16 +104,24 @@ export const make = (files: Read): Effect.Effect<PackageFolders["Service"], neve
       read: Effect.fnUntraced(function* (folder, deadlineMs) {
         const late = new PackageUnreadable({ problem: `no answer within ${deadlineMs} ms` })
         // It has a place already, and would take another one.
-        if (silent.has(folder)) return yield* late
+        if ([...silent].some((each) => each.folder === folder)) return yield* late
+        const reading: Reading = { folder, begun: yield* Deferred.make<void>() }
         // It outlives whoever waits for it: its place is free when it has ended.
-        const fiber = yield* Effect.forkIn(reading(folder), scope)
+        const fiber = yield* Effect.forkIn(run(reading), scope)
+        const isBegun = yield* Effect.raceFirst(
+          Effect.as(Deferred.await(reading.begun), true),
+          Effect.as(exhausted.await, false)
+        )
+        if (!isBegun) {
+          yield* Fiber.interrupt(fiber)
+          return yield* new PackageUnreadable({ problem: "too many other folders don't answer" })
+        }
+        const giveUp = Effect.andThen(
+          Effect.sync(() => silent.add(reading)),
+          update
+        )
         return yield* Fiber.join(fiber).pipe(
-          HadTime.within(time, deadlineMs, () =>
-            Effect.suspend(() => {
-              silent.add(folder)
-              return Effect.fail(late)
-            })
-          )
+          HadTime.within(time, deadlineMs, () => Effect.andThen(giveUp, Effect.fail(late)))
         )
       })
     }

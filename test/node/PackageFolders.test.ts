@@ -332,6 +332,60 @@ describe("PackageFolders", () => {
       }).pipe(Effect.scoped)
     )
 
+    it.effect("lets those that wait for their turn have their whole time", () =>
+      Effect.gen(function* () {
+        const answers: Array<() => void> = []
+        const folders = yield* PackageFolders.make(() => new Promise((resolve) => answers.push(() => resolve([]))))
+        const reads = yield* Effect.forEach(["a", "b", "c", "d"], (root) => Effect.forkChild(lateOf(folders, root)))
+        yield* TestClock.adjust(4000)
+        assert.strictEqual(answers.length, 3)
+        for (const answer of answers.splice(0)) answer()
+        yield* Effect.promise(() => new Promise(setImmediate))
+        yield* TestClock.adjust(4000)
+        assert.strictEqual(answers.length, 1)
+        answers[0]?.()
+        for (const each of reads) assert.include(yield* Fiber.join(each), "sha256:")
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("counts each reading of one folder that several ask for at once", () =>
+      Effect.gen(function* () {
+        const folders = yield* PackageFolders.make(answering(new Map([["well", []]])))
+        const roots = ["dead", "dead", "dead", "well"]
+        const reads = yield* Effect.forEach(roots, (root) => Effect.forkChild(lateOf(folders, root)))
+        yield* TestClock.adjust(5100)
+        assert.deepStrictEqual(yield* Effect.forEach(reads, (each) => Fiber.join(each)), [
+          ...Array.from({ length: 3 }, () => "no answer within 5000 ms"),
+          "too many other folders don't answer"
+        ])
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("lets nobody wait for a place that only such have, until one answers", () =>
+      Effect.gen(function* () {
+        const answers = new Map<string, () => void>()
+        const folders = yield* PackageFolders.make(
+          (root) =>
+            new Promise((resolve) => {
+              if (root === "well") resolve([])
+              else answers.set(root, () => resolve([]))
+            })
+        )
+        const reads = yield* Effect.forEach(["a", "b", "c", "d"], (root) => Effect.forkChild(lateOf(folders, root)))
+        yield* TestClock.adjust(5100)
+        const ends = yield* Effect.forEach(reads, (each) => Fiber.join(each))
+        assert.deepStrictEqual(ends, [
+          ...Array.from({ length: 3 }, () => "no answer within 5000 ms"),
+          "too many other folders don't answer"
+        ])
+        assert.isFalse(answers.has("d"))
+        assert.strictEqual(yield* lateOf(folders, "well"), "too many other folders don't answer")
+        answers.get("b")?.()
+        yield* Effect.promise(() => new Promise(setImmediate))
+        assert.include(yield* lateOf(folders, "well"), "sha256:")
+      }).pipe(Effect.scoped)
+    )
+
     it.effect("reads one again that has answered at last", () =>
       Effect.gen(function* () {
         let answer: (() => void) | undefined
