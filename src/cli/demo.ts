@@ -4,14 +4,12 @@
  * its grant doesn't cover.
  */
 import { Command, Flag } from "effect/cli"
-import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Scope from "effect/Scope"
 import * as OutputCommand from "../commands/OutputCommand.ts"
 import * as GrantStore from "../grants/GrantStore.ts"
 import * as PluginHost from "../host/PluginHost.ts"
@@ -20,8 +18,8 @@ import * as WsClient from "../node/WsClient.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import * as ServicePlugin from "../plugin/ServicePlugin.ts"
 import { gateway } from "./internal/gateway.ts"
-import { reporting, untilDone, type Reporting } from "./internal/options.ts"
-import { reporter } from "./internal/reporter.ts"
+import { hosting } from "./internal/hosting.ts"
+import { reporting, type Reporting } from "./internal/options.ts"
 
 const source = (port: number, path: string) => ({
   ingresses: { gateway: { sources: [`ws://127.0.0.1:${port}${path}`] } },
@@ -96,25 +94,11 @@ const run = Effect.fnUntraced(function* (asked: Options) {
   const port = yield* gateway(asked.port)
   const plugins = [echo(port), counter(port), stray(port)]
   const enabled = plugins.map((plugin) => enable(plugin, port))
-  const { every, last } = yield* reporter(asked)
   const host = PluginHost.layer({ plugins, enabled }).pipe(
     Layer.provide(GrantStore.layer(enabled)),
     Layer.provide(WsClient.layer)
   )
-  const scope = yield* Scope.make()
-  // However it ends, the host stops first and the last document says so.
-  return yield* Effect.uninterruptibleMask((restore) =>
-    Effect.gen(function* () {
-      const built = yield* Effect.onError(restore(Layer.buildWithScope(host, scope)), () =>
-        Scope.close(scope, Exit.void)
-      )
-      const { status } = Context.get(built, PluginHost.PluginHost)
-      const ended = yield* Effect.exit(restore(Effect.raceFirst(every(status), untilDone(asked))))
-      yield* Scope.close(scope, Exit.void)
-      yield* Effect.flatMap(status, last)
-      yield* ended
-    })
-  )
+  yield* hosting(host, asked, ({ status }) => ({ status, beside: Effect.never }))
 }, Effect.scoped)
 
 /** The subcommand. */

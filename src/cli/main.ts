@@ -1,7 +1,7 @@
 /**
  * The command line. Exit codes: 0 well, also after a signal; 1 an unexpected
  * defect, or a stdout that can't be written; 2 wrong usage; 3 what was asked
- * about can't be used. `bin` ends the process at a second signal, with 130 or 143.
+ * about can't be used; 4 no plugin could be started. `bin` ends the process at a second signal, with 130 or 143.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
@@ -17,15 +17,18 @@ import { demo } from "./demo.ts"
 import { digest } from "./digest.ts"
 import * as Descriptor from "./internal/descriptor.ts"
 import { PortUnusable } from "./internal/gateway.ts"
+import { Hangups } from "./internal/hangups.ts"
 import * as Logger from "./internal/logger.ts"
 import * as Output from "./internal/output.ts"
 import { StdoutUnwritable } from "./internal/stdout.ts"
 import { Unwell } from "./internal/unwell.ts"
+import { AllFailed, runCommand } from "./run.ts"
 import { schema } from "./schema.ts"
 
 const DEFECT = 1
 const WRONG_USAGE = 2
 const UNWELL = 3
+const ALL_FAILED = 4
 
 /** How long a reader of stderr may take nothing before the end. */
 const PATIENCE_MS = 1000
@@ -37,7 +40,7 @@ export interface Signals {
 
 const mooring = Command.make("mooring").pipe(
   Command.withDescription("A host runtime for service plugins that react to long-lived WebSocket connections"),
-  Command.withSubcommands([check, digest, schema, demo])
+  Command.withSubcommands([runCommand, check, digest, schema, demo])
 )
 
 /** Usage that nobody asked for goes to stderr. */
@@ -61,6 +64,7 @@ const failureOf = (exit: Exit.Exit<unknown, unknown>, { stdout }: Output.Output[
 const exitCodeOf = (failure: unknown): number => {
   if (failure === undefined) return 0
   if (failure instanceof Unwell) return UNWELL
+  if (failure instanceof AllFailed) return ALL_FAILED
   return CliError.isCliError(failure) || failure instanceof PortUnusable ? WRONG_USAGE : DEFECT
 }
 
@@ -68,7 +72,12 @@ const exitCodeOf = (failure: unknown): number => {
 const report = (exit: Exit.Exit<unknown, unknown>, output: Output.Output["Service"]): Effect.Effect<void> => {
   const failure = failureOf(exit, output)
   if (failure === undefined || CliError.isCliError(failure)) return Effect.void
-  if (failure instanceof PortUnusable || failure instanceof StdoutUnwritable || failure instanceof Unwell) {
+  if (
+    failure instanceof PortUnusable ||
+    failure instanceof StdoutUnwritable ||
+    failure instanceof Unwell ||
+    failure instanceof AllFailed
+  ) {
     // Who closes the pipe knows, and so does who has read a report.
     const known = (failure._tag === "StdoutUnwritable" && failure.code === "EPIPE") || failure.message === ""
     return Effect.sync(() => known || output.screen.log(`mooring: ${failure.message}`))
@@ -76,7 +85,7 @@ const report = (exit: Exit.Exit<unknown, unknown>, output: Output.Output["Servic
   return Exit.isFailure(exit) ? Effect.logError("mooring ended unexpectedly", exit.cause) : Effect.void
 }
 
-const program = (output: Output.Output["Service"]) =>
+const program = (output: Output.Output["Service"], hangups: Hangups["Service"]) =>
   Command.run(mooring, { version: VERSION }).pipe(
     Effect.andThen(output.stdout.drained(Infinity)),
     Effect.onExit((exit) => Effect.andThen(report(exit, output), output.screen.drained(PATIENCE_MS))),
@@ -86,6 +95,7 @@ const program = (output: Output.Output["Service"]) =>
     }),
     Effect.provideService(Console.Console, Output.console(output)),
     Effect.provideService(Output.Output, output),
+    Effect.provideService(Hangups, hangups),
     Effect.provide(Layer.mergeAll(NodeServices.layer, Logger.layer(output.screen.log)))
   )
 
@@ -99,14 +109,22 @@ const takeWarnings = ({ screen }: Output.Output["Service"]): void => {
 
 /** Runs the program that the arguments of the process ask for, and ends the process. */
 export const main = (signals: Signals): void => {
+  // Whoever runs a host file reads it later than this: one that comes before says nothing new.
+  let hungUp = process.argv[2] === "run" ? () => {} : undefined
   const run = Runtime.makeRunMain(({ fiber, teardown }) => {
     fiber.addObserver((exit) => teardown(exit, (code) => process.exit(code)))
-    signals.listen(() => fiber.interruptUnsafe(fiber.id))
+    signals.listen((signal) => {
+      if (signal === "SIGHUP" && hungUp !== undefined) hungUp()
+      else fiber.interruptUnsafe(fiber.id)
+    })
   })
   const descriptors = Descriptor.open({ fd: 1, stream: () => process.stdout }, { fd: 2, stream: () => process.stderr })
   const output = Output.make(descriptors)
   takeWarnings(output)
-  run(program(output), {
+  const take = (listener: () => void) => {
+    hungUp = listener
+  }
+  run(program(output, { take }), {
     disableErrorReporting: true,
     teardown: (exit, onExit) => onExit(exitCodeOf(failureOf(exit, output)))
   })

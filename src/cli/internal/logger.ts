@@ -11,12 +11,17 @@ import { clean } from "./cells.ts"
 
 type Write = (line: string) => void
 
-/** The logger in place of Effect's. */
-export const layer = (write: Write): Layer.Layer<never> =>
+/** The logger in place of Effect's; lines are texts for people, or JSON. */
+export const layer = (write: Write, format: "pretty" | "json" = "pretty"): Layer.Layer<never> =>
   Logger.layer([
     Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
       const told = Arr.ensure(message)
       const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
+      if (format === "json") {
+        const entry = { at: date.toISOString(), level: logLevel.toLowerCase(), message: told.map(textOf).join(" ") }
+        const stack = cause.reasons.length === 0 ? {} : { stack: Cause.pretty(cause) }
+        return write(JSON.stringify({ ...Object.fromEntries(annotations), ...entry, ...stack }))
+      }
       const words = [...told.map(textOf), ...annotations.map(([key, value]) => `${key}=${textOf(value)}`)]
       write([line(date, logLevel, words.join(" ")), ...stackOf(cause)].join("\n"))
     })
