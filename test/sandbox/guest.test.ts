@@ -5,6 +5,9 @@ import { Engines } from "../../src/sandbox/internal/engine.ts"
 import { Guest, type Answer } from "../../src/sandbox/internal/guest.ts"
 import { read } from "../docs/markdown.ts"
 
+// Whatever the host's is.
+process.env["TZ"] = "Asia/Tokyo"
+
 const engines = new Engines()
 
 const made = async (
@@ -22,6 +25,7 @@ const made = async (
     stackBytes: 262_144,
     outputBytes: 262_144,
     isUnwanted: () => false,
+    asked: () => {},
     ...change
   })
 }
@@ -88,14 +92,15 @@ describe("a guest", () => {
 
   it("rule 11: sees no path, stack, time zone or locale of the host", async () => {
     const text = JSON.stringify(
-      await said(`[
+      await said(`Promise.all([
+        import("fs").catch((e) => e.stack + e.message),
         new Error("x").stack,
         (() => { try { null.x } catch (e) { return e.stack } })(),
         (() => { try { atob("?") } catch (e) { return e.stack + e.message } })(),
         (() => { try { structuredClone(() => 1) } catch (e) { return e.stack + e.message } })(),
         (() => { try { crypto.getRandomValues(1) } catch (e) { return e.stack + e.message } })(),
         new Date(0).toString(), new Date(2026, 6, 1).getTimezoneOffset(), (1234.5).toLocaleString()
-      ]`)
+      ])`)
     )
     for (const path of [process.cwd(), "node_modules", "/src/", "file:", "wasm"]) assert.notInclude(text, path)
     assert.include(text, "GMT+0000")
@@ -113,6 +118,17 @@ describe("a guest", () => {
       assert.isAtLeast(now, before)
       assert.isAtMost(now, Date.now())
       assert.match(id, /^[\da-f]{8}-[\da-f]{4}-4[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
+    }
+  })
+
+  it("has random numbers of its own though all are made at the same time", async () => {
+    const { now } = Date
+    Date.now = () => 1_790_000_000_000
+    try {
+      const numbers = await Promise.all(Array.from({ length: 8 }, () => said("Math.random()")))
+      assert.strictEqual(new Set(numbers).size, 8)
+    } finally {
+      Date.now = now
     }
   })
 
@@ -196,8 +212,13 @@ describe("a guest", () => {
   })
 
   it("says positions of the source where there is a usable map, and its own where it is broken", async () => {
-    // One segment a line: line 1 of the code is line 11 of the source, column 5.
-    const map = JSON.stringify({ version: 3, sources: ["../src/deep/plugin.ts"], names: [], mappings: "AAUI" })
+    // Line 1 of the code is line 11 of the source: from column 1 on its column 5, at column 36 its column 9, then 13.
+    const map = JSON.stringify({
+      version: 3,
+      sources: ["../src/deep/plugin.ts"],
+      names: [],
+      mappings: "AAUI,mCAAI,CAAI"
+    })
     const code = "export function handleIngress(x) { x.y.z }"
     const positions = []
     for (const given of [map, "{", "[]", '{"version":3}', `${map}${" ".repeat(4_194_304)}`]) {
@@ -207,7 +228,7 @@ describe("a guest", () => {
       positions.push(answer.kind === "threw" ? answer.position : answer.kind)
     }
     const own = "plugin.js:1:36"
-    assert.deepStrictEqual(positions, ["plugin.ts:11:5", own, own, own, own])
+    assert.deepStrictEqual(positions, ["plugin.ts:11:9", own, own, own, own])
   })
 
   it("rule 3: can't have more memory than it may, also outside of what the engine counts", async () => {
@@ -223,6 +244,18 @@ describe("a guest", () => {
     )
     assert.strictEqual(kinds[0], "answered")
     assert.include(["memory", "lost", "threw"], kinds[2])
+  })
+
+  it("rule 3: has a memory that can't grow beyond its maximum", async () => {
+    const { wasm } = await engines.of(16_777_216)
+    // The declarations of the project have no more of it than it uses.
+    const { Instance, Module }: any = WebAssembly // oxlint-disable-line no-explicit-any
+    const imports: Record<string, Record<string, () => number>> = {}
+    for (const { module, name } of Module.imports(wasm)) (imports[module] ??= {})[name] = () => 0
+    const { memory } = new Instance(wasm, imports).exports
+    const pages = (16_777_216 + 33_554_432) / 65_536
+    memory.grow(pages - memory.buffer.byteLength / 65_536)
+    assert.throws(() => memory.grow(1), RangeError)
   })
 
   it("says that an event has no room in it, and goes on", async () => {
@@ -250,6 +283,11 @@ describe("a guest", () => {
       "let kept; try { new ArrayBuffer(1e9) } catch (e) { kept = e }"
     )
     assert.deepInclude(say(forging), { kind: "threw" })
+  })
+
+  it("rule 6: is late though it came to its end, where a native loop took it past its deadline", async () => {
+    const guest = await handling("void [].reverse.call({ length: 1e6 })")
+    assert.deepStrictEqual(guest.call("handleIngress", "[]", 5), { kind: "late" })
   })
 
   it("rule 6: ends where nobody wants it any more", async () => {

@@ -162,6 +162,28 @@ export const stop = async () => {}`
   )
 
   it(
+    "rule 12: where there is no room for another guest, it says so, and the others run",
+    { timeout: 60_000 },
+    () =>
+      new Promise<void>((resolve, reject) => {
+        const program = new URL("support/crowdedProgram.ts", import.meta.url).pathname
+        // Three or so find their 10 GB in this.
+        const limit = "--as=40000000000"
+        execFile("prlimit", [limit, process.execPath, program], { timeout: 50_000 }, (error, stdout) => {
+          if (error !== null) return reject(error)
+          const { refusal, running, told } = JSON.parse(stdout)
+          assert.match(refusal, /^NoRoom: there is no room for another sandboxed plugin: RangeError: .*memory/)
+          assert.isAbove(running, 0)
+          assert.deepStrictEqual(
+            told,
+            Array.from({ length: running }, () => "well")
+          )
+          resolve()
+        })
+      })
+  )
+
+  it(
     "rule 9: leave nothing behind when the host's scope closes: the process ends by itself",
     { timeout: 30_000 },
     () =>

@@ -7,8 +7,8 @@
 /** What a gap counts at most, in milliseconds, where the thread wasn't seen to work in it. */
 const SLICE_MS = 50
 
-/** The processor time of this thread in milliseconds; 0 where the engine can't tell. */
-const threadMs = (): number => {
+/** The processor time that this thread has used, in milliseconds; 0 where the engine can't tell. */
+export const threadMs = (): number => {
   // Node 22 hasn't got it.
   if (typeof process.threadCpuUsage !== "function") return 0
   const { system, user } = process.threadCpuUsage()
@@ -27,6 +27,11 @@ export class Budget {
     this.#left = ms
     this.#last = performance.now()
     this.#threadFrom = threadMs()
+  }
+
+  /** Milliseconds that are left of it, as of the last look. */
+  get left(): number {
+    return this.#left
   }
 
   /** Whether it is used up. */

@@ -24,6 +24,8 @@ export interface Settings {
   readonly outputBytes: number
   /** Whether nobody waits for it any more. */
   readonly isUnwanted: () => boolean
+  /** A guest asks whether it may go on, and may for so many milliseconds. A native loop doesn't ask. */
+  readonly asked: (leftMs: number) => void
 }
 
 /** A function that a plugin exports. */
@@ -92,6 +94,7 @@ export class Guest {
         if (!watch.isOn) return false
         if (settings.isUnwanted()) watch.isUnwanted = true
         else if (budget.isOver) watch.isLate = true
+        settings.asked(budget.left)
         return watch.isLate || watch.isUnwanted
       },
       moduleLoader: {
@@ -145,6 +148,7 @@ export class Guest {
 
   #within(budgetMs: number, begin: () => void): Answer {
     this.#budget.begin(budgetMs)
+    this.#settings.asked(budgetMs)
     this.#watch.isOn = true
     const answer = this.#attempt(begin)
     // A native loop asks nobody, so it may have ended late.

@@ -8,15 +8,26 @@ import type { Answer, Export, Settings } from "./guest.ts"
 
 /** What a worker is made with. */
 export interface Shared {
-  /** The number of the call that runs a guest's code, 0 for none, and since when: nanoseconds of the clock that is never set. */
   readonly running: BigInt64Array
 }
 
-export const RUNNING_CALL = 0
-export const RUNNING_SINCE = 1
+/** Where in `running` the number of the call stands that runs a guest's code, 0 for none. */
+export const CALL = 0
+
+/** When the guest last asked whether it may go on: nanoseconds of the clock that is never set. */
+export const ASKED_AT = 1
+
+/** How many nanoseconds it had left then, by the clock of its worker. */
+export const LEFT = 2
+
+/** The processor time that the worker's thread had used then, in nanoseconds; 0 where that isn't known. */
+export const USED = 3
+
+/** The thread's number for the operating system; 0 where that isn't known. */
+export const THREAD = 4
 
 /** How many words `running` has. */
-export const RUNNING_WORDS = 2
+export const WORDS = 5
 
 interface Of {
   readonly call: number
@@ -26,7 +37,7 @@ interface Of {
 /** Makes a guest and runs its entry, and then its `start` where it has one, on one budget. */
 export interface Load extends Of {
   readonly do: "load"
-  readonly settings: Omit<Settings, "isUnwanted">
+  readonly settings: Omit<Settings, "isUnwanted" | "asked">
   /** Not 0 once nobody wants the guest any more. */
   readonly unwanted: Int32Array
   readonly args: string

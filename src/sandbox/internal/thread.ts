@@ -4,15 +4,18 @@
  * the one that the worker is busy with, so whoever is first when the worker has
  * to be ended is the culprit, and all others are neighbours.
  */
+import { readFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { Loss } from "../../plugin/PluginRuntime.ts"
-import { RUNNING_CALL, RUNNING_SINCE, RUNNING_WORDS, type Reply, type Request } from "./protocol.ts"
+import { ASKED_AT, CALL, LEFT, THREAD, USED, WORDS, type Reply, type Request } from "./protocol.ts"
 
 /** How long after its own deadline a guest's worker is ended. */
 const HARD_AFTER_MS = 50
 /** How long a worker may take to begin a guest's code, or to forget a guest, before it is given up. */
 const STUCK_MS = 10_000
+/** How long to wait at least before a guest that is due is looked at again. */
+const SHORTEST_MS = 5
 const NANOS = 1e6
 /** What a worker needs of native stack: QuickJS's own bound on a guest's stack is to be reached first. */
 const STACK_MB = 64
@@ -34,7 +37,8 @@ type Asked = Request extends infer R ? (R extends Request ? Omit<R, "call" | "gu
 interface Task {
   readonly call: number
   readonly guest: number
-  readonly hardMs: number
+  /** After how long the worker is looked at. */
+  readonly dueMs: number
   readonly done: (outcome: Outcome, reply: Reply | undefined) => void
 }
 
@@ -54,11 +58,13 @@ export class Thread {
   readonly ended: Promise<void>
   readonly #worker: Worker
   readonly #time: HadTime
-  readonly #running = new BigInt64Array(new SharedArrayBuffer(RUNNING_WORDS * BigInt64Array.BYTES_PER_ELEMENT))
+  readonly #running = new BigInt64Array(new SharedArrayBuffer(WORDS * BigInt64Array.BYTES_PER_ELEMENT))
   readonly #tasks: Array<Task> = []
   readonly #occupants = new Map<number, Occupant>()
   readonly #left: () => void
   #calls = 0
+  /** A call that nobody waits for any more. */
+  #hastened = 0
   #unwatch: (() => void) | undefined = undefined
   #isOnline = false
   #isDead = false
@@ -112,12 +118,12 @@ export class Thread {
   ask(guest: number, asked: Asked, done: Task["done"]): void {
     if (this.#isDead) return done({ kind: "gone" }, undefined)
     const call = ++this.#calls
-    const hardMs = HARD_AFTER_MS + (asked.do === "end" ? STUCK_MS : asked.budgetMs)
-    this.#tasks.push({ call, guest, hardMs, done })
+    const dueMs = HARD_AFTER_MS + (asked.do === "end" ? STUCK_MS : asked.budgetMs)
+    this.#tasks.push({ call, guest, dueMs, done })
     // Omit distributes over the union, and a spread can't say so. A worker has no origin.
     // oxlint-disable-next-line require-post-message-target-origin
     this.#worker.postMessage({ ...asked, call, guest } as Request)
-    if (this.#tasks.length === 1) this.#watch(hardMs)
+    if (this.#tasks.length === 1) this.#watch(dueMs)
   }
 
   /** Forgets a guest, at once where it is busy: then it has no more time than an interruption takes. */
@@ -131,10 +137,9 @@ export class Thread {
         resolve()
       })
       const [first] = this.#tasks
-      if (first?.guest === guest && first.hardMs > HARD_AFTER_MS && this.#tasks.length > 1) {
-        this.#tasks[0] = { ...first, hardMs: this.#sinceMs + HARD_AFTER_MS }
-        this.#watch(HARD_AFTER_MS)
-      }
+      if (first?.guest !== guest || this.#tasks.length === 1) return
+      this.#hastened = first.call
+      this.#watch(HARD_AFTER_MS)
     })
   }
 
@@ -151,7 +156,7 @@ export class Thread {
     this.#unwatch?.()
     this.#unwatch = undefined
     const [next] = this.#tasks
-    if (next !== undefined) this.#watch(next.hardMs)
+    if (next !== undefined) this.#watch(next.dueMs)
     first.done(reply.answer, reply)
   }
 
@@ -160,20 +165,35 @@ export class Thread {
     this.#unwatch = this.#time.after(ms, () => this.#judge(0))
   }
 
-  /** For how long what runs has run, by a clock that both sides have. */
-  get #sinceMs(): number {
-    return Number(process.hrtime.bigint() - Atomics.load(this.#running, RUNNING_SINCE)) / NANOS
+  /**
+   * What is left to a guest that runs until its worker is ended, in milliseconds: what it had when it last asked, and
+   * some. One that asks is stopped when it has nothing left, so this is reached only where it doesn't. One that nobody
+   * wants any more has to ask.
+   */
+  #leftOf(call: number): number {
+    const leftMs = this.#hastened === call ? 0 : Number(Atomics.load(this.#running, LEFT)) / NANOS
+    return Math.max(0, leftMs) + HARD_AFTER_MS - this.#hadMs
   }
 
-  /** The first request is due: it is late only if the worker was busy with it for so long. */
+  /** What a guest had of a processor since it asked; of the time, where the system doesn't tell, or for too long. */
+  get #hadMs(): number {
+    const sinceMs = Number(process.hrtime.bigint() - Atomics.load(this.#running, ASKED_AT)) / NANOS
+    const before = Number(Atomics.load(this.#running, USED)) / NANOS
+    if (before === 0 || sinceMs > STUCK_MS) return sinceMs
+    const used = usedMs(Number(Atomics.load(this.#running, THREAD)))
+    return used === undefined ? sinceMs : Math.min(sinceMs, used - before)
+  }
+
+  /** The first request is due: it is late only if the worker is busy with it. */
   #judge(waitedMs: number): void {
     this.#unwatch = undefined
     const [first] = this.#tasks
     if (first === undefined) return
-    const isRunning = Atomics.load(this.#running, RUNNING_CALL) === BigInt(first.call)
-    const left = isRunning ? first.hardMs - this.#sinceMs : HARD_AFTER_MS
+    const isRunning = Atomics.load(this.#running, CALL) === BigInt(first.call)
+    const left = isRunning ? this.#leftOf(first.call) : HARD_AFTER_MS
     if (left > 0 && waitedMs < STUCK_MS) {
-      this.#unwatch = this.#time.after(left, () => this.#judge(isRunning ? 0 : waitedMs + left))
+      // A processor may be had in part only.
+      this.#unwatch = this.#time.after(Math.max(left, SHORTEST_MS), () => this.#judge(isRunning ? 0 : waitedMs + left))
     } else {
       this.#close("neighbour", isRunning ? first : undefined, { kind: "late" })
     }
@@ -206,5 +226,15 @@ export class Thread {
       else task.done({ kind: "gone" }, undefined)
     }
     this.#left()
+  }
+}
+
+/** The processor time that a thread has used, in milliseconds; undefined where nobody tells. */
+const usedMs = (thread: number): number | undefined => {
+  try {
+    const used = Number(readFileSync(`/proc/self/task/${thread}/schedstat`, "latin1").split(" ")[0]) / NANOS
+    return Number.isFinite(used) ? used : undefined
+  } catch {
+    return undefined
   }
 }

@@ -3,8 +3,10 @@
  * request after the other.
  */
 import { parentPort, workerData } from "node:worker_threads"
+import { readlinkSync } from "node:fs"
+import { threadMs } from "./budget.ts"
 import { Guest, type Answer } from "./guest.ts"
-import { RUNNING_CALL, RUNNING_SINCE, type Load, type Reply, type Request, type Shared } from "./protocol.ts"
+import { ASKED_AT, CALL, LEFT, THREAD, USED, type Load, type Reply, type Request, type Shared } from "./protocol.ts"
 
 // What the host made the worker with.
 const { running } = workerData as Shared
@@ -13,10 +15,19 @@ const NOTHING: Answer = { kind: "answered", text: "" }
 
 const isOver = ({ kind }: Reply["answer"]): boolean => kind === "late" || kind === "lost" || kind === "unwanted"
 
-/** From now on a guest's code runs. */
-const begin = (call: number): void => {
-  Atomics.store(running, RUNNING_SINCE, process.hrtime.bigint())
-  Atomics.store(running, RUNNING_CALL, BigInt(call))
+const NANOS = 1e6
+
+/** A guest may go on for so long. */
+const asked = (leftMs: number): void => {
+  Atomics.store(running, LEFT, BigInt(Math.round(leftMs * NANOS)))
+  Atomics.store(running, USED, BigInt(Math.round(threadMs() * NANOS)))
+  Atomics.store(running, ASKED_AT, process.hrtime.bigint())
+}
+
+/** From now on a guest's code runs, for so long at most. */
+const begin = (call: number, budgetMs: number): void => {
+  asked(budgetMs)
+  Atomics.store(running, CALL, BigInt(call))
 }
 
 const load = async ({ args, budgetMs, call, guest: id, settings, unwanted }: Load): Promise<Reply["answer"]> => {
@@ -24,11 +35,11 @@ const load = async ({ args, budgetMs, call, guest: id, settings, unwanted }: Loa
   if (isUnwanted()) return { kind: "unwanted" }
   let guest: Guest
   try {
-    guest = await Guest.make({ ...settings, isUnwanted })
+    guest = await Guest.make({ ...settings, isUnwanted, asked })
   } catch (thrown) {
     return { kind: "full", message: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "unknown" }
   }
-  begin(call)
+  begin(call, budgetMs)
   const from = performance.now()
   const loaded = guest.load(budgetMs)
   if (loaded.kind !== "answered") return loaded
@@ -45,7 +56,7 @@ const answerOf = async (request: Request): Promise<Reply["answer"]> => {
   if (request.do === "end") guests.delete(request.guest)
   if (request.do === "end" || guest?.has(request.name) === false) return NOTHING
   if (guest === undefined) return { kind: "unwanted" }
-  begin(request.call)
+  begin(request.call, request.budgetMs)
   const answer = guest.call(request.name, request.args, request.budgetMs)
   if (isOver(answer)) guests.delete(request.guest)
   return answer
@@ -55,7 +66,7 @@ const serve = async (request: Request): Promise<void> => {
   const from = performance.now()
   const answer = await answerOf(request)
   const busyMs = performance.now() - from
-  Atomics.store(running, RUNNING_CALL, 0n)
+  Atomics.store(running, CALL, 0n)
   const guest = guests.get(request.guest)
   const hasStatus = guest?.has("status") === true
   const reply: Reply = { call: request.call, answer, busyMs, lines: guest?.lines ?? 0, hasStatus }
@@ -63,6 +74,17 @@ const serve = async (request: Request): Promise<void> => {
   // oxlint-disable-next-line require-post-message-target-origin
   parentPort?.postMessage(reply)
 }
+
+/** The thread's number, where there is a Linux to ask. */
+const threadNumber = (): string => {
+  try {
+    return /\d+$/.exec(readlinkSync("/proc/thread-self"))?.[0] ?? "0"
+  } catch {
+    return "0"
+  }
+}
+
+Atomics.store(running, THREAD, BigInt(threadNumber()))
 
 let last: Promise<void> = Promise.resolve()
 parentPort?.on("message", (request: Request) => {
