@@ -9,13 +9,15 @@
  * the kind by construction; they are bounded here too, and secrets are masked
  * in them as a second line of defence.
  *
- * What is masked is prepared once for a configuration, when the first text
- * comes; a text then costs what it is long, however much is configured.
+ * What is masked is prepared once for a configuration, and once for all plugins
+ * where they share secrets, when the first text comes; a text then costs what it
+ * is long, however much is configured.
  *
  * @since 0.1.0
  */
 import type * as Schema from "effect/Schema"
 import { MASK, masker } from "./internal/masking.ts"
+import { Words } from "./Words.ts"
 
 /**
  * The longest foreign text that is shown, in UTF-16 code units.
@@ -70,29 +72,47 @@ export interface Redaction {
   readonly own: (text: string) => string
   /** For a JSON value that came from a server or a plugin: every string and key in it. */
   readonly json: (value: Schema.Json) => Schema.Json
+  /** Another one once other texts are masked. */
+  readonly version: () => number
 }
 
 /**
- * Makes the redaction of a plugin from its secrets and from what is configured,
- * whose strings of six or more characters are masked in foreign text.
+ * Makes the redaction of a plugin from the secrets that there are and from what
+ * is configured, whose strings of six or more characters are masked in foreign
+ * text. Secrets may be shared with others, and become others.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: { readonly secrets: ReadonlyArray<string>; readonly config: Schema.Json }): Redaction => {
-  const { config, secrets } = options
-  const foreign = shower(() => [...secrets, ...stringsOf(config)], MAX_FOREIGN_TEXT)
-  return { foreign, own: shower(() => secrets, MAX_OWN_TEXT), json: (value) => shownJson(value, foreign) }
+export const make = (options: {
+  readonly secrets: ReadonlyArray<string> | Words
+  readonly config: Schema.Json
+}): Redaction => {
+  const { config } = options
+  const secrets = options.secrets instanceof Words ? options.secrets : wordsOf(options.secrets)
+  const foreign = shower(secrets, [new Words(() => stringsOf(config))], MAX_FOREIGN_TEXT)
+  return {
+    foreign,
+    own: shower(secrets, [], MAX_OWN_TEXT),
+    json: (value) => shownJson(value, foreign),
+    version: () => secrets.version
+  }
 }
 
-/** How texts are shown in which these values must not be. */
-const shower = (values: () => ReadonlyArray<string>, most: number): ((text: string) => string) => {
+const wordsOf = (values: ReadonlyArray<string>): Words => new Words(() => values)
+
+/** How texts are shown in which these must not be. */
+const shower = (secrets: Words, others: ReadonlyArray<Words>, most: number): ((text: string) => string) => {
   const remembered = new Map<string, string>()
-  let mask: ReturnType<typeof masker> | undefined
+  const mask = masker([secrets, ...others])
+  let version = secrets.version
   return (text) => {
+    if (version !== secrets.version) {
+      version = secrets.version
+      remembered.clear()
+    }
     const known = remembered.get(text)
     if (known !== undefined) return known
-    mask ??= masker(values())
     const shown = show(text, mask, most)
     if (text.length > MAX_FOREIGN_TEXT) return shown
     if (remembered.size >= MAX_REMEMBERED) remembered.clear()

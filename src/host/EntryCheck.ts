@@ -13,6 +13,7 @@ import type { ManifestError } from "../manifest/ManifestError.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import * as HadTime from "../time/HadTime.ts"
 import { hold } from "./internal/held.ts"
+import { KnownSecrets } from "./internal/knownSecrets.ts"
 import * as Wanted from "./internal/wanted.ts"
 
 /**
@@ -35,7 +36,7 @@ export const lack = (
       manifest: found.manifest,
       port: yield* Secrets,
       limits,
-      known: new Map(),
+      known: new KnownSecrets(),
       time: yield* HadTime.make
     })
     return "_tag" in held ? held : undefined

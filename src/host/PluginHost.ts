@@ -38,6 +38,7 @@ import * as Document from "./internal/document.ts"
 import type { EnabledPackage } from "./internal/entries.ts"
 import * as Feeds from "./internal/feeds.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
+import { KnownSecrets } from "./internal/knownSecrets.ts"
 import * as LogLines from "./internal/logLines.ts"
 import * as Operations from "./internal/operations.ts"
 import * as Roster from "./internal/roster.ts"
@@ -192,7 +193,7 @@ const sharedOf = Effect.fnUntraced(function* (
     sourceUrl: yield* SourceUrl,
     grants: yield* Grants.Grants,
     secrets: yield* Secrets,
-    knownSecrets: new Map(),
+    knownSecrets: new KnownSecrets(),
     limits,
     clock,
     dials: yield* DialLimiter.make(limits),

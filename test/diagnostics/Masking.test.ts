@@ -3,9 +3,12 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import { fold, make } from "../../src/internal/automaton.ts"
-import { masker } from "../../src/diagnostics/internal/masking.ts"
+import * as Masking from "../../src/diagnostics/internal/masking.ts"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
+import { Words } from "../../src/diagnostics/Words.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
+
+const masker = (values: ReadonlyArray<string>) => Masking.masker([new Words(() => values)])
 
 const utf8 = (text: string) => Buffer.from(text.toWellFormed(), "utf8")
 const everyByte = (bytes: Buffer) => [...bytes].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join("")

@@ -3,6 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
+import { Words } from "../../src/diagnostics/Words.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
 
 // What must never be shown, written down again: controls, bidirectional and separating characters, half characters.
@@ -185,5 +186,23 @@ describe("Redaction", () => {
     const { json } = Redaction.make({ secrets: ["123456"], config: null })
     const value = { a: 1, b: true, c: null, d: [1.5, false, []], e: {} }
     assert.deepStrictEqual(json(value), value)
+  })
+
+  it("rule 11: masks shared secrets and what is configured where they overlap, and others once there are others", () => {
+    let secrets = ["first secret"]
+    const words = new Words(() => secrets)
+    const one = Redaction.make({ secrets: words, config: ["my first"] })
+    const other = Redaction.make({ secrets: words, config: ["secret of"] })
+    const text = "my first secret of all, second value"
+    assert.strictEqual(one.foreign(text), "*** of all, second value")
+    assert.strictEqual(other.foreign(text), "my *** all, second value")
+    assert.strictEqual(one.own(text), "my *** of all, second value")
+    const before = one.version()
+    secrets = [...secrets, "second value"]
+    words.changed()
+    assert.notStrictEqual(one.version(), before)
+    assert.strictEqual(one.foreign(text), "*** of all, ***")
+    assert.strictEqual(other.foreign(text), "my *** all, ***")
+    assert.strictEqual(other.own(text), "my *** of all, ***")
   })
 })

@@ -4,6 +4,7 @@
  * another.
  */
 import * as Automaton from "../../internal/automaton.ts"
+import type { Words } from "../Words.ts"
 import * as Reading from "./reading.ts"
 
 /** What stands in place of a value. */
@@ -22,35 +23,35 @@ interface Hidden {
 }
 
 /**
- * Masks the values in texts. `isCut`: the text was longer, so what may be the
- * beginning of a value at its end is masked, too. A text without any is given
- * back as it is.
+ * Masks all of these words in texts, those of one where those of another overlap
+ * them, too. `isCut`: the text was longer, so what may be the beginning of a
+ * word at its end is masked, too. A text without any is given back as it is.
  */
-export const masker = (values: ReadonlyArray<string>): ((text: string, isCut: boolean) => string) => {
-  // What can't be encoded as it is stands with replacement characters where it is encoded.
-  const automaton = Automaton.make(values.flatMap((value) => (value === "" ? [] : [value, value.toWellFormed()])))
-  if (automaton.isEmpty) return (text) => text
-  return (text, isCut) => {
+export const masker =
+  (words: ReadonlyArray<Words>): ((text: string, isCut: boolean) => string) =>
+  (text, isCut) => {
+    const automata = words.map(({ automaton }) => automaton).filter(({ isEmpty }) => !isEmpty)
+    if (automata.length === 0) return text
     const hidden: Hidden = { units: new Uint8Array(text.length), isAny: false }
-    explore(automaton, Reading.plain(text), hidden, isCut, DEPTH)
+    explore(automata, Reading.plain(text), hidden, isCut, DEPTH)
     return hidden.isAny ? masked(text, hidden.units) : text
   }
-}
 
 const explore = (
-  automaton: Automaton.Automaton,
+  automata: ReadonlyArray<Automaton.Automaton>,
   reading: Reading.Reading,
   hidden: Hidden,
   isCut: boolean,
   depth: number
 ): void => {
-  scan(automaton, reading, hidden, isCut)
+  for (const automaton of automata) scan(automaton, reading, hidden, isCut)
   if (depth === 0) return
-  const begins = (unit: number) => automaton.step(0, Automaton.fold(unit)) !== 0
-  for (const inside of Reading.insideEscapes(reading, begins)) lookInside(automaton, reading, inside, hidden)
-  for (const inner of Reading.undone(reading, automaton.shortest, isCut)) {
-    explore(automaton, inner, hidden, isCut, depth - 1)
+  for (const automaton of automata) {
+    const begins = (unit: number) => automaton.step(0, Automaton.fold(unit)) !== 0
+    for (const inside of Reading.insideEscapes(reading, begins)) lookInside(automaton, reading, inside, hidden)
   }
+  const shortest = Math.min(...automata.map((automaton) => automaton.shortest))
+  for (const inner of Reading.undone(reading, shortest, isCut)) explore(automata, inner, hidden, isCut, depth - 1)
 }
 
 /** Reads on for as long as something goes on that began there, so that many such places cost no more than what they hold. */

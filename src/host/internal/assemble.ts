@@ -89,7 +89,6 @@ export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
     if (!(held instanceof Held)) return
     const before = JSON.stringify(held.problems)
     const { hasNewSecrets, isReconfigured } = yield* held.refreshed
-    existing.redaction = redactionOf(shared, existing)
     if (hasNewSecrets) for (const { connection } of instance.record.slots) connection.remask()
     const { problems } = held
     if (problems.length > 0 && JSON.stringify(problems) !== before) {
@@ -110,9 +109,7 @@ const redactionOf = (
   ...enabled: ReadonlyArray<Pick<Row, "wanted" | "held">>
 ): Redaction.Redaction =>
   Redaction.make({
-    secrets: enabled.flatMap(({ wanted: { ref } }) =>
-      [...(knownSecrets.get(ref)?.values() ?? [])].flatMap((values) => [...values])
-    ),
+    secrets: knownSecrets.words,
     config: enabled.map(({ held, wanted: { enablement, found } }) =>
       configured(held instanceof Held ? held.enablement : enablement, "_tag" in found ? undefined : found.manifest)
     )
@@ -149,9 +146,7 @@ const prepare = (
   Effect.gen(function* () {
     if ("_tag" in found) return { setup: found, held: undefined }
     const { digest, manifest, runtime } = found
-    const known = shared.knownSecrets.get(ref) ?? new Map()
-    shared.knownSecrets.set(ref, known)
-    const { limits, secrets: port, time } = shared
+    const { knownSecrets: known, limits, secrets: port, time } = shared
     const held = yield* hold({ ref, enablement, manifest, port, limits, known, time })
     if ("_tag" in held) return { setup: held, held }
     const scope = yield* Scope.make()

@@ -21,10 +21,8 @@ import { withTexts } from "../../manifest/Outside.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import * as Masking from "../../secrets/Masking.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
+import type { KnownSecrets } from "./knownSecrets.ts"
 import * as Lookup from "./lookup.ts"
-
-/** The values that secrets have had, by their names. */
-export type KnownSecrets = Map<string, Set<string>>
 
 /** By key path. */
 type Values = ReadonlyMap<string, string>
@@ -43,7 +41,7 @@ interface Options {
   readonly manifest: Manifest
   readonly port: typeof Secrets.Service
   readonly limits: Limits.Values
-  /** Every value that each of this reference's secrets ever had: it stays masked. */
+  /** What is to be masked: all that are found are added. */
   readonly known: KnownSecrets
   readonly time: HadTime
 }
@@ -71,14 +69,13 @@ export class Held {
     this.#options = options
     this.#wants = wants
     this.#values = values
-    this.#remember()
   }
 
   /** The value of a secret now. */
   readonly valueOf = (name: string): string => valueIn(this.#values, name)
 
   /** The values that a secret has had. */
-  readonly valuesOf = (name: string): ReadonlyArray<string> => [...(this.#options.known.get(name) ?? [])]
+  readonly valuesOf = (name: string): ReadonlyArray<string> => this.#options.known.valuesOf(this.#options.ref, name)
 
   /** What masks these values. It is made once, since a long token takes milliseconds and a megabyte or so. */
   readonly maskOf = (values: ReadonlyArray<string>): Masking.Mask => {
@@ -117,13 +114,15 @@ export class Held {
     return Effect.map(Lookup.look(this.#wants, ref, port, time), (answers) => {
       const { problems, texts, values } = read(this.#wants, answers)
       const next = new Map([...this.#values, ...values])
+      const hasNewSecrets = remember(this.#options, next)
       const misplaced = misplacedIn(this.sources, next)
       for (const { secrets } of misplaced) {
         for (const name of secrets) next.set(Lookup.secretPath(name), this.valueOf(name))
       }
+      // What can't be used is a secret none the less.
+      remember(this.#options, next)
       this.#values = next
       this.problems = [...problems, ...misplaced.map(({ problem }) => problem)]
-      const hasNewSecrets = this.#remember()
       if (hasNewSecrets) this.#masks.clear()
       return {
         isReconfigured: texts.length === this.#texts.length && texts.some((text, at) => text !== this.#texts[at]),
@@ -131,18 +130,16 @@ export class Held {
       }
     })
   }
+}
 
-  /** Whether a secret has a value that it never had. */
-  #remember(): boolean {
-    const { enablement, known } = this.#options
-    let hasNew = false
-    for (const name of Object.keys(enablement.secrets)) {
-      const values = known.get(name) ?? new Set()
-      hasNew = values.size < values.add(this.valueOf(name)).size || hasNew
-      known.set(name, values)
-    }
-    return hasNew
+/** Whether a secret has a value that isn't known. */
+const remember = ({ enablement, known, ref }: Options, values: Values): boolean => {
+  const secrets = new Map<string, string>()
+  for (const name of Object.keys(enablement.secrets)) {
+    const value = values.get(Lookup.secretPath(name))
+    if (value !== undefined) secrets.set(name, value)
   }
+  return known.set(ref, secrets)
 }
 
 const valueIn = (values: Values, name: string): string => values.get(Lookup.secretPath(name)) ?? ""
@@ -152,6 +149,7 @@ export const hold = (options: Options): Effect.Effect<Held | HostFileInvalid> =>
   const wants = Lookup.wantsOf(options.enablement)
   return Effect.map(Lookup.look(wants, options.ref, options.port, options.time), (answers) => {
     const found = read(wants, answers)
+    remember(options, found.values)
     const sources = Source.all(options.manifest, options.enablement)
     const problems = [
       ...found.problems,

@@ -61,6 +61,8 @@ export const make = (
 
     const leave = (entry: Entry) => {
       leaving.add(entry)
+      // What it had stays masked, as what it had before.
+      shared.knownSecrets.set(entry.row.ref, new Map())
       const { ghosts } = entry.row.instance
       const { ref } = entry.row
       const ended = Effect.sync(() => {

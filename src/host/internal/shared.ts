@@ -14,7 +14,7 @@ import type { Values } from "../../limits/Limits.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { HadTime } from "../../time/HadTime.ts"
-import type { KnownSecrets } from "./held.ts"
+import type { KnownSecrets } from "./knownSecrets.ts"
 import type { ChangeLog } from "./changeLog.ts"
 
 export interface Shared {
@@ -22,8 +22,8 @@ export interface Shared {
   readonly sourceUrl: typeof SourceUrl.Service
   readonly grants: Grants["Service"]
   readonly secrets: typeof Secrets.Service
-  /** Every secret that an entry ever had, by its reference: they stay masked. */
-  readonly knownSecrets: Map<string, KnownSecrets>
+  /** What is masked in the words of whichever plugin. */
+  readonly knownSecrets: KnownSecrets
   readonly limits: Values
   readonly clock: Clock.Clock
   readonly dials: DialLimiter

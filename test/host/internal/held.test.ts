@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import { Limits, Secrets } from "mooring"
 import { StaticSecrets } from "mooring/testing"
 import { Held, hold } from "../../../src/host/internal/held.ts"
+import { KnownSecrets } from "../../../src/host/internal/knownSecrets.ts"
 import * as HadTime from "../../../src/time/HadTime.ts"
 import { enable, GATEWAY, plugin } from "../../support/plugins.ts"
 
@@ -16,7 +17,7 @@ describe("what masks the secrets of an entry", () => {
         manifest: pkg.manifest,
         port: yield* Secrets.Secrets,
         limits: Limits.defaults,
-        known: new Map(),
+        known: new KnownSecrets(),
         time: yield* HadTime.make
       })
       if (!(held instanceof Held)) return assert.fail(held.message)
