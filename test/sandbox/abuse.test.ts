@@ -165,6 +165,11 @@ describe("a guest that abuses its sandbox", () => {
       "StartFailed"
     ],
     [
+      "starts with a state that is too deep",
+      "export function handleIngress() {}; export const start = () => { let d = 1; for (let n = 0; n < 500; n++) d = [d]; return { state: d } }",
+      "StartFailed"
+    ],
+    [
       "throws at its start",
       "export function handleIngress() {}; export const start = async () => { throw 1 }",
       "StartFailed"

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
+import * as Json from "../../internal/json.ts"
 import type { Values } from "../../limits/Limits.ts"
 import {
   DispatchTimeout,
@@ -88,9 +89,12 @@ const initial = (text: string, limits: Limits): Exit.Exit<Pick<Output, "status" 
     ["state", limits.stateBytes]
   ] as const) {
     const value = fields.get(name)
-    if (value !== undefined && Buffer.byteLength(JSON.stringify(value)) > most) {
-      return Exit.fail(invalid(name, `Expected at most ${most} bytes`))
+    if (value === undefined) continue
+    const written = Json.textOf(value)
+    if (written === undefined) {
+      return Exit.fail(invalid(name, `Expected a JSON value, nested at most ${Json.MOST_DEPTH} deep`))
     }
+    if (Buffer.byteLength(written) > most) return Exit.fail(invalid(name, `Expected at most ${most} bytes`))
   }
   return Exit.succeed(Object.fromEntries(fields))
 }
