@@ -199,8 +199,10 @@ describe("mooring run", () => {
       const other = yield* packaged(root, "other", server.port)
       const first = yield* packaged(root, "echo", server.port)
       save(root, other() + first())
-      const { seen } = yield* running(path.join(root, "host.toml"))
+      const { seen, stderr } = yield* running(path.join(root, "host.toml"))
       yield* seen("one", (status) => stateOf(status) === "open")
+      // What runs is what was pinned, whatever becomes of its folder.
+      fs.writeFileSync(path.join(root, "other/plugin.js"), codeOf("three"))
       // The next digest is enabled before the folder has it.
       const old = fs.readFileSync(path.join(root, "echo/plugin.js"))
       const next = yield* packaged(root, "echo", server.port, codeOf("two"))
@@ -209,7 +211,10 @@ describe("mooring run", () => {
       yield* seen("the folder's turn", (status) => rowOf(status)?.lastError?.tag === "DigestMismatch")
       fs.writeFileSync(path.join(root, "echo/plugin.js"), codeOf("two"))
       yield* seen("two", (status) => stateOf(status) === "open")
-      yield* seen("its answer", () => server.answers.includes("two hi"))
+      const status = yield* seen("its answer", () => server.answers.includes("two hi"))
+      assert.deepInclude(rowOf(status, "other"), { lifecycle: "running" })
+      assert.strictEqual(rowOf(status, "other")?.websocketConnections[0]?.opens, 1)
+      assert.strictEqual(stderr().match(/plugins are enabled/g)?.length, 3, stderr())
     }).pipe(Effect.scoped)
   )
 

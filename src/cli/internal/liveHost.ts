@@ -14,6 +14,7 @@ import * as Result from "effect/Result"
 import * as Semaphore from "effect/Semaphore"
 import * as Stream from "effect/Stream"
 import * as GrantStore from "../../grants/GrantStore.ts"
+import { refOf } from "../../manifest/Enablement.ts"
 import type { HostStatus } from "../../host/HostStatus.ts"
 import * as PluginHost from "../../host/PluginHost.ts"
 import * as Wire from "../../internal/wire.ts"
@@ -48,8 +49,36 @@ const loaded = (
     return { at, enablement, package: { ...made, suspects } }
   })
 
-const allLoaded = (file: HostFile.HostFile) =>
-  Effect.forEach(file.entries, (entry) => loaded(entry, file), { concurrency: "unbounded" })
+/** What was loaded of a file. */
+interface Loaded {
+  readonly file: HostFile.HostFile
+  readonly enabled: ReadonlyArray<PluginHost.EnabledPackage>
+}
+
+/** The entries with their packages. A folder from which the pinned package was loaded before isn't read again. */
+const allLoaded = (file: HostFile.HostFile, before?: Loaded) =>
+  Effect.forEach(
+    file.entries,
+    (entry) => {
+      const kept = before?.file.entries.findIndex((other) => pinsOf(other) === pinsOf(entry)) ?? -1
+      const known = before?.enabled[kept]?.package
+      const { at, enablement, package: folder } = entry
+      return typeof folder === "string" &&
+        known !== undefined &&
+        !("_tag" in known) &&
+        known.digest === enablement.digest
+        ? Effect.succeed<PluginHost.EnabledPackage>({ at, enablement, package: known })
+        : loaded(entry, file)
+    },
+    { concurrency: "unbounded" }
+  )
+
+const pinsOf = ({ enablement, package: folder }: HostFile.Entry): string =>
+  JSON.stringify([String(folder), refOf(enablement), enablement.version, enablement.digest])
+
+/** What there is of each package: a reason why not, or a digest. */
+const outcomesOf = (enabled: Loaded["enabled"]): string =>
+  JSON.stringify(enabled.map((each) => ("_tag" in each.package ? each.package.message : each.package.digest)))
 
 const grantsOf = (file: HostFile.HostFile) => file.entries.map(({ enablement }) => enablement)
 
@@ -113,7 +142,7 @@ export const live = (
   const enact = (next: HostFile.HostFile) =>
     Effect.gen(function* () {
       yield* grants.replace(grantsOf(next))
-      const entries = yield* allLoaded(next)
+      const entries = yield* allLoaded(next, applied)
       yield* host.apply({ enabled: entries })
       applied = { file: next, enabled: entries, waits: waiting(next, file) }
       yield* logged([...next.problems, ...applied.waits])
@@ -136,7 +165,8 @@ export const live = (
     yield* Effect.sleep(LOOK_AT_FOLDERS_EVERY_MS)
     if (!(yield* host.status).plugins.some(isFailedByManifest)) return
     yield* Effect.gen(function* () {
-      const entries = yield* allLoaded(applied.file)
+      const entries = yield* allLoaded(applied.file, applied)
+      if (outcomesOf(entries) === outcomesOf(applied.enabled)) return
       yield* host.apply({ enabled: entries })
       applied = { ...applied, enabled: entries }
     }).pipe(oneByOne.withPermits(1), Effect.provide(services))
