@@ -10,6 +10,7 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
+import { Inputs, type Attempt } from "../../internal/inputs.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import { ConnectionClosed } from "../ConnectionError.ts"
 import { reportedOf, type ReportedError } from "../ConnectionSink.ts"
@@ -56,8 +57,10 @@ export class Driver {
     unconfirmedFrames: 0,
     unconfirmedAtEnds: 0
   }
-  readonly #inputs: Array<Phases.Input> = []
-  #isStepping = false
+  readonly #inputs = new Inputs<Phases.Input>(
+    (input, attempt) => this.#step(input, attempt),
+    () => this.#stepped()
+  )
   /** Runs effects while a service runs it. */
   #fork: Fork | undefined = undefined
   #dial: Fiber.Fiber<void> | undefined = undefined
@@ -114,32 +117,21 @@ export class Driver {
     })
   }
 
-  /** Everything that happens goes through here: one input after the other, each done with before the next. */
+  /** Everything that happens goes through here. */
   tell(input: Phases.Input): void {
-    this.#inputs.push(input)
-    if (this.#isStepping) return
-    this.#isStepping = true
-    const thrown: Array<unknown> = []
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next, thrown)
-    this.#isStepping = false
+    this.#inputs.tell(input)
+  }
+
+  #stepped(): void {
     this.#wait()
     this.#waits(Phases.waitsFor(this.state))
     this.#look()
-    // A listener's defect is its caller's to report, once everything is done that is to be done.
-    if (thrown.length > 0) throw thrown[0]
   }
 
-  #step(input: Phases.Input, thrown: Array<unknown>): void {
+  #step(input: Phases.Input, attempt: Attempt): void {
     const before = this.state
     const [after, actions] = step(before, input, this.#facts)
     this.state = after
-    const attempt = (act: () => void) => {
-      try {
-        act()
-      } catch (defect) {
-        thrown.push(defect)
-      }
-    }
     // Why it moves is told before that it has.
     for (const action of actions) attempt(() => this.#do(action))
     if (before.phase !== after.phase) attempt(() => this.#moved(before.phase, after.phase))
@@ -254,7 +246,7 @@ export class Driver {
     this.#underway++
     const over = Effect.sync(() => {
       this.#underway--
-      if (!this.#isStepping) this.#look()
+      if (!this.#inputs.isStepping) this.#look()
     })
     return this.#fork(Effect.ensuring(effect, over))
   }

@@ -11,6 +11,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
+import { Inputs, type Attempt } from "../../internal/inputs.ts"
 import type { DiagnosticLog } from "../../diagnostics/DiagnosticLog.ts"
 import type { GrantError } from "../../grants/GrantError.ts"
 import type { HostBytes } from "../../ingress/Accounting.ts"
@@ -58,8 +59,10 @@ export class Driver {
   #service: Service | undefined = undefined
   /** How often it was started or ended: what an earlier start began delivers nothing any more. */
   #starts = 0
-  readonly #inputs: Array<Phases.Input> = []
-  #isStepping = false
+  readonly #inputs = new Inputs<Phases.Input>(
+    (input, attempt) => this.#step(input, attempt),
+    () => this.#stepped()
+  )
   #isBusy = false
   /** Runs effects while it is supervised. */
   #fork: Fork | undefined = undefined
@@ -143,31 +146,20 @@ export class Driver {
     })
   }
 
-  /** Everything that happens goes through here: one input after the other, each done with before the next. */
+  /** Everything that happens goes through here. */
   tell(input: Phases.Input): void {
-    this.#inputs.push(input)
-    if (this.#isStepping) return
-    this.#isStepping = true
-    const thrown: Array<unknown> = []
-    for (let next = this.#inputs.shift(); next !== undefined; next = this.#inputs.shift()) this.#step(next, thrown)
-    this.#isStepping = false
-    this.#wait()
-    this.#look()
-    // A listener's defect is its caller's to report, once everything is done that is to be done.
-    if (thrown.length > 0) throw thrown[0]
+    this.#inputs.tell(input)
   }
 
-  #step(input: Phases.Input, thrown: Array<unknown>): void {
+  #stepped(): void {
+    this.#wait()
+    this.#look()
+  }
+
+  #step(input: Phases.Input, attempt: Attempt): void {
     const before = this.state.phase
     const [after, actions] = step(this.state, input, this.#facts)
     this.state = after
-    const attempt = (act: () => void) => {
-      try {
-        act()
-      } catch (defect) {
-        thrown.push(defect)
-      }
-    }
     // Why it moves is told before that it has.
     for (const action of actions) attempt(() => this.#do(action))
     if (before !== after.phase) attempt(() => this.#moved(before, after.phase))
