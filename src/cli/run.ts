@@ -11,11 +11,13 @@ import * as Stream from "effect/Stream"
 import type { HostStatus } from "../host/HostStatus.ts"
 import type { PluginHost } from "../host/PluginHost.ts"
 import * as Wire from "../internal/wire.ts"
+import { refOf } from "../manifest/Enablement.ts"
 import * as HostFile from "../node/HostFile.ts"
 import * as PackageFolders from "../node/PackageFolders.ts"
 import * as SystemSecrets from "../node/SystemSecrets.ts"
 import * as Sandbox from "../sandbox/Sandbox.ts"
 import { clean } from "./internal/cells.ts"
+import * as Consoles from "./internal/consoles.ts"
 import { Hangups } from "./internal/hangups.ts"
 import { hosting } from "./internal/hosting.ts"
 import * as LiveHost from "./internal/liveHost.ts"
@@ -53,6 +55,7 @@ const LEVELS = { debug: "Debug", info: "Info", warning: "Warn", error: "Error" }
 
 interface Options extends Reporting {
   readonly file: string
+  readonly console: ReadonlyArray<string>
   readonly logFormat: "pretty" | "json"
   readonly logLevel: keyof typeof LEVELS
 }
@@ -65,6 +68,10 @@ const run = Effect.fnUntraced(function* (asked: Options) {
   const beginning = yield* LiveHost.begin(asked.file).pipe(
     Effect.provide(services),
     Effect.mapError(({ problems }) => new Unwell({ problem: problems.map(Wire.formatProblem).map(clean).join("\n") }))
+  )
+  yield* Consoles.unknown(
+    asked.console,
+    beginning.file.entries.map(({ enablement }) => refOf(enablement))
   )
   const layer = Layer.merge(LiveHost.layer(beginning), Layer.succeedContext(services))
   yield* hosting(layer, asked, (host, built) => {
@@ -80,6 +87,7 @@ export const runCommand = Command.make(
   {
     file: Argument.String("host.toml").pipe(Argument.withDescription("The host file")),
     ...reporting,
+    console: Consoles.consoleFlag,
     logFormat: Flag.Literals("log-format", ["pretty", "json"]).pipe(
       Flag.withDescription("The form of log lines"),
       Flag.withDefault("pretty" as const)
@@ -92,6 +100,7 @@ export const runCommand = Command.make(
   Effect.fnUntraced(function* (asked) {
     const { screen } = yield* Output
     yield* run(asked).pipe(
+      Effect.provide(Consoles.layer(asked.console)),
       Effect.provide(SystemSecrets.layer({ folder: HostFile.folderOf(asked.file) })),
       Effect.provide(Logger.layer(screen.log, asked.logFormat)),
       Effect.provideService(References.MinimumLogLevel, LEVELS[asked.logLevel])

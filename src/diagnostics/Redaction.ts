@@ -45,6 +45,16 @@ const MAX_READ = 4096
  */
 export const READ_TEXT = MAX_READ + 1
 
+/**
+ * How many lines are shown of a text that is shown as lines.
+ *
+ * @category constants
+ * @since 0.4.0
+ */
+export const MAX_LINES = 20
+
+const LINE_END = /\r\n|[\n\r\u2028\u2029]/
+
 const MAX_DEPTH = 8
 const MAX_ENTRIES = 64
 /** How much of a JSON value is shown: the characters of its strings and keys, and one for each value. */
@@ -68,6 +78,8 @@ const UNSAFE =
 export interface Redaction {
   /** For text that came from a server or a plugin. */
   readonly foreign: (text: string) => string
+  /** The same, as lines, at most `MAX_LINES`. */
+  readonly lines: (text: string) => ReadonlyArray<string>
   /** For text that the host made itself. */
   readonly own: (text: string) => string
   /** For a JSON value that came from a server or a plugin: every string and key in it. */
@@ -90,9 +102,13 @@ export const make = (options: {
 }): Redaction => {
   const { config } = options
   const secrets = options.secrets instanceof Words ? options.secrets : wordsOf(options.secrets)
-  const foreign = shower(secrets, [new Words(() => stringsOf(config))], MAX_FOREIGN_TEXT)
+  const configured = new Words(() => stringsOf(config))
+  const foreign = shower(secrets, [configured], MAX_FOREIGN_TEXT)
+  // What is masked may have line ends in it, so this comes before there are lines.
+  const mask = masker([secrets, configured])
   return {
     foreign,
+    lines: (text) => linesOf(mask(text.slice(0, MAX_READ), text.length > MAX_READ), text.length > MAX_READ, foreign),
     own: shower(secrets, [], MAX_OWN_TEXT),
     json: (value) => shownJson(value, foreign),
     version: () => secrets.version
@@ -142,6 +158,13 @@ const cut = (text: string, length: number): string => {
   if (text.length <= length) return text
   const head = text.slice(0, length - 1)
   return `${/[\ud800-\udbff]$/.test(head) ? head.slice(0, -1) : head}${ELLIPSIS}`
+}
+
+const linesOf = (masked: string, isCut: boolean, foreign: (line: string) => string): ReadonlyArray<string> => {
+  const lines = masked.trimEnd().split(LINE_END)
+  const shown = lines.slice(0, MAX_LINES)
+  const isWhole = !isCut && shown.length === lines.length
+  return shown.map((line, at) => foreign(isWhole || at < shown.length - 1 ? line : line + ELLIPSIS))
 }
 
 const stringsOf = (config: Schema.Json): ReadonlyArray<string> => {

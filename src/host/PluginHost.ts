@@ -29,6 +29,7 @@ import { monotonic } from "../internal/monotonic.ts"
 import { HeapLimit } from "../limits/HeapLimit.ts"
 import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
+import { PluginConsole } from "../plugin/PluginConsole.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import * as HadTime from "../time/HadTime.ts"
@@ -207,6 +208,7 @@ const sharedOf = Effect.fnUntraced(function* (
       feeds.changed()
     },
     changeLog: new ChangeLog(yield* LogLines.make({ monotonic: monotonic(clock), activity })),
+    console: yield* PluginConsole,
     turnNow: yield* turnClock(clock),
     time: yield* HadTime.make
   }

@@ -19,6 +19,7 @@ import type { IngressError } from "../ingress/IngressError.ts"
 import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import type { Values } from "../limits/Limits.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
+import type { ConsoleLevel } from "./PluginConsole.ts"
 
 /**
  * Why an instance is started: for the first time, after a crash, because its
@@ -35,7 +36,8 @@ export type StartReason = "first" | "crash" | "neighbour" | "reload"
  * null; it lives in the host's memory only. `config` and `state` are this
  * start's own. `deliver` hands the plugin itself an event, for as long as the
  * instance runs: see `SelfDelivery`. `key` tells the enabled plugin from all
- * others of the host, through all its starts; `limits` are its own.
+ * others of the host, through all its starts; `limits` are its own. `console`
+ * takes what the plugin writes to its console, as it is; absent, nobody wants it.
  *
  * @category models
  * @since 0.1.0
@@ -47,6 +49,7 @@ export interface Start {
   readonly reason: StartReason
   readonly state: Schema.Json
   readonly deliver: (delivery: Delivery) => Result.Result<string, IngressError | GrantError>
+  readonly console?: ((level: ConsoleLevel, text: string) => void) | undefined
 }
 
 /**

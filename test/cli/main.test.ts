@@ -16,7 +16,7 @@ describe("mooring", () => {
     ["schema"],
     ["run"],
     ["run", "host.toml", "--log-level", "loud"],
-    ["run", "host.toml", "--console", "project:a"],
+    ["run", "host.toml", "--console", "echo"],
     ["schema", "nothing"],
     ["check"],
     ["check", "a", "b"],

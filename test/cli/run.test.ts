@@ -22,6 +22,10 @@ export function handleIngress(name, event) {
 
 const codeOf = (version: string) => CODE.replace("VERSION", version)
 
+const talkative = (name: string) => `export const start = (config) => console.warn("${name} has", config.token)
+export const handleIngress = (_, { payload }) => console.log("${name} heard", payload.text)
+export const stop = () => console.log("${name} stops")`
+
 const manifestFor = (port: number, name = "echo") =>
   MANIFEST.replaceAll("7700", String(port)).replaceAll("example.echo", `example.${name}`)
 
@@ -92,6 +96,40 @@ describe("mooring run", () => {
       assert.strictEqual(last === undefined ? "" : rowOf(last)?.lifecycle, "stopped")
       assertLogLines(stderr())
       assert.notInclude(`${stderr()}${JSON.stringify(last)}`, TOKEN)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("shows the consoles that were asked for among the log lines, and warns of those of nobody", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const server = yield* greeting
+      const secret = `config = { token = "${TOKEN}" }`
+      const entries = [
+        (yield* packaged(root, "loud", server.port, talkative("loud")))(undefined, secret),
+        (yield* packaged(root, "quiet", server.port, talkative("quiet")))(undefined, secret)
+      ]
+      save(root, entries.join(""))
+      const asked = ["--console", "project:example.loud", "--console", "project:example.later#x"]
+      const { child, ended, seen, stderr } = yield* running(path.join(root, "host.toml"), {}, asked)
+      const all = ["loud", "quiet"]
+      yield* seen("a text", (each) => all.every((name) => rowOf(each, name)?.dispatchCounters.dispatched === 2))
+      child.kill("SIGTERM")
+      assert.strictEqual((yield* ended).code, 0)
+      assertLogLines(stderr())
+      const lines = stderr()
+        .split("\n")
+        .filter((line) => line.includes("example.loud console"))
+      assert.deepStrictEqual(
+        lines.map((line) => line.slice(25)),
+        [
+          "WARN  loud has *** plugin=project:example.loud console=warn",
+          "INFO  loud heard undefined plugin=project:example.loud console=log",
+          "INFO  loud heard hi plugin=project:example.loud console=log",
+          "INFO  loud stops plugin=project:example.loud console=log"
+        ]
+      )
+      assert.match(stderr(), /WARN {2}no plugin project:example\.later#x is enabled, whose console was asked for/)
+      for (const hidden of [TOKEN, "quiet heard"]) assert.notInclude(stderr(), hidden)
     }).pipe(Effect.scoped)
   )
 

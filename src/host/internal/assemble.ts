@@ -12,6 +12,7 @@ import * as Redaction from "../../diagnostics/Redaction.ts"
 import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import { PluginInstance } from "../../plugin/PluginInstance.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
+import type { Start } from "../../plugin/PluginRuntime.ts"
 import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import * as HostError from "../HostError.ts"
 import { configured } from "./configured.ts"
@@ -57,7 +58,8 @@ export const row = (
       tell(made.instance)
       shared.changed()
     }
-    const options = { key, limits, clock, log, hostBytes, time, activity, changed }
+    const console = () => consoleOf(shared, wanted.ref, () => made.redaction)
+    const options = { key, limits, clock, log, hostBytes, time, activity, changed, console }
     const instance = new PluginInstance(options, setup, predecessor)
     const made: Row = {
       ...parts,
@@ -69,6 +71,14 @@ export const row = (
     }
     return made
   })
+
+/** Takes what a plugin writes to its console and shows it masked, by what is configured then. */
+const consoleOf = ({ console }: Shared, pluginRef: string, redaction: () => Redaction.Redaction): Start["console"] =>
+  console.listens(pluginRef)
+    ? (level, written) => {
+        for (const text of redaction().lines(written)) console.line({ pluginRef, level, text })
+      }
+    : undefined
 
 /** The same plugin, enabled differently: it ends what it runs, and starts anew. */
 export const change = (existing: Row, wanted: Wanted.Wanted, shared: Shared): Effect.Effect<void> =>

@@ -12,6 +12,7 @@ import type { HostBytes } from "../../ingress/Accounting.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
+import type { PluginConsole } from "../../plugin/PluginConsole.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { KnownSecrets } from "./knownSecrets.ts"
@@ -37,6 +38,7 @@ export interface Shared {
   /** A plugin has a new diagnostic. */
   readonly recorded: (pluginRef: string, record: DiagnosticLog.Recorded<PluginDiagnostic>) => void
   readonly changeLog: ChangeLog
+  readonly console: typeof PluginConsole.Service
   readonly turnNow: () => number
   /** By which all deadlines judge. */
   readonly time: HadTime

@@ -41,6 +41,8 @@ export interface Options {
   readonly time: HadTime
   readonly activity: Parking.Activity
   readonly changed: () => void
+  /** Takes what it writes to its console, where somebody wants that. */
+  readonly console?: (() => Start["console"]) | undefined
 }
 
 type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -280,14 +282,15 @@ export class Driver {
   #startOf(config: Schema.Json): Start {
     const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
     const number = ++this.#starts
-    const { key } = this.#options
+    const { console, key } = this.#options
     return {
       key,
       limits: this.record.limits,
       config,
       reason: this.state.reason,
       state,
-      deliver: (delivery) => this.deliver(delivery, number)
+      deliver: (delivery) => this.deliver(delivery, number),
+      console: console?.()
     }
   }
 

@@ -6,6 +6,7 @@
  * exception of the engine's, ends the guest: nothing of it may be used again.
  */
 import { EvalFlags, JSException, QuickJS, type ExtensionDescriptor, type JSValueHandle } from "quickjs-wasi"
+import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { Budget } from "./budget.ts"
 import { GUEST_MODULE, GUEST_MODULE_TEXT } from "./guestModule.ts"
 import { Positions } from "./position.ts"
@@ -26,6 +27,8 @@ export interface Settings {
   readonly isUnwanted: () => boolean
   /** A guest asks whether it may go on, and may for so many milliseconds. A native loop doesn't ask. */
   readonly asked: (leftMs: number) => void
+  /** Takes what it writes to its console, where somebody wants that. */
+  readonly written?: ((level: ConsoleLevel, text: string) => void) | undefined
 }
 
 /** A function that a plugin exports. */
@@ -67,12 +70,17 @@ export class Guest {
     let lines = 0
     this.#lines = () => lines
     const random = vm.newFunction("random", (length) => refused(() => vm.newArrayBuffer(randomBytes(length))))
-    const written = vm.newFunction("lineWritten", () => {
+    const { written: tell } = settings
+    const written = vm.newFunction("lineWritten", (level, text) => {
       lines++
+      // The prelude calls it with the name of one of its functions.
+      if (level !== undefined && text?.isString === true) tell?.(level.toString() as ConsoleLevel, text.toString())
       return vm.undefined
     })
+    const isHeard = tell === undefined ? vm.false : vm.true
     const prelude = vm.evalCode(PRELUDE, "<mooring>")
-    const made = vm.callFunction(prelude, vm.undefined, random, written, vm.newNumber(settings.outputBytes))
+    const most = vm.newNumber(settings.outputBytes)
+    const made = vm.callFunction(prelude, vm.undefined, random, written, most, isHeard)
     this.#entry = made.getProp("entry")
     this.#call = made.getProp("call")
     this.#answer = made.getProp("answer")

@@ -7,6 +7,8 @@
  * A guest is called with texts and answers with texts: a letter for what it is,
  * and what it says. So the host never touches an object of the guest's.
  */
+import { READ_TEXT } from "../../diagnostics/Redaction.ts"
+import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 
 /** What an answer's first letter says. */
 export const ANSWER = {
@@ -31,11 +33,16 @@ const TAKEN_FROM_BUFFERS = ["immutable", "sliceToImmutable", "transferToImmutabl
 /** How much is read of what a guest threw, in UTF-16 units. */
 const MOST_TEXT = 2048
 const MOST_STACK = 8192
+/** The functions of `console`. */
+const LEVELS: ReadonlyArray<ConsoleLevel> = ["debug", "error", "info", "log", "trace", "warn"]
 /** As Web Crypto bounds it. */
 const MOST_RANDOM = 65_536
 
-/** An expression: a function of two functions of the host's (random bytes, a line was written) and a number. */
-export const PRELUDE = `((random, lineWritten, mostOutput) => {
+/**
+ * An expression: a function of two functions of the host's (random bytes, a line was written), of a number, and of
+ * whether somebody wants to know what is written.
+ */
+export const PRELUDE = `((random, lineWritten, mostOutput, isHeard) => {
   "use strict"
   const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf, has } = Reflect
   const { parse, stringify } = JSON
@@ -58,8 +65,8 @@ export const PRELUDE = `((random, lineWritten, mostOutput) => {
     defineProperty(target, name, { value, writable: true, enumerable: target !== globalThis, configurable: true })
 
   const written = {}
-  for (const name of ["debug", "error", "info", "log", "trace", "warn"]) {
-    add(written, name, { [name](...values) { lineWritten() } }[name])
+  for (const name of ${JSON.stringify(LEVELS)}) {
+    add(written, name, { [name](...values) { lineWritten(name, isHeard ? lineOf(values) : "") } }[name])
   }
   add(globalThis, "console", written)
 
@@ -119,6 +126,28 @@ export const PRELUDE = `((random, lineWritten, mostOutput) => {
     } catch (inner) {
       return isMemory(inner) ? "${ANSWER.memory}" : '${ANSWER.threw}{"name":"Error","message":"what can\\'t be read","stack":""}'
     }
+  }
+
+  const symbolText = Symbol.prototype.toString
+  const shown = (value) => {
+    try {
+      if (typeof value === "string") return value
+      if (typeof value === "symbol") return apply(symbolText, value, [])
+      if (typeof value === "function") return "[function " + cut(value.name, ${MOST_TEXT}) + "]"
+      if (!isObject(value)) return \`\${value}\`
+      if (!isError(value)) return stringify(value) ?? "undefined"
+      const message = cut(value.message, ${MOST_TEXT})
+      return cut(value.name, ${MOST_TEXT}) + (message === "" ? "" : ": " + message) + "\\n" + cut(value.stack, ${MOST_STACK})
+    } catch {
+      return "[what can't be shown]"
+    }
+  }
+  const lineOf = (values) => {
+    let line = ""
+    for (let index = 0; index < values.length && line.length < ${READ_TEXT}; index++) {
+      line += (index === 0 ? "" : " ") + cut(shown(values[index]), ${READ_TEXT})
+    }
+    return cut(line, ${READ_TEXT})
   }
 
   let answer

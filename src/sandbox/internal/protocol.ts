@@ -4,6 +4,7 @@
  * with stands in memory that both share, for the host to see though the worker
  * may never answer again.
  */
+import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import type { Answer, Export, Settings } from "./guest.ts"
 
 /** What a worker is made with. */
@@ -37,7 +38,9 @@ interface Of {
 /** Makes a guest and runs its entry, and then its `start` where it has one, on one budget. */
 export interface Load extends Of {
   readonly do: "load"
-  readonly settings: Omit<Settings, "isUnwanted" | "asked">
+  readonly settings: Omit<Settings, "isUnwanted" | "asked" | "written">
+  /** Whether somebody wants what it writes to its console. */
+  readonly isHeard: boolean
   /** Not 0 once nobody wants the guest any more. */
   readonly unwanted: Int32Array
   readonly args: string
@@ -58,6 +61,13 @@ export interface End extends Of {
 }
 
 export type Request = Load | Call | End
+
+/** What a guest wrote to its console: told at once, for its worker may have to be ended for what it does next. */
+export interface Written {
+  readonly guest: number
+  readonly written: string
+  readonly level: ConsoleLevel
+}
 
 /** What became of a request; `full` where there was no room for a guest. */
 export interface Reply {

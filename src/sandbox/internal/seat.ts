@@ -39,7 +39,8 @@ export class Seat {
       lost: (how) => this.#lose(how),
       blamed: () => {
         home.apartSince = performance.now()
-      }
+      },
+      wrote: ({ level, written }) => start.console?.(level, written)
     })
   }
 
@@ -48,7 +49,7 @@ export class Seat {
   }
 
   /** Makes the guest and starts it. `gone` where its worker was ended for another's sake meanwhile. */
-  load(engine: Engine, code: Code, { config, limits, reason, state }: Start): Effect.Effect<Outcome> {
+  load(engine: Engine, code: Code, { config, console, limits, reason, state }: Start): Effect.Effect<Outcome> {
     return this.#asked((done) =>
       this.#thread.ask(
         this.#id,
@@ -61,6 +62,7 @@ export class Seat {
             stackBytes: limits.sandboxStackBytes,
             outputBytes: limits.outputBytes
           },
+          isHeard: console !== undefined,
           unwanted: this.#unwanted,
           args: JSON.stringify([config, { reason, state }]),
           budgetMs: limits.startDeadlineMs

@@ -8,7 +8,7 @@ import { readFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { Loss } from "../../plugin/PluginRuntime.ts"
-import { ASKED_AT, CALL, LEFT, THREAD, USED, WORDS, type Reply, type Request } from "./protocol.ts"
+import { ASKED_AT, CALL, LEFT, THREAD, USED, WORDS, type Reply, type Request, type Written } from "./protocol.ts"
 
 /** How long after its own deadline a guest's worker is ended. */
 const HARD_AFTER_MS = 50
@@ -29,6 +29,8 @@ export interface Occupant {
   readonly lost: (how: Loss) => void
   /** Its worker had to be ended because of it. */
   readonly blamed: () => void
+  /** It wrote to its console. */
+  readonly wrote: (written: Written) => void
 }
 
 // Each kind of request by itself, without what the thread adds to it.
@@ -91,7 +93,10 @@ export class Thread {
     this.#worker.on("online", () => {
       this.#isOnline = true
     })
-    this.#worker.on("message", (reply: Reply) => this.#replied(reply))
+    this.#worker.on("message", (message: Reply | Written) => {
+      if ("written" in message) this.#occupants.get(message.guest)?.wrote(message)
+      else this.#replied(message)
+    })
     this.#worker.on("error", (error: Error) => this.#died(error))
     this.ended = new Promise((resolve) => {
       this.#worker.on("exit", () => {

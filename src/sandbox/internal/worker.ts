@@ -4,9 +4,22 @@
  */
 import { parentPort, workerData } from "node:worker_threads"
 import { readlinkSync } from "node:fs"
+import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { threadMs } from "./budget.ts"
+import { Console } from "./console.ts"
 import { Guest, type Answer } from "./guest.ts"
-import { ASKED_AT, CALL, LEFT, THREAD, USED, type Load, type Reply, type Request, type Shared } from "./protocol.ts"
+import {
+  ASKED_AT,
+  CALL,
+  LEFT,
+  THREAD,
+  USED,
+  type Load,
+  type Reply,
+  type Request,
+  type Shared,
+  type Written
+} from "./protocol.ts"
 
 // What the host made the worker with.
 const { running } = workerData as Shared
@@ -30,12 +43,36 @@ const begin = (call: number, budgetMs: number): void => {
   Atomics.store(running, CALL, BigInt(call))
 }
 
-const load = async ({ args, budgetMs, call, guest: id, settings, unwanted }: Load): Promise<Reply["answer"]> => {
+const consoles = new Map<number, Console>()
+
+/** The console of a guest that somebody listens to. */
+const consoleOf = (guest: number): Console => {
+  const made = new Console({
+    now: () => performance.now(),
+    // A thread has no origin.
+    // oxlint-disable-next-line require-post-message-target-origin
+    tell: (level, written) => parentPort?.postMessage({ guest, written, level } satisfies Written)
+  })
+  consoles.set(guest, made)
+  return made
+}
+
+const load = async ({
+  args,
+  budgetMs,
+  call,
+  guest: id,
+  isHeard,
+  settings,
+  unwanted
+}: Load): Promise<Reply["answer"]> => {
   const isUnwanted = () => Atomics.load(unwanted, 0) !== 0
   if (isUnwanted()) return { kind: "unwanted" }
+  const heard = isHeard ? consoleOf(id) : undefined
+  const written = heard && ((level: ConsoleLevel, text: string) => heard.write(level, text))
   let guest: Guest
   try {
-    guest = await Guest.make({ ...settings, isUnwanted, asked })
+    guest = await Guest.make({ ...settings, isUnwanted, asked, written })
   } catch (thrown) {
     return { kind: "full", message: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "unknown" }
   }
@@ -50,10 +87,16 @@ const load = async ({ args, budgetMs, call, guest: id, settings, unwanted }: Loa
   return started
 }
 
+const forget = (guest: number): void => {
+  guests.delete(guest)
+  consoles.get(guest)?.flush()
+  consoles.delete(guest)
+}
+
 const answerOf = async (request: Request): Promise<Reply["answer"]> => {
   if (request.do === "load") return load(request)
   const guest = guests.get(request.guest)
-  if (request.do === "end") guests.delete(request.guest)
+  if (request.do === "end") forget(request.guest)
   if (request.do === "end" || guest?.has(request.name) === false) return NOTHING
   if (guest === undefined) return { kind: "unwanted" }
   begin(request.call, request.budgetMs)
