@@ -12,6 +12,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import { VERSION } from "../internal/version.ts"
+import { build } from "./build.ts"
 import { check } from "./check.ts"
 import { demo } from "./demo.ts"
 import { digest } from "./digest.ts"
@@ -21,7 +22,9 @@ import { Hangups } from "./internal/hangups.ts"
 import * as Logger from "./internal/logger.ts"
 import * as Output from "./internal/output.ts"
 import { StdoutUnwritable } from "./internal/stdout.ts"
+import { isOfEraser } from "./internal/typeless.ts"
 import { Unwell } from "./internal/unwell.ts"
+import { newCommand } from "./new.ts"
 import { AllFailed, runCommand } from "./run.ts"
 import { schema } from "./schema.ts"
 
@@ -40,7 +43,7 @@ export interface Signals {
 
 const mooring = Command.make("mooring").pipe(
   Command.withDescription("A host runtime for service plugins that react to long-lived WebSocket connections"),
-  Command.withSubcommands([runCommand, check, digest, schema, demo])
+  Command.withSubcommands([runCommand, newCommand, build, check, digest, schema, demo])
 )
 
 /** Usage that nobody asked for goes to stderr. */
@@ -104,7 +107,10 @@ const takeWarnings = ({ screen }: Output.Output["Service"]): void => {
   // Where it was told to show none, it listens to none.
   if (process.listenerCount("warning") === 0) return
   process.removeAllListeners("warning")
-  process.on("warning", ({ message, name }) => screen.log(Logger.line(new Date(), "warn", `${name}: ${message}`)))
+  process.on("warning", (warning) => {
+    if (isOfEraser(warning)) return
+    screen.log(Logger.line(new Date(), "warn", `${warning.name}: ${warning.message}`))
+  })
 }
 
 /** Runs the program that the arguments of the process ask for, and ends the process. */

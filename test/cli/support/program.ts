@@ -25,6 +25,8 @@ interface Options {
   /** Files that are required before the program. */
   readonly require?: ReadonlyArray<string>
   readonly stdio?: StdioOptions
+  /** Where it runs; the test's own folder unless given. */
+  readonly cwd?: string
   /** What is done as soon as there is a process. */
   readonly started?: (child: ChildProcess) => void
   /** Whether nobody reads its stdout. */
@@ -39,7 +41,9 @@ export const mooring = (args: ReadonlyArray<string>, options: Options = {}): Eff
     Effect.sync(() => {
       const required = (options.require ?? []).flatMap((name) => ["-r", fileURLToPath(new URL(name, import.meta.url))])
       return spawn(process.execPath, [...required, BIN, ...args], {
-        stdio: options.stdio ?? ["ignore", "pipe", "pipe"]
+        stdio: options.stdio ?? ["ignore", "pipe", "pipe"],
+        cwd: options.cwd,
+        env: { ...process.env, ...CACHED }
       })
     }),
     (child) =>
