@@ -239,6 +239,8 @@ export const trusting = (
     readonly config?: Schema.Json
     /** Whether names may resolve to loopback, private or unique-local addresses; false unless given. */
     readonly privateAddresses?: boolean
+    /** Its secrets, each of which every target opens; none unless given. */
+    readonly secrets?: Enablement["secrets"]
   } = {}
 ): Enablement => ({
   id: `project:${manifest.id}`,
@@ -246,12 +248,13 @@ export const trusting = (
   version: manifest.version,
   digest,
   config: options.config ?? {},
-  secrets: {},
+  secrets: options.secrets ?? {},
   grants: {
     permissions: manifest.permissions,
     websocket: manifest.websocket.map((target) => ({
       ...target,
-      ...(options.privateAddresses === true ? { privateAddresses: true } : {})
+      ...(options.privateAddresses === true ? { privateAddresses: true } : {}),
+      ...(options.secrets === undefined ? {} : { secrets: Object.keys(options.secrets) })
     }))
   },
   sources: {}

@@ -159,3 +159,20 @@ export const load = (
     const found = yield* readFolder(folder, deadlineMs)
     return { ...found, ...(yield* Effect.fromResult(PackageManifest.decode(found.files))) }
   })
+
+/**
+ * What of a loaded package a sandbox is given: its entry's bytes, and those of
+ * the source map beside the entry where there is one.
+ *
+ * @category getters
+ * @since 0.4.0
+ */
+export const codeOf = ({ digest, entry, files, manifest }: LoadedPackage) => {
+  const bytesOf = (path: string) => files.find((file) => file.path === path)?.bytes
+  return {
+    manifest,
+    digest,
+    entry: bytesOf(entry.path) ?? new Uint8Array(),
+    sourceMap: bytesOf(`${entry.path}.map`)
+  }
+}

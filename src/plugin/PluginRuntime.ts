@@ -210,14 +210,15 @@ export interface BatchingInstance extends Lifecycle {
 }
 
 /**
- * Where an instance runs that isn't in process: the number of its worker, and
- * how many lines its plugin has written to its console so far.
+ * Where an instance runs that isn't in process: the number of its worker, null
+ * where it has none, and how many lines its plugin has written to its console
+ * so far.
  *
  * @category models
  * @since 0.3.0
  */
 export interface Sandboxed {
-  readonly worker: number
+  readonly worker: number | null
   readonly consoleLines: number
 }
 

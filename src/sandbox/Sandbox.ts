@@ -18,9 +18,10 @@ import type { Manifest } from "../manifest/Manifest.ts"
 import type { Instance, PluginPackage, PluginRuntime, Start } from "../plugin/PluginRuntime.ts"
 import * as HadTime from "../time/HadTime.ts"
 import * as Answers from "./internal/answers.ts"
+import { codeOf, noCode, type Code } from "./internal/code.ts"
 import { Engines, type Engine } from "./internal/engine.ts"
 import { Home, Pool } from "./internal/pool.ts"
-import { Seat, type Code } from "./internal/seat.ts"
+import { Seat } from "./internal/seat.ts"
 
 /**
  * A package whose code is sandboxed: what it declares, the digest that pins it,
@@ -83,27 +84,6 @@ export const make: Effect.Effect<Sandbox["Service"], never, Scope.Scope> = Effec
  */
 export const layer: Layer.Layer<Sandbox> = Layer.effect(Sandbox, make)
 
-const DEFAULT_ENTRY = "plugin.js"
-
-/** The code as text; undefined where it isn't UTF-8. */
-const codeOf = (
-  { runtime: declared }: Manifest,
-  entry: Uint8Array,
-  sourceMap: Uint8Array | undefined
-): Code | undefined => {
-  const text = textOf(entry)
-  const name = declared?.kind === "javascript" ? (declared.entry ?? DEFAULT_ENTRY) : DEFAULT_ENTRY
-  return text === undefined ? undefined : { name, entry: text, map: sourceMap && textOf(sourceMap) }
-}
-
-const textOf = (bytes: Uint8Array): string | undefined => {
-  try {
-    return new TextDecoder("utf-8", { fatal: true }).decode(bytes)
-  } catch {
-    return undefined
-  }
-}
-
 const runtime = (pool: Pool, engines: Engines, code: Code | undefined): PluginRuntime => {
   const homes = new Map<string, Home>()
   const homeOf = (key: string): Home => {
@@ -115,7 +95,7 @@ const runtime = (pool: Pool, engines: Engines, code: Code | undefined): PluginRu
     keepsStartDeadline: true,
     start: (start) =>
       Effect.gen(function* () {
-        if (code === undefined) return yield* Effect.fail(new Error("the plugin's entry is not UTF-8"))
+        if (code === undefined) return yield* Effect.fail(noCode())
         const { sandboxMemoryBytes } = start.limits
         const engine = yield* Effect.tryPromise({ try: () => engines.of(sandboxMemoryBytes), catch: Answers.noRoom })
         return yield* seated(pool, homeOf(start.key), engine, code, start)

@@ -15,13 +15,13 @@ import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
-import type * as TestClock from "effect/testing/TestClock"
 import type { WebSocketClient } from "../connection/WebSocketClient.ts"
 import * as GrantStore from "../grants/GrantStore.ts"
 import * as PluginHost from "../host/PluginHost.ts"
 import type { LimitsInvalid } from "../limits/Limits.ts"
 import * as Enablement from "../manifest/Enablement.ts"
 import * as FakeWebSocket from "./FakeWebSocket.ts"
+import { isTestClock, passing } from "./internal/passing.ts"
 import * as Standstill from "./Standstill.ts"
 
 /**
@@ -96,19 +96,6 @@ const answering = (answers: NonNullable<Options["answers"]>) =>
       Effect.forEach(Object.entries(answers), ([url, answer]) => fake.answer(url, answer), { discard: true })
     )
   )
-
-const STEP = "1 second"
-
-const isTestClock = (clock: Clock.Clock): clock is TestClock.TestClock => "adjust" in clock
-
-/** Moves virtual time, a step in each turn of the event loop, until it is interrupted. */
-const passing = (clock: TestClock.TestClock): Effect.Effect<never> => {
-  const turn = Effect.callback<void>((resume) => {
-    const immediate = setImmediate(() => resume(Effect.void))
-    return Effect.sync(() => clearImmediate(immediate))
-  })
-  return Effect.forever(Effect.andThen(turn, clock.adjust(STEP)))
-}
 
 /**
  * Lets virtual time pass while what a layer holds is released, if that is

@@ -26,6 +26,7 @@ const made = async (
     outputBytes: 262_144,
     isUnwanted: () => false,
     asked: () => {},
+    now: Date.now,
     ...change
   })
 }

@@ -38,15 +38,8 @@ const loaded = (
     const deadlineMs = enablement.limits?.startDeadlineMs ?? limits.startDeadlineMs
     const found = yield* Effect.result(PackageFolders.load(folder, deadlineMs))
     if (Result.isFailure(found)) return { at, enablement, package: found.failure }
-    const { digest, entry, files, manifest, suspects } = found.success
-    const bytesOf = (path: string) => files.find((file) => file.path === path)?.bytes
-    const made = sandbox.package({
-      manifest,
-      digest,
-      entry: bytesOf(entry.path) ?? new Uint8Array(),
-      sourceMap: bytesOf(`${entry.path}.map`)
-    })
-    return { at, enablement, package: { ...made, suspects } }
+    const made = sandbox.package(PackageFolders.codeOf(found.success))
+    return { at, enablement, package: { ...made, suspects: found.success.suspects } }
   })
 
 /** What was loaded of a file. */

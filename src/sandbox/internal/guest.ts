@@ -29,6 +29,8 @@ export interface Settings {
   readonly asked: (leftMs: number) => void
   /** Takes what it writes to its console, where somebody wants that. */
   readonly written?: ((level: ConsoleLevel, text: string) => void) | undefined
+  /** What time it is for the guest, in Unix milliseconds; deadlines don't go by it. */
+  readonly now: () => number
 }
 
 /** A function that a plugin exports. */
@@ -90,7 +92,7 @@ export class Guest {
   static async make(settings: Settings): Promise<Guest> {
     const watch: Watch = { isOn: false, isLate: false, isUnwanted: false }
     const budget = new Budget()
-    const clock = { isSeed: true }
+    const clock = { isSeed: true, now: settings.now }
     const vm = await QuickJS.create({
       wasm: settings.wasm,
       extensions: [...settings.extensions],
@@ -138,6 +140,15 @@ export class Guest {
     if (answer.kind !== "answered") return answer
     this.#exports = new Set(EXPORTS.filter((_, index) => answer.text[index] === "1"))
     return this.has("handleIngress") ? answer : { kind: "invalid", message: "Expected an export handleIngress" }
+  }
+
+  /** Runs the entry, and then `start` with these arguments where there is one, on one budget. */
+  start(args: string, budgetMs: number): Answer {
+    const from = performance.now()
+    const loaded = this.load(budgetMs)
+    if (loaded.kind !== "answered") return loaded
+    if (!this.has("start")) return { kind: "answered", text: "" }
+    return this.call("start", args, Math.max(1, budgetMs - (performance.now() - from)))
   }
 
   /** Calls an export with arguments, a JSON array. */
@@ -230,10 +241,12 @@ interface Watch {
 }
 
 /** What a guest has of the outside: the time, and nothing that is written anywhere. */
-const outside = (memory: WebAssembly.Memory, clock: { readonly isSeed: boolean }) => ({
+const outside = (memory: WebAssembly.Memory, clock: { readonly isSeed: boolean; readonly now: Settings["now"] }) => ({
   clock_time_get: (_id: number, _precision: bigint, at: number): number => {
     // The engine seeds Math.random with the time at which it is made.
-    const nanos = clock.isSeed ? crypto.getRandomValues(new BigUint64Array(1))[0] : BigInt(Date.now()) * 1_000_000n
+    const nanos = clock.isSeed
+      ? crypto.getRandomValues(new BigUint64Array(1))[0]
+      : BigInt(Math.floor(clock.now())) * 1_000_000n
     new DataView(memory.buffer).setBigUint64(at, nanos ?? 0n, true)
     return 0
   },

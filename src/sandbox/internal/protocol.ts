@@ -38,7 +38,7 @@ interface Of {
 /** Makes a guest and runs its entry, and then its `start` where it has one, on one budget. */
 export interface Load extends Of {
   readonly do: "load"
-  readonly settings: Omit<Settings, "isUnwanted" | "asked" | "written">
+  readonly settings: Omit<Settings, "isUnwanted" | "asked" | "now" | "written">
   /** Whether somebody wants what it writes to its console. */
   readonly isHeard: boolean
   /** Not 0 once nobody wants the guest any more. */

@@ -4,18 +4,12 @@
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type { Loss, Start } from "../../plugin/PluginRuntime.ts"
+import type { Code } from "./code.ts"
 import type { Engine } from "./engine.ts"
 import type { Export } from "./guest.ts"
 import type { Home, Pool } from "./pool.ts"
 import type { Reply } from "./protocol.ts"
 import type { Outcome, Thread } from "./thread.ts"
-
-/** The code of a plugin, as texts. */
-export interface Code {
-  readonly name: string
-  readonly entry: string
-  readonly map: string | undefined
-}
 
 /** An outcome that whoever waits is to be told. */
 export type Told = Exclude<Outcome, { readonly kind: "gone" | "unwanted" }>

@@ -72,18 +72,13 @@ const load = async ({
   const written = heard && ((level: ConsoleLevel, text: string) => heard.write(level, text))
   let guest: Guest
   try {
-    guest = await Guest.make({ ...settings, isUnwanted, asked, written })
+    guest = await Guest.make({ ...settings, isUnwanted, asked, now: Date.now, written })
   } catch (thrown) {
     return { kind: "full", message: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "unknown" }
   }
   begin(call, budgetMs)
-  const from = performance.now()
-  const loaded = guest.load(budgetMs)
-  if (loaded.kind !== "answered") return loaded
-  guests.set(id, guest)
-  if (!guest.has("start")) return NOTHING
-  const started = guest.call("start", args, Math.max(1, budgetMs - (performance.now() - from)))
-  if (started.kind !== "answered") guests.delete(id)
+  const started = guest.start(args, budgetMs)
+  if (started.kind === "answered") guests.set(id, guest)
   return started
 }
 
