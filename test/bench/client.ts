@@ -58,7 +58,7 @@ interface Hosted {
   readonly handlers: ServicePlugin.Handlers
 }
 
-const hosted = (plugins: ReadonlyArray<Hosted>): Fiber.Fiber<unknown, unknown> => {
+const hosted = (plugins: ReadonlyArray<Hosted>, fastPath = true): Fiber.Fiber<unknown, unknown> => {
   const targets = [{ scheme: "ws", host: "127.0.0.1", port: Number(port), pathPrefixes: ["/"] }] as const
   const packages = plugins.map(({ handlers, name, paths }) =>
     ServicePlugin.make({
@@ -86,7 +86,7 @@ const hosted = (plugins: ReadonlyArray<Hosted>): Fiber.Fiber<unknown, unknown> =
     plugins: packages,
     enabled,
     limits: { connectionsPerPlugin: 10_000, dialsAtOncePerPlugin: AT_ONCE, dialsPerSecond: 10_000 }
-  }).pipe(Layer.provide(GrantStore.layer(enabled)), Layer.provide(WsClient.layer))
+  }).pipe(Layer.provide(GrantStore.layer(enabled)), Layer.provide(WsClient.layerOptions({ fastPath })))
   const program = Effect.gen(function* () {
     const { status } = yield* PluginHost.PluginHost
     yield* Effect.callback<void>((resume) => {
@@ -207,6 +207,9 @@ switch (mode) {
   }
   case "exit":
     hosted([{ name: "count", paths: many("/flood"), handlers: counted }])
+    break
+  case "exit-no-fast-path":
+    hosted([{ name: "count", paths: many("/flood"), handlers: counted }], false)
     break
   case "generator":
     hosted([{ name: "count", paths: many("/flood"), handlers: { websocket_text: (event) => counting(event.text) } }])

@@ -4,12 +4,14 @@ import { compare, FRAMES, rounds, say, type Figures } from "./harness.ts"
 await compare(`a received text frame of 128 bytes, ${FRAMES} frames, CPU`, "cpuUs", "µs", [
   { mode: "bare" },
   { mode: "exit" },
+  { mode: "exit-no-fast-path" },
   { mode: "effect-socket" }
 ])
 await compare("the same with a generator per frame", "cpuUs", "µs", [{ mode: "bare-generator" }, { mode: "generator" }])
 await compare("the same from 16 connections", "cpuUs", "µs", [
   { mode: "bare", connections: 16 },
-  { mode: "exit", connections: 16 }
+  { mode: "exit", connections: 16 },
+  { mode: "exit-no-fast-path", connections: 16 }
 ])
 await compare("a round trip of 120 bytes, p50", "p50Us", "µs", [
   { mode: "bare-echo", from: "server" },
