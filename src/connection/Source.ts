@@ -32,6 +32,8 @@ export interface Source {
   readonly filling: Filling.Filling
   /** Whether permessage-deflate is offered. */
   readonly compression: boolean
+  /** Whether frames may be read by a faster way than the library's own. */
+  readonly fastPath: boolean
   readonly reconnect: ReconnectSettings
   readonly stopCodes: ReadonlyArray<number>
   readonly closeCode: number
@@ -95,6 +97,7 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" |
         headers,
         filling: Filling.of(settings?.urls === undefined ? null : url, headers, isSecret),
         compression: settings?.compression ?? false,
+        fastPath: settings?.fastPath ?? true,
         reconnect,
         stopCodes: reconnect.stopCodes ?? ingress.stopCodes ?? [],
         closeCode: reconnect.closeCode ?? ingress.closeCode ?? GOING_AWAY,

@@ -114,6 +114,8 @@ export interface ConnectOptions {
   readonly tls: TlsSettings | undefined
   /** Whether to offer permessage-deflate (RFC 7692). */
   readonly compression: boolean
+  /** Whether frames may go by the parser of the library that the implementation is made with, if it has a faster way. */
+  readonly fastPath: boolean
   readonly maxMessageBytes: number
   readonly maxMessageFragments: number
   /** Where names are looked up. */

@@ -94,6 +94,7 @@ const settingsOf = <Text extends Schema.Constraint>(text: Text) =>
       })
     ),
     compression: Schema.optionalKey(Schema.Boolean),
+    fastPath: Schema.optionalKey(Schema.Boolean),
     limits: Schema.optionalKey(SourceLimits),
     reconnect: Schema.optionalKey(ReconnectSettings),
     staleAfterMs: millis(0, DAY, 0),
@@ -104,7 +105,7 @@ const settingsOf = <Text extends Schema.Constraint>(text: Text) =>
  * What the operator says of one ingress, as it is written: its sources instead
  * of the manifest's, headers for the upgrade, TLS (PEM texts, and the name that
  * the server's certificate has to have), whether permessage-deflate is offered,
- * limits of its own, reconnecting, staleness in milliseconds (0: off) and
+ * whether frames may be read by a faster way than the library's, limits of its own, reconnecting, staleness in milliseconds (0: off) and
  * whether a source is dialled anew for it.
  *
  * @category schemas

@@ -33,6 +33,9 @@ import * as ProxySettings from "./ProxySettings.ts"
  * the place of `ca`, and of `cert` and `key`. With a `proxy` everything goes
  * through it and nothing around it: where it can't be used, which `"unusable"`
  * says outright, every dial fails. It is never taken from the environment.
+ * With `fastPath: false` every frame goes through the parser of `ws`, where
+ * otherwise a text that came whole, in one frame, goes by it; a source can say
+ * the same for itself.
  *
  * **Gotchas**
  *
@@ -46,6 +49,7 @@ export interface Options extends ClientTls {
   readonly resolve?: Resolve
   readonly ownAddresses?: () => ReadonlyArray<string>
   readonly proxy?: ProxySettings.ProxySettings | "unusable"
+  readonly fastPath?: boolean
 }
 
 /**
@@ -56,6 +60,7 @@ export interface Options extends ClientTls {
  * @since 0.2.0
  */
 export const layerOptions = ({
+  fastPath = true,
   ownAddresses = Interfaces.addresses,
   proxy,
   resolve,
@@ -67,7 +72,7 @@ export const layerOptions = ({
       const lookups = yield* Lookups.make(resolve ?? DnsAddresses.make().resolve)
       const contexts = new SecureContexts(tls)
       const ours = Interfaces.remembered(ownAddresses)
-      const shared = { lookups, contexts, turn: new Turn(), ours, proxy: proxyOf(proxy, contexts) }
+      const shared = { lookups, contexts, turn: new Turn(), ours, proxy: proxyOf(proxy, contexts), fastPath }
       return WebSocketClient.of({
         proxied: proxy !== undefined,
         connect: (target, options, events) =>

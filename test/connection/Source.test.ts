@@ -50,6 +50,7 @@ describe("Source", () => {
       headers: {},
       filling: Filling.none,
       compression: false,
+      fastPath: true,
       reconnect: Enablement.reconnectDefaults,
       stopCodes: [4004],
       closeCode: 3001,

@@ -441,6 +441,7 @@ describe("the client of a host", () => {
               headers: {},
               tls: undefined,
               compression: false,
+              fastPath: true,
               maxMessageBytes: 1024,
               maxMessageFragments: 1024,
               lookups: { take: Effect.succeed((lookup) => lookup) },

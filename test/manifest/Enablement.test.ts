@@ -45,6 +45,7 @@ const EXAMPLE = {
       headers: { authorization: "Bearer {key}" },
       tls: { ca: { file: "ca.pem" }, cert: { file: "c.pem" }, key: { file: "k.pem" }, server_name: "hub" },
       compression: false,
+      fast_path: true,
       limits: { max_message_bytes: 262144 },
       reconnect: {
         policy: "backoff",
@@ -129,6 +130,7 @@ describe("Enablement", () => {
         headers: EXAMPLE.sources.gateway.headers,
         tls: { ca: { file: "ca.pem" }, cert: { file: "c.pem" }, key: { file: "k.pem" }, serverName: "hub" },
         compression: false,
+        fastPath: true,
         limits: { maxMessageBytes: 262144 },
         reconnect: {
           policy: "backoff",
@@ -245,6 +247,7 @@ describe("Enablement", () => {
         gateway: {
           tls: { ca: "ca.pem", cert: { from_file: "c" }, key: { file: "" }, server_name: "", min_version: "1.3" },
           compression: "yes",
+          fast_path: "no",
           limits: { dispatch_deadline_ms: 1, ping_interval_ms: -1, send_text_bytes: "1" }
         }
       }
@@ -268,6 +271,7 @@ describe("Enablement", () => {
         "secrets.b",
         "secrets.c",
         "sources.gateway.compression",
+        "sources.gateway.fast_path",
         "sources.gateway.limits.dispatch_deadline_ms",
         "sources.gateway.limits.ping_interval_ms",
         "sources.gateway.limits.send_text_bytes",

@@ -19,6 +19,7 @@ const options: WebSocketClient.ConnectOptions = {
   headers: {},
   tls: undefined,
   compression: false,
+  fastPath: true,
   maxMessageBytes: 1024,
   maxMessageFragments: 16,
   lookups: { take: Effect.succeed((lookup) => lookup) },
@@ -40,6 +41,7 @@ describe("the sockets of a dial", () => {
           options,
           events: nothing,
           turn: new Turn(),
+          fastPath: true,
           remoteAddress: null,
           opened: () => assert.fail("it opened")
         })

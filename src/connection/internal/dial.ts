@@ -82,7 +82,8 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
       return wanted(() => {
         entered("dns")
         const bounds = { maxMessageBytes, maxMessageFragments }
-        const connecting = { headers, tls, compression: source.compression, ...bounds, lookups, entered }
+        const { compression, fastPath } = source
+        const connecting = { headers, tls, compression, fastPath, ...bounds, lookups, entered }
         return Ports.effectFrom(() => client.connect(target, connecting, session)).pipe(
           Effect.catch((error) => (isDialError(error) ? Effect.fail(error) : Effect.die(error)))
         )

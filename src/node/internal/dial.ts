@@ -25,6 +25,7 @@ export interface Shared {
   readonly lookups: Lookups
   readonly contexts: SecureContexts
   readonly turn: Turn
+  readonly fastPath: boolean
   /** Those of the host's own interfaces. */
   readonly ours: () => OwnAddresses
   /** Through which everything goes where there is one; null: there is one, and it can't be used. */
@@ -64,10 +65,11 @@ export const dial = (
     }
     const { denied, socket } = yield* way({ target, options, shared, sockets, late })
     const remoteAddress = shared.proxy === undefined ? (socket.remoteAddress ?? null) : null
+    const { fastPath, turn } = shared
     const opens = Effect.flatMap(secured(socket, { target, options, sockets }, context), (ready) => {
       options.entered("upgrade")
       return Effect.acquireRelease(
-        upgrade(ready, { target, options, events, turn: shared.turn, remoteAddress, opened }),
+        upgrade(ready, { target, options, events, turn, fastPath, remoteAddress, opened }),
         (ws) => Effect.sync(() => ws.terminate()),
         { interruptible: true }
       )

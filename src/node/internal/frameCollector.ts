@@ -16,6 +16,22 @@
  * with all that it holds, at once, for the receiver to judge. Of a text that
  * can't become UTF-8 any more it passes on the shortest one that isn't.
  */
+import {
+  BINARY,
+  CLOSE,
+  COMPRESSED,
+  CONTINUATION,
+  FIN,
+  headerBytes,
+  isOddFirst,
+  isOddSecond,
+  LENGTH_OF_16_BITS,
+  LENGTH_OF_64_BITS,
+  OPCODE,
+  payloadBytes,
+  RESERVED,
+  TEXT
+} from "./frameHeader.ts"
 import { Utf8Prefix } from "./utf8Prefix.ts"
 
 /** What bounds a message. */
@@ -30,39 +46,16 @@ export type Compression = "off" | "declined" | "agreed"
 /** Where whole messages go; false asks for a pause, as a stream's `write` does. */
 export type Receive = (bytes: Buffer) => boolean
 
-// The first two bytes of a frame (RFC 6455, section 5.2)
-const FIN = 0x80
-const RESERVED = 0x70
-const COMPRESSED = 0x40
-const OPCODE = 0x0f
-const MASKED = 0x80
-const LENGTH = 0x7f
-const CONTINUATION = 0
-const TEXT = 1
-const BINARY = 2
-const CLOSE = 8
-const PONG = 10
-const MOST_CONTROL_BYTES = 125
-const LENGTH_OF_16_BITS = 126
-const LENGTH_OF_64_BITS = 127
-const BEYOND_16_BITS = 0x1_0000
-const HIGH_WORD = 0x1_0000_0000
-
 const INCOMPLETE = 0
 const ODD = -1
 
 // The most that one read of a socket brings.
 const ONE_READ = 65_536
+const BEYOND_16_BITS = 0x1_0000
 const NOTHING = Buffer.alloc(0)
 /** A fragment that isn't the last. */
 const FURTHER = Buffer.from([CONTINUATION, 0])
 const INVALID_TEXT = Buffer.from([FIN | TEXT, 1, 0xff])
-
-/** How many bytes the header takes whose second byte this is. */
-const headerBytes = (second: number): number => {
-  const length = second & LENGTH
-  return length < LENGTH_OF_16_BITS ? 2 : length === LENGTH_OF_16_BITS ? 4 : 10
-}
 
 /** The header of a frame of so many bytes. */
 const headerOf = (first: number, length: number): Buffer => {
@@ -148,28 +141,15 @@ export class FrameCollector {
   /** The bytes of the frame that begins at `at`, header included; `INCOMPLETE` where its header isn't all there. */
   #frameSize(bytes: Buffer, at: number, end: number): number {
     const first = bytes[at] ?? 0
-    if (this.#isOdd(first)) return ODD
+    if (isOddFirst(this.#isCompressed(first) ? first & ~COMPRESSED : first, this.#fragments > 0)) return ODD
     if (end - at < 2) return INCOMPLETE
     const second = bytes[at + 1] ?? 0
-    let length = second & LENGTH
-    const opcode = first & OPCODE
-    if ((second & MASKED) !== 0) return ODD
-    if (opcode >= CLOSE) {
-      return length > MOST_CONTROL_BYTES || (opcode === CLOSE && length === 1) ? ODD : 2 + length
-    }
+    if (isOddSecond(first, second)) return ODD
     const header = headerBytes(second)
     if (end - at < header) return INCOMPLETE
-    if (header === 4) length = bytes.readUInt16BE(at + 2)
-    else if (header === 10) length = bytes.readUInt32BE(at + 2) * HIGH_WORD + bytes.readUInt32BE(at + 6)
-    return this.#messageBytes + length > this.#limits.bytes ? ODD : header + length
-  }
-
-  /** Whether no frame may begin with this byte now: reserved bits and opcodes, a cut control frame, a wrong turn. */
-  #isOdd(first: number): boolean {
-    if ((first & RESERVED) !== 0 && !this.#isCompressed(first)) return true
-    const opcode = first & OPCODE
-    if (opcode > BINARY) return opcode < CLOSE || opcode > PONG || (first & FIN) === 0
-    return (opcode === CONTINUATION) !== this.#fragments > 0
+    const length = payloadBytes(bytes, at)
+    const isData = (first & OPCODE) < CLOSE
+    return isData && this.#messageBytes + length > this.#limits.bytes ? ODD : header + length
   }
 
   /** Whether a compressed message begins: its first frame says that it is one (RFC 7692, section 6). */

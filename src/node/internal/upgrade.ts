@@ -28,6 +28,8 @@ export interface Upgrading {
   readonly options: ConnectOptions
   readonly events: SocketEvents
   readonly turn: Turn
+  /** Whether texts may go by the receiver of `ws`; the source has a say, too. */
+  readonly fastPath: boolean
   /** The address that was dialled, where that is the server's. */
   readonly remoteAddress: string | null
   /** Called in the turn of the open, before anything is told. */
@@ -42,7 +44,7 @@ const expiryOf = ({ url }: AuthorizedTarget, socket: Socket): number | null =>
 
 export const upgrade = (
   connected: Socket,
-  { events, opened, options, remoteAddress, target, turn }: Upgrading
+  { events, fastPath, opened, options, remoteAddress, target, turn }: Upgrading
 ): Effect.Effect<WebSocket, DialError> =>
   Effect.callback<WebSocket, DialError>((resume) => {
     const { display, subprotocols } = target
@@ -95,7 +97,12 @@ export const upgrade = (
     ws.on("open", () => {
       const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(target, connected) }
       socket = new WsSocket(ws, connected, agreed, turn)
-      collectFrames(ws, limits, socket.received, options.compression ? connected : undefined)
+      collectFrames(ws, {
+        limits,
+        received: socket.received,
+        text: fastPath && options.fastPath ? events.text : undefined,
+        offering: options.compression ? connected : undefined
+      })
       opened()
       events.open(socket)
       resume(Effect.succeed(ws))

@@ -12,17 +12,24 @@ import type { Socket } from "node:net"
 import { Writable } from "node:stream"
 import type { WebSocket } from "ws"
 import { FrameCollector, type MessageLimits } from "./frameCollector.ts"
+import { TextLane, type OnText, type Rest } from "./textLane.ts"
 
-/**
- * Lets the receiver of an open socket see whole messages only, and tells how many bytes each read brings. `offering` is
- * the socket under it, where compression was offered.
- */
-export const collectFrames = (
-  ws: WebSocket,
-  limits: MessageLimits,
-  received: (bytes: number) => void,
-  offering?: Socket
-): void => {
+// Others have their own `ws`, whatever it is called there.
+const IS_NODE = !("bun" in process.versions) && !("deno" in process.versions)
+
+/** How the frames of an open socket are read. */
+export interface Reading {
+  readonly limits: MessageLimits
+  /** Told how many bytes each read brings. */
+  readonly received: (bytes: number) => void
+  /** Told of texts that the receiver need not see; undefined where it has to see all. */
+  readonly text?: OnText | undefined
+  /** The socket under it, where compression was offered. */
+  readonly offering?: Socket | undefined
+}
+
+/** Lets the receiver of an open socket see whole messages only, and of whole texts none, if it may be. */
+export const collectFrames = (ws: WebSocket, { limits, offering, received, text }: Reading): void => {
   const receiver: unknown = Reflect.get(ws, "_receiver")
   if (!(receiver instanceof Writable)) {
     for (const kind of ["message", "ping", "pong"]) ws.on(kind, (data: Buffer) => received(data.length))
@@ -35,7 +42,10 @@ export const collectFrames = (
   }
   const compression = offering === undefined ? "off" : isAgreed ? "agreed" : "declined"
   const write = receiver.write.bind(receiver)
-  const collector = new FrameCollector(limits, (bytes) => write(bytes), compression)
+  const rest: Rest = { write: (bytes) => write(bytes), hasRefused: () => receiver.errored !== null }
+  const hasLane = text !== undefined && offering === undefined && IS_NODE
+  const take = hasLane ? new TextLane(limits.bytes, text, rest).take : rest.write
+  const collector = new FrameCollector(limits, take, compression)
   Reflect.set(receiver, "write", (read: Buffer) => {
     received(read.length)
     return collector.take(read)

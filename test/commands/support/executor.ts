@@ -44,6 +44,7 @@ export class FakeConnection implements Addressee {
       headers: {},
       filling: Filling.none,
       compression: false,
+      fastPath: true,
       reconnect: reconnectDefaults,
       stopCodes: [],
       closeCode: 1001,

@@ -25,6 +25,7 @@ const tlsTo = (url: string, tls: WebSocketClient.TlsSettings | undefined) =>
       headers: {},
       filling: Filling.none,
       compression: false,
+      fastPath: true,
       reconnect: Enablement.reconnectDefaults,
       stopCodes: [],
       closeCode: 1001,

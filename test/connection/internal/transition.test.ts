@@ -20,6 +20,7 @@ const source: Source = {
   headers: {},
   filling: Filling.none,
   compression: false,
+  fastPath: true,
   reconnect: reconnectDefaults,
   stopCodes: [4004],
   closeCode: 1001,

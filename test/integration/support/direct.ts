@@ -87,6 +87,7 @@ const dialBy = (service: WebSocketClient.WebSocketClient["Service"], url: string
         headers: {},
         tls: undefined,
         compression: false,
+        fastPath: true,
         maxMessageBytes: 1_048_576,
         maxMessageFragments: 65_536,
         lookups: { take: Effect.succeed((lookup) => lookup) },

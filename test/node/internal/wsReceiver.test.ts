@@ -21,7 +21,7 @@ describe("collecting frames before they are parsed", () => {
       }
     })
     const reads: Array<number> = []
-    collectFrames(foreign({ _receiver: receiver }), LIMITS, (bytes) => reads.push(bytes))
+    collectFrames(foreign({ _receiver: receiver }), { limits: LIMITS, received: (bytes) => reads.push(bytes) })
     const text = Servers.text("hello")
     assert.isTrue(receiver.write(text.subarray(0, 3)))
     assert.deepStrictEqual(written, [])
@@ -36,7 +36,7 @@ describe("collecting frames before they are parsed", () => {
     for (const inside of [{}, { _receiver: undefined }, { _receiver: new EventEmitter() }]) {
       const socket = Object.assign(new EventEmitter(), inside)
       const reads: Array<number> = []
-      collectFrames(foreign(socket), LIMITS, (bytes) => reads.push(bytes))
+      collectFrames(foreign(socket), { limits: LIMITS, received: (bytes) => reads.push(bytes) })
       socket.emit("message", Buffer.alloc(3), false)
       socket.emit("ping", Buffer.alloc(2))
       socket.emit("pong", Buffer.alloc(1))
@@ -60,7 +60,7 @@ describe("collecting frames before they are parsed", () => {
           Promise.all(
             Array.from({ length: connections }, async () => {
               const socket = new WebSocket(url, { perMessageDeflate: false })
-              socket.on("open", () => collectFrames(socket, LIMITS, () => {}))
+              socket.on("open", () => collectFrames(socket, { limits: LIMITS, received: () => {} }))
               await once(socket, "ping")
               return socket
             })
