@@ -11,11 +11,11 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import * as IngressEventWire from "../ingress/IngressEventWire.ts"
 import type { Instance, PluginRuntime, Start } from "../plugin/PluginRuntime.ts"
 import * as Answers from "./internal/answers.ts"
 import { codeOf, noCode, type Code } from "./internal/code.ts"
 import { Engines } from "./internal/engine.ts"
+import { EventTexts } from "./internal/eventText.ts"
 import { Guest, type Answer, type Export } from "./internal/guest.ts"
 import type { Sandbox } from "./Sandbox.ts"
 
@@ -97,16 +97,13 @@ const instance = (guest: Guest, console: Console, { limits }: Start, initial: In
     return answer.kind === "unwanted" ? { kind: "late" } : answer
   }
   const { dispatchDeadlineMs, startDeadlineMs } = limits
-  const asked = (name: "handleIngress" | "status", args: string) =>
-    Effect.suspend(() => Answers.dispatched(called(name, args, dispatchDeadlineMs), limits))
+  const { of: written } = new EventTexts()
+  const status = Effect.suspend(() => Answers.called(called("status", "[]", dispatchDeadlineMs), limits))
   count()
   return {
     handle: (event) =>
-      Effect.flatMap(
-        asked("handleIngress", JSON.stringify([event.ingressName, IngressEventWire.encode(event)])),
-        Answers.output
-      ),
-    status: guest.has("status") ? Effect.flatMap(asked("status", "[]"), Answers.status) : undefined,
+      Effect.suspend(() => Answers.dispatched(called("handleIngress", written(event), dispatchDeadlineMs), limits)),
+    status: guest.has("status") ? Effect.flatMap(status, Answers.status) : undefined,
     stop: Effect.suspend(() => Answers.stopped(called("stop", "[]", startDeadlineMs), limits)),
     keepsDeadlines: true,
     initial,

@@ -13,15 +13,17 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import * as IngressEventWire from "../ingress/IngressEventWire.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
-import type { Instance, PluginPackage, PluginRuntime, Start } from "../plugin/PluginRuntime.ts"
+import type { BatchingInstance, PluginPackage, PluginRuntime, Start } from "../plugin/PluginRuntime.ts"
 import * as HadTime from "../time/HadTime.ts"
 import * as Answers from "./internal/answers.ts"
 import { codeOf, noCode, type Code } from "./internal/code.ts"
 import { Engines, type Engine } from "./internal/engine.ts"
-import { Home, Pool } from "./internal/pool.ts"
+import { EventTexts } from "./internal/eventText.ts"
+import { Homes, type Home } from "./internal/homes.ts"
+import { Pool } from "./internal/pool.ts"
 import { Seat } from "./internal/seat.ts"
+import type { Outcome } from "./internal/thread.ts"
 
 /**
  * A package whose code is sandboxed: what it declares, the digest that pins it,
@@ -85,12 +87,7 @@ export const make: Effect.Effect<Sandbox["Service"], never, Scope.Scope> = Effec
 export const layer: Layer.Layer<Sandbox> = Layer.effect(Sandbox, make)
 
 const runtime = (pool: Pool, engines: Engines, code: Code | undefined): PluginRuntime => {
-  const homes = new Map<string, Home>()
-  const homeOf = (key: string): Home => {
-    const home = homes.get(key) ?? new Home()
-    homes.set(key, home)
-    return home
-  }
+  const homes = new Homes()
   return {
     keepsStartDeadline: true,
     start: (start) =>
@@ -98,7 +95,11 @@ const runtime = (pool: Pool, engines: Engines, code: Code | undefined): PluginRu
         if (code === undefined) return yield* Effect.fail(noCode())
         const { sandboxMemoryBytes } = start.limits
         const engine = yield* Effect.tryPromise({ try: () => engines.of(sandboxMemoryBytes), catch: Answers.noRoom })
-        return yield* seated(pool, homeOf(start.key), engine, code, start)
+        const home = yield* Effect.acquireRelease(
+          Effect.sync(() => homes.enter(start.key)),
+          () => Effect.sync(() => homes.leave(start.key))
+        )
+        return yield* seated(pool, home, engine, code, start)
       })
   }
 }
@@ -110,10 +111,14 @@ const seated = (
   engine: Engine,
   code: Code,
   start: Start
-): Effect.Effect<Instance, unknown, Scope.Scope> =>
+): Effect.Effect<BatchingInstance, unknown, Scope.Scope> =>
   Effect.gen(function* () {
+    const means = {
+      written: new EventTexts().of,
+      read: (outcome: Outcome) => Answers.dispatched(outcome, start.limits)
+    }
     const seat = yield* Effect.acquireRelease(
-      Effect.try({ try: () => new Seat(pool, home, start), catch: Answers.noRoom }),
+      Effect.try({ try: () => new Seat(pool, home, start, means), catch: Answers.noRoom }),
       (taken) => taken.leave
     )
     const outcome = yield* seat.load(engine, code, start)
@@ -121,17 +126,17 @@ const seated = (
     return instance(seat, home, start, yield* Answers.started(outcome, start.limits))
   })
 
-const instance = (seat: Seat, home: Home, { limits }: Start, initial: Instance["initial"]): Instance => {
+const instance = (
+  seat: Seat,
+  home: Home,
+  { limits }: Start,
+  initial: BatchingInstance["initial"]
+): BatchingInstance => {
   const { dispatchDeadlineMs, startDeadlineMs } = limits
-  const called = (name: "handleIngress" | "status", args: string) =>
-    Effect.flatMap(seat.call(name, args, dispatchDeadlineMs), (told) => Answers.dispatched(told, limits))
+  const status = Effect.flatMap(seat.status(dispatchDeadlineMs), (told) => Answers.called(told, limits))
   return {
-    handle: (event) =>
-      Effect.flatMap(
-        called("handleIngress", JSON.stringify([event.ingressName, IngressEventWire.encode(event)])),
-        Answers.output
-      ),
-    status: seat.hasStatus ? Effect.flatMap(called("status", "[]"), Answers.status) : undefined,
+    batches: seat.lender,
+    status: seat.hasStatus ? Effect.flatMap(status, Answers.status) : undefined,
     stop: Effect.flatMap(seat.stop(startDeadlineMs), (outcome) => Answers.stopped(outcome, limits)),
     lost: Deferred.await(seat.lost),
     keepsDeadlines: true,

@@ -15,7 +15,6 @@ import {
   StartTimeout
 } from "../../plugin/PluginError.ts"
 import type { Output } from "../../plugin/PluginRuntime.ts"
-import type { Told } from "./seat.ts"
 import type { Outcome } from "./thread.ts"
 
 type Limits = Pick<
@@ -54,12 +53,18 @@ const refusal = (outcome: Outcome, limits: Limits): unknown => {
   }
 }
 
-/** A dispatch: its output as JSON text, or what became of it. What ended the guest is a defect. */
-export const dispatched = (told: Told, limits: Limits): Exit.Exit<string, unknown> => {
+/** A call: its answer as JSON text, or what became of it. What ended the guest is a defect. */
+export const called = (told: Outcome, limits: Limits): Exit.Exit<string, unknown> => {
   if (told.kind === "answered") return Exit.succeed(told.text)
   if (told.kind === "late")
     return Exit.die(new DispatchTimeout({ during: "event", deadlineMs: limits.dispatchDeadlineMs }))
   return told.kind === "lost" ? Exit.die(refusal(told, limits)) : Exit.fail(refusal(told, limits))
+}
+
+/** A dispatch: its output, or what became of it. */
+export const dispatched = (outcome: Outcome, limits: Limits): Exit.Exit<Output | void, unknown> => {
+  const told = called(outcome, limits)
+  return Exit.isSuccess(told) ? output(told.value) : Exit.failCause(told.cause)
 }
 
 /** An orderly end: a guest that is gone has ended, too. */
@@ -100,7 +105,7 @@ const initial = (text: string, limits: Limits): Exit.Exit<Pick<Output, "status" 
 }
 
 /** The output that a text says; whoever takes it checks its fields. */
-export const output = (text: string): Exit.Exit<Output | void, OutputInvalid> => {
+const output = (text: string): Exit.Exit<Output | void, OutputInvalid> => {
   if (text === "") return Exit.void
   const fields = fieldsOf(text, OUTPUT_FIELDS)
   if (fields instanceof OutputInvalid) return Exit.fail(fields)

@@ -7,32 +7,22 @@ import { availableParallelism } from "node:os"
 import type { Values } from "../../limits/Limits.ts"
 import type { StartReason } from "../../plugin/PluginRuntime.ts"
 import type { HadTime } from "../../time/HadTime.ts"
-import { Hog } from "./hog.ts"
+import type { Home } from "./homes.ts"
 import { Thread } from "./thread.ts"
 
 /** How long a plugin has to run without an incident before it shares a worker again. */
 const FORGIVEN_AFTER_MS = 3_600_000
 
-/** What is known of an enabled plugin through all its starts. */
-export class Home {
-  /** When its worker had to be ended for it, or it took too much of one. */
-  apartSince: number | undefined = undefined
-  readonly hog = new Hog()
-  /** Lines that its earlier instances wrote, and all that it wrote. */
-  linesBefore = 0
-  lines = 0
-}
-
 type Sizes = Pick<Values, "sandboxWorkers" | "soloWorkers">
 
 export class Pool {
-  readonly #time: HadTime
+  readonly time: HadTime
   readonly #threads = new Set<Thread>()
   readonly #ending = new Set<Promise<void>>()
   #isClosed = false
 
   constructor(time: HadTime) {
-    this.#time = time
+    this.time = time
   }
 
   /** The worker for a plugin that starts. Throws where there is no room for one. */
@@ -63,7 +53,7 @@ export class Pool {
     const [emptiest] = threads.toSorted((one, other) => one.size - other.size)
     if (emptiest !== undefined && (emptiest.size === 0 || threads.length >= most)) return emptiest
     const thread: Thread = new Thread({
-      time: this.#time,
+      time: this.time,
       number: this.#number,
       isSolo,
       left: () => this.#tidy(thread)

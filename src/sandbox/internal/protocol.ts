@@ -27,8 +27,11 @@ export const USED = 3
 /** The thread's number for the operating system; 0 where that isn't known. */
 export const THREAD = 4
 
+/** How many requests the worker was sent: more than it has come to where somebody waits for his turn. */
+export const SENT = 5
+
 /** How many words `running` has. */
-export const WORDS = 5
+export const WORDS = 6
 
 interface Of {
   readonly call: number
@@ -43,6 +46,8 @@ export interface Load extends Of {
   readonly isHeard: boolean
   /** Not 0 once nobody wants the guest any more. */
   readonly unwanted: Int32Array
+  /** What it is lent stands here: see `Lent`. */
+  readonly lent: SharedArrayBuffer
   readonly args: string
   readonly budgetMs: number
 }
@@ -50,8 +55,16 @@ export interface Load extends Of {
 /** Calls an export. One that isn't there answers with nothing. */
 export interface Call extends Of {
   readonly do: "call"
-  readonly name: Export
+  readonly name: Exclude<Export, "handleIngress">
   readonly args: string
+  readonly budgetMs: number
+}
+
+/** Lends events: the arguments of each, and how long each may take. Those that begin, and what comes of them, stand in memory. */
+export interface Lend extends Of {
+  readonly do: "lend"
+  readonly batch: number
+  readonly events: ReadonlyArray<string>
   readonly budgetMs: number
 }
 
@@ -60,7 +73,7 @@ export interface End extends Of {
   readonly do: "end"
 }
 
-export type Request = Load | Call | End
+export type Request = Load | Call | Lend | End
 
 /** What a guest wrote to its console: told at once, for its worker may have to be ended for what it does next. */
 export interface Written {
@@ -72,10 +85,17 @@ export interface Written {
 /** What became of a request; `full` where there was no room for a guest. */
 export interface Reply {
   readonly call: number
+  /** Of a batch: of the event whose result found no room among the others, where there is one. */
   readonly answer: Answer | { readonly kind: "full"; readonly message: string }
   /** For how long the guest was busy. */
   readonly busyMs: number
   /** How many lines the guest has written so far. */
   readonly lines: number
   readonly hasStatus: boolean
+}
+
+/** A batch goes on, and more of it has ended. */
+export interface Progress {
+  readonly call: number
+  readonly answer?: undefined
 }

@@ -6,8 +6,9 @@ import * as Effect from "effect/Effect"
 import type { Loss, Start } from "../../plugin/PluginRuntime.ts"
 import type { Code } from "./code.ts"
 import type { Engine } from "./engine.ts"
-import type { Export } from "./guest.ts"
-import type { Home, Pool } from "./pool.ts"
+import type { Home } from "./homes.ts"
+import { Lender, type Options as LenderOptions } from "./lender.ts"
+import type { Pool } from "./pool.ts"
 import type { Reply } from "./protocol.ts"
 import type { Outcome, Thread } from "./thread.ts"
 
@@ -18,6 +19,7 @@ let guests = 0
 
 export class Seat {
   readonly lost = Deferred.makeUnsafe<Loss>()
+  readonly lender: Lender
   hasStatus = false
   readonly #id = ++guests
   readonly #thread: Thread
@@ -25,16 +27,28 @@ export class Seat {
   readonly #unwanted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
 
   /** Takes a place in a worker. Throws where there is no room for one. */
-  constructor(pool: Pool, home: Home, start: Start) {
+  constructor(pool: Pool, home: Home, start: Start, { read, written }: Pick<LenderOptions, "read" | "written">) {
     this.#home = home
     this.#thread = pool.place(home, start.reason, start.limits)
     home.linesBefore = home.lines
+    this.lender = new Lender({
+      thread: this.#thread,
+      guest: this.#id,
+      time: pool.time,
+      deadlineMs: start.limits.dispatchDeadlineMs,
+      read,
+      written,
+      replied: (reply) => this.#told(reply),
+      unwanted: () => this.#reject(),
+      lost: (how) => this.#lose(how)
+    })
     this.#thread.enter(this.#id, {
+      doomed: () => this.lender.close(),
       lost: (how) => this.#lose(how),
       blamed: () => {
         home.apartSince = performance.now()
       },
-      wrote: ({ level, written }) => start.console?.(level, written)
+      wrote: (said) => start.console?.(said.level, said.written)
     })
   }
 
@@ -58,6 +72,7 @@ export class Seat {
           },
           isHeard: console !== undefined,
           unwanted: this.#unwanted,
+          lent: this.lender.shared,
           args: JSON.stringify([config, { reason, state }]),
           budgetMs: limits.startDeadlineMs
         },
@@ -66,10 +81,10 @@ export class Seat {
     )
   }
 
-  /** Calls an export. Never completes where its worker is lost for another's sake: `lost` says so. */
-  call(name: Export, args: string, budgetMs: number): Effect.Effect<Told> {
+  /** Asks for its status. Never completes where its worker is lost for another's sake: `lost` says so. */
+  status(budgetMs: number): Effect.Effect<Told> {
     return Effect.flatMap(
-      this.#asked((done) => this.#thread.ask(this.#id, { do: "call", name, args, budgetMs }, done)),
+      this.#asked((done) => this.#thread.ask(this.#id, { do: "call", name: "status", args: "[]", budgetMs }, done)),
       (outcome) => (outcome.kind === "gone" || outcome.kind === "unwanted" ? Effect.never : Effect.succeed(outcome))
     )
   }
@@ -82,7 +97,7 @@ export class Seat {
   /** Forgets the guest, at once though it may be busy; completes when nothing of it runs any more. */
   get leave(): Effect.Effect<void> {
     return Effect.promise(() => {
-      Atomics.store(this.#unwanted, 0, 1)
+      this.#reject()
       return this.#thread.leave(this.#id)
     })
   }
@@ -103,11 +118,21 @@ export class Seat {
     const isHog = home.hog.busy(busyMs, performance.now())
     if (!isHog || this.#thread.isSolo) return
     home.apartSince = performance.now()
-    // Alone it takes nothing from anybody: it is told apart where it is started next.
-    if (this.#thread.size > 1) this.#lose("neighbour")
+    // Alone it takes nothing from anybody: it is told apart where it is started next. Nothing of it runs at this moment.
+    if (this.#thread.size > 1) {
+      this.lender.close()
+      Deferred.doneUnsafe(this.lost, Effect.succeed("neighbour"))
+    }
   }
 
+  /** Its worker is gone: what it has left behind is told first. */
   #lose(how: Loss): void {
+    this.lender.settle()
     Deferred.doneUnsafe(this.lost, Effect.succeed(how))
+  }
+
+  /** Nobody wants it any more. */
+  #reject(): void {
+    Atomics.store(this.#unwanted, 0, 1)
   }
 }

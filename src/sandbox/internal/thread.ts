@@ -8,12 +8,26 @@ import { readFileSync } from "node:fs"
 import { Worker } from "node:worker_threads"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { Loss } from "../../plugin/PluginRuntime.ts"
-import { ASKED_AT, CALL, LEFT, THREAD, USED, WORDS, type Reply, type Request, type Written } from "./protocol.ts"
+import {
+  ASKED_AT,
+  CALL,
+  LEFT,
+  SENT,
+  THREAD,
+  USED,
+  WORDS,
+  type Progress,
+  type Reply,
+  type Request,
+  type Written
+} from "./protocol.ts"
 
 /** How long after its own deadline a guest's worker is ended. */
 const HARD_AFTER_MS = 50
 /** How long a worker may take to begin a guest's code, or to forget a guest, before it is given up. */
 const STUCK_MS = 10_000
+/** How often it is looked which events of a batch have begun, where the worker doesn't say. */
+const LOOK_MS = 10
 /** How long to wait at least before a guest that is due is looked at again. */
 const SHORTEST_MS = 5
 const NANOS = 1e6
@@ -25,7 +39,9 @@ export type Outcome = Reply["answer"] | { readonly kind: "gone" }
 
 /** Whoever is in a worker. */
 export interface Occupant {
-  /** It is lost with its worker. */
+  /** Its worker ends: nothing more of what it was lent begins. */
+  readonly doomed: () => void
+  /** It is lost with its worker, of which nothing runs any more. */
   readonly lost: (how: Loss) => void
   /** Its worker had to be ended because of it. */
   readonly blamed: () => void
@@ -42,6 +58,8 @@ interface Task {
   /** After how long the worker is looked at. */
   readonly dueMs: number
   readonly done: (outcome: Outcome, reply: Reply | undefined) => void
+  /** It goes on: called whenever more can be said of it. */
+  readonly progressed: (() => void) | undefined
 }
 
 interface Options {
@@ -93,9 +111,9 @@ export class Thread {
     this.#worker.on("online", () => {
       this.#isOnline = true
     })
-    this.#worker.on("message", (message: Reply | Written) => {
-      if ("written" in message) this.#occupants.get(message.guest)?.wrote(message)
-      else this.#replied(message)
+    this.#worker.on("message", (said: Reply | Progress | Written) => {
+      if ("written" in said) this.#occupants.get(said.guest)?.wrote(said)
+      else this.#said(said)
     })
     this.#worker.on("error", (error: Error) => this.#died(error))
     this.ended = new Promise((resolve) => {
@@ -120,11 +138,12 @@ export class Thread {
   }
 
   /** Asks for something; `done` is called once, unless the worker ended before and nobody is to be told. */
-  ask(guest: number, asked: Asked, done: Task["done"]): void {
+  ask(guest: number, asked: Asked, done: Task["done"], progressed?: () => void): void {
     if (this.#isDead) return done({ kind: "gone" }, undefined)
     const call = ++this.#calls
     const dueMs = HARD_AFTER_MS + (asked.do === "end" ? STUCK_MS : asked.budgetMs)
-    this.#tasks.push({ call, guest, dueMs, done })
+    this.#tasks.push({ call, guest, dueMs, done, progressed })
+    Atomics.add(this.#running, SENT, 1n)
     // Omit distributes over the union, and a spread can't say so. A worker has no origin.
     // oxlint-disable-next-line require-post-message-target-origin
     this.#worker.postMessage({ ...asked, call, guest } as Request)
@@ -141,11 +160,16 @@ export class Thread {
         this.#left()
         resolve()
       })
-      const [first] = this.#tasks
-      if (first?.guest !== guest || this.#tasks.length === 1) return
-      this.#hastened = first.call
-      this.#watch(HARD_AFTER_MS)
+      if (this.#tasks.length > 1) this.hasten(guest)
     })
+  }
+
+  /** A guest that nobody wants any more has no more time than an interruption takes, where it is busy. */
+  hasten(guest: number): void {
+    const [first] = this.#tasks
+    if (first?.guest !== guest) return
+    this.#hastened = first.call
+    this.#watch(HARD_AFTER_MS)
   }
 
   /** Ends the worker, whatever it is busy with and whoever is in it. */
@@ -154,9 +178,10 @@ export class Thread {
     return this.ended
   }
 
-  #replied(reply: Reply): void {
+  #said(reply: Reply | Progress): void {
     const [first] = this.#tasks
     if (this.#isDead || first?.call !== reply.call) return
+    if (reply.answer === undefined) return first.progressed?.()
     this.#tasks.shift()
     this.#unwatch?.()
     this.#unwatch = undefined
@@ -165,9 +190,18 @@ export class Thread {
     first.done(reply.answer, reply)
   }
 
+  /** Judges what the worker is busy with after so long, and looks at it meanwhile. */
   #watch(ms: number): void {
     this.#unwatch?.()
-    this.#unwatch = this.#time.after(ms, () => this.#judge(0))
+    const progressed = this.#tasks[0]?.progressed
+    if (progressed === undefined || ms <= LOOK_MS) {
+      this.#unwatch = this.#time.after(ms, () => this.#judge(0))
+      return
+    }
+    this.#unwatch = this.#time.after(LOOK_MS, () => {
+      this.#watch(ms - LOOK_MS)
+      progressed()
+    })
   }
 
   /**
@@ -213,23 +247,22 @@ export class Thread {
     this.#close("neighbour", undefined, { kind: "gone" })
   }
 
-  /** Ends the worker. One may have been to blame; the others are lost as it is said. */
+  /** Ends the worker. One may have been to blame; the others are lost as it is said, once nothing of theirs runs any more. */
   #close(how: Loss, culprit: Task | undefined, outcome: Outcome): void {
     this.#isDead = true
     this.#unwatch?.()
-    void this.#worker.terminate()
     const occupants = [...this.#occupants]
-    this.#occupants.clear()
-    for (const [guest, occupant] of occupants) {
-      if (guest === culprit?.guest) occupant.blamed()
-      else occupant.lost(how)
-    }
-    for (const task of this.#tasks.splice(0)) {
-      const isCulprit = task === culprit
-      // What the culprit did is judged once nothing of it runs any more.
-      if (isCulprit) void this.ended.then(() => task.done(outcome, undefined))
-      else task.done({ kind: "gone" }, undefined)
-    }
+    const others = occupants.filter(([guest]) => guest !== culprit?.guest)
+    for (const [, occupant] of occupants) occupant.doomed()
+    void this.#worker.terminate()
+    for (const task of this.#tasks.splice(0)) if (task !== culprit) task.done({ kind: "gone" }, undefined)
+    this.#occupants.get(culprit?.guest ?? 0)?.blamed()
+    void this.ended.then(() => {
+      // Until now somebody may have heard what they wrote.
+      this.#occupants.clear()
+      culprit?.done(outcome, undefined)
+      for (const [, occupant] of others) occupant.lost(how)
+    })
     this.#left()
   }
 }

@@ -8,27 +8,51 @@ import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { threadMs } from "./budget.ts"
 import { Console } from "./console.ts"
 import { Guest, type Answer } from "./guest.ts"
+import { Borrowed } from "./lent.ts"
 import {
   ASKED_AT,
   CALL,
   LEFT,
+  SENT,
   THREAD,
   USED,
+  type Lend,
   type Load,
+  type Progress,
   type Reply,
   type Request,
   type Shared,
   type Written
 } from "./protocol.ts"
 
+/** How long a guest's turn is where others wait for theirs. An event that has begun is finished. */
+const TURN_MS = 10
+/** How often the host hears of a batch that goes on. */
+const PROGRESS_MS = 2
+const NANOS = 1e6
+const NOTHING: Answer = { kind: "answered", text: "" }
+
+interface Member {
+  readonly guest: Guest
+  readonly borrowed: Borrowed
+}
+
 // What the host made the worker with.
 const { running } = workerData as Shared
-const guests = new Map<number, Guest>()
-const NOTHING: Answer = { kind: "answered", text: "" }
+const members = new Map<number, Member>()
+/** How many requests have been come to. */
+let served = 0n
 
 const isOver = ({ kind }: Reply["answer"]): boolean => kind === "late" || kind === "lost" || kind === "unwanted"
 
-const NANOS = 1e6
+/** Whether another request waits. */
+const isAwaited = (): boolean => Atomics.load(running, SENT) > served
+
+const say = (message: Reply | Progress | Written): void => {
+  // A thread has no origin.
+  // oxlint-disable-next-line require-post-message-target-origin
+  parentPort?.postMessage(message)
+}
 
 /** A guest may go on for so long. */
 const asked = (leftMs: number): void => {
@@ -49,9 +73,7 @@ const consoles = new Map<number, Console>()
 const consoleOf = (guest: number): Console => {
   const made = new Console({
     now: () => performance.now(),
-    // A thread has no origin.
-    // oxlint-disable-next-line require-post-message-target-origin
-    tell: (level, written) => parentPort?.postMessage({ guest, written, level } satisfies Written)
+    tell: (level, written) => say({ guest, written, level })
   })
   consoles.set(guest, made)
   return made
@@ -63,6 +85,7 @@ const load = async ({
   call,
   guest: id,
   isHeard,
+  lent,
   settings,
   unwanted
 }: Load): Promise<Reply["answer"]> => {
@@ -78,39 +101,64 @@ const load = async ({
   }
   begin(call, budgetMs)
   const started = guest.start(args, budgetMs)
-  if (started.kind === "answered") guests.set(id, guest)
+  if (started.kind === "answered") members.set(id, { guest, borrowed: new Borrowed(lent) })
   return started
 }
 
 const forget = (guest: number): void => {
-  guests.delete(guest)
+  members.delete(guest)
   consoles.get(guest)?.flush()
   consoles.delete(guest)
 }
 
+/** Hands a guest what it was lent, event after event; an answer that found no room among the others ends its turn. */
+const lend = ({ batch, budgetMs, call, events, guest: id }: Lend): Answer => {
+  const member = members.get(id)
+  if (member === undefined) return NOTHING
+  const { borrowed, guest } = member
+  borrowed.begin(batch)
+  begin(call, budgetMs)
+  const from = performance.now()
+  let toldAt = from
+  for (const event of events) {
+    const now = performance.now()
+    if (now - from >= TURN_MS && isAwaited()) break
+    if (now - toldAt >= PROGRESS_MS) {
+      toldAt = now
+      say({ call })
+    }
+    if (!borrowed.take()) break
+    const answer = guest.call("handleIngress", event, budgetMs)
+    if (isOver(answer)) members.delete(id)
+    if (answer.kind === "unwanted" || !borrowed.tell(answer)) return answer
+    if (isOver(answer)) break
+  }
+  return NOTHING
+}
+
 const answerOf = async (request: Request): Promise<Reply["answer"]> => {
   if (request.do === "load") return load(request)
-  const guest = guests.get(request.guest)
+  if (request.do === "lend") return lend(request)
+  const guest = members.get(request.guest)?.guest
   if (request.do === "end") forget(request.guest)
   if (request.do === "end" || guest?.has(request.name) === false) return NOTHING
   if (guest === undefined) return { kind: "unwanted" }
   begin(request.call, request.budgetMs)
   const answer = guest.call(request.name, request.args, request.budgetMs)
-  if (isOver(answer)) guests.delete(request.guest)
+  if (isOver(answer)) members.delete(request.guest)
   return answer
 }
 
 const serve = async (request: Request): Promise<void> => {
+  served++
   const from = performance.now()
+  const before = members.get(request.guest)?.guest
   const answer = await answerOf(request)
   const busyMs = performance.now() - from
   Atomics.store(running, CALL, 0n)
-  const guest = guests.get(request.guest)
+  const guest = members.get(request.guest)?.guest
   const hasStatus = guest?.has("status") === true
-  const reply: Reply = { call: request.call, answer, busyMs, lines: guest?.lines ?? 0, hasStatus }
-  // A thread has no origin.
-  // oxlint-disable-next-line require-post-message-target-origin
-  parentPort?.postMessage(reply)
+  say({ call: request.call, answer, busyMs, lines: (guest ?? before)?.lines ?? 0, hasStatus })
 }
 
 /** The thread's number, where there is a Linux to ask. */
