@@ -11,7 +11,7 @@ export interface Engine {
   readonly extensions: ReadonlyArray<{ readonly name: string; readonly wasm: WebAssembly.Module }>
 }
 
-const EXTENSIONS = ["encoding", "structured-clone", "url"]
+const EXTENSIONS = ["encoding", "url"]
 const PAGE = 65_536
 const MOST_PAGES = 65_536
 /** What an instance needs beside what its guest allocates: the engine, its stack, and texts on their way. */

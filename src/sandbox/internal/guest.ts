@@ -8,9 +8,11 @@
 import { EvalFlags, JSException, QuickJS, type ExtensionDescriptor, type JSValueHandle } from "quickjs-wasi"
 import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { Budget } from "./budget.ts"
+import { CLONING } from "./cloning.ts"
 import { GUEST_MODULE, GUEST_MODULE_TEXT } from "./guestModule.ts"
 import { Positions } from "./position.ts"
 import { ANSWER, EXPORTS, PRELUDE } from "./prelude.ts"
+import { SEARCH_PARAMS } from "./searchParams.ts"
 
 /** What a guest is made from, and bounded by. */
 export interface Settings {
@@ -80,6 +82,7 @@ export class Guest {
       return vm.undefined
     })
     const isHeard = tell === undefined ? vm.false : vm.true
+    for (const program of [SEARCH_PARAMS, CLONING]) vm.evalCode(program, "<mooring>").dispose()
     const prelude = vm.evalCode(PRELUDE, "<mooring>")
     const most = vm.newNumber(settings.outputBytes)
     const made = vm.callFunction(prelude, vm.undefined, random, written, most, isHeard)
