@@ -1,60 +1,17 @@
 /** One guest on the test's own thread. */
 import { assert, describe, it } from "@effect/vitest"
 import { readFileSync } from "node:fs"
-import { Engines } from "../../src/sandbox/internal/engine.ts"
-import { Guest, type Answer } from "../../src/sandbox/internal/guest.ts"
 import { read } from "../docs/markdown.ts"
+import { DEADLINE_MS, engines, handling, made, said, say } from "./support/guest.ts"
 
 // Whatever the host's is.
 process.env["TZ"] = "Asia/Tokyo"
 
-const engines = new Engines()
-
-const made = async (
-  entry: string,
-  change: Partial<{ map: string; memoryBytes: number; isUnwanted: () => boolean }> = {}
-) => {
-  const { memoryBytes = 16_777_216 } = change
-  const engine = await engines.of(memoryBytes)
-  return Guest.make({
-    ...engine,
-    name: "plugin.js",
-    entry,
-    map: undefined,
-    memoryBytes,
-    stackBytes: 262_144,
-    outputBytes: 262_144,
-    isUnwanted: () => false,
-    asked: () => {},
-    now: Date.now,
-    ...change
-  })
-}
-
-const DEADLINE_MS = 5000
-
-/** A guest whose handler is this expression of the event `e`. */
-const handling = async (expression: string, before = ""): Promise<Guest> => {
-  const guest = await made(`import * as guest from "mooring/guest"
-${before}
-export function handleIngress(n, e) { return ${expression} }`)
-  assert.deepInclude(guest.load(DEADLINE_MS), { kind: "answered" })
-  return guest
-}
-
-const say = (guest: Guest, event: unknown = null): Answer =>
-  guest.call("handleIngress", JSON.stringify(["gateway", event]), DEADLINE_MS)
-
-const said = async (expression: string, event: unknown = null, before = ""): Promise<unknown> => {
-  const answer = say(await handling(expression, before), event)
-  assert.strictEqual(answer.kind, "answered", JSON.stringify(answer))
-  return answer.kind === "answered" && answer.text !== "" ? JSON.parse(answer.text) : undefined
-}
-
 /** Everything that can be reached, by the path on which it was reached first; names and lengths left out. */
-const WALK = `(() => {
+const WALK = `(async () => {
   const seen = new Set()
   const paths = []
+  const getters = []
   const walk = (value, path) => {
     if ((typeof value !== "object" || value === null) && typeof value !== "function") return
     if (seen.has(value)) return
@@ -64,9 +21,12 @@ const WALK = `(() => {
       if (key !== "name" && key !== "length") paths.push(at)
       const { get, set, value: inner } = Reflect.getOwnPropertyDescriptor(value, key)
       for (const next of [inner, get, set]) walk(next, at)
+      if (get !== undefined) getters.push([get, value, at])
     }
     walk(Reflect.getPrototypeOf(value), path + ".<proto>")
   }
+  const asked = (get, value) => { try { return Reflect.apply(get, value, []) } catch (e) { return e } }
+  const caught = async (f) => { try { return await f() } catch (e) { return e } }
   walk(globalThis, "")
   walk(guest, "<guest>")
   walk(async () => {}, "<async>")
@@ -74,8 +34,38 @@ const WALK = `(() => {
   walk(async function* () {}, "<async generator>")
   walk([].values(), "<array iterator>")
   walk("".matchAll(/x/g), "<matches>")
+  walk(""[Symbol.iterator](), "<string iterator>")
+  walk(new Map().keys(), "<map iterator>")
+  walk(new Set().keys(), "<set iterator>")
+  walk([].values().map((x) => x), "<helper>")
+  walk(Iterator.from({ next() {} }), "<wrapped>")
   walk(new URLSearchParams().keys(), "<search params>")
   walk((function () { return arguments })(), "<arguments>")
+  walk((function () { "use strict"; return arguments })(), "<strict arguments>")
+  walk((function () { return this })(), "<this>")
+  walk((0, eval)("this"), "<eval>")
+  walk(new Function("return this")(), "<function>")
+  walk(import.meta, "<meta>")
+  walk(await import("mooring/guest"), "<guest again>")
+  walk(Proxy.revocable({}, {}), "<revocable>")
+  walk(/(?<a>x)/d.exec("x"), "<match>")
+  walk((() => { const tag = (parts) => parts; return tag\`x\` })(), "<template>")
+  walk(await caught(() => { null.x }), "<engine's error>")
+  walk(await caught(() => { (function f() { f() })() }), "<overflow>")
+  walk(await caught(() => { new ArrayBuffer(1e9) }), "<memory>")
+  walk(await caught(() => import("fs")), "<loader's error>")
+  walk(await caught(() => import({ toString() { throw 1 } })), "<loader's other error>")
+  walk(await caught(() => { crypto.getRandomValues(1) }), "<crypto's error>")
+  walk(await caught(() => { structuredClone(() => 1) }), "<clone's error>")
+  walk(await caught(() => { atob("?") }), "<base64's error>")
+  walk(await caught(() => { new URL("?") }), "<URL's error>")
+  walk(await caught(() => { new TextDecoder("?") }), "<decoder's error>")
+  walk(await caught(() => { eval("{") }), "<syntax error>")
+  // What they give comes last, for else it is all found through the first error.
+  while (getters.length > 0) {
+    const [get, value, at] = getters.shift()
+    walk(asked(get, value), at + ".<got>")
+  }
   return paths
 })()`
 
@@ -93,19 +83,43 @@ describe("a guest", () => {
 
   it("rule 11: sees no path, stack, time zone or locale of the host", async () => {
     const text = JSON.stringify(
-      await said(`Promise.all([
-        import("fs").catch((e) => e.stack + e.message),
+      await said(
+        `Promise.all([
+        import("fs").catch((e) => e.stack + e.message + String(e)),
+        import("x".repeat(99999)).catch((e) => e.stack + e.message + String(e)),
+        import("mooring/guest").then((m) => m.websocketSend({ payload: {} }, "x")).catch((e) => e.stack + e.message),
+        (() => { const all = []; try { for (;;) all.push(crypto.getRandomValues(new Uint8Array(65536))) } catch (e) { return e.stack + e.message + String(e) } })(),
+        (() => { try { (function f() { f() })() } catch (e) { return e.stack + e.message } })(),
+        (() => { try { new URL("?") } catch (e) { return e.stack + e.message } })(),
+        (() => { try { new TextDecoder("?") } catch (e) { return e.stack + e.message } })(),
+        JSON.stringify(import.meta), (function () { return String(this) })(), String(websocketSend), String(structuredClone), String(console.log),
         new Error("x").stack,
         (() => { try { null.x } catch (e) { return e.stack } })(),
         (() => { try { atob("?") } catch (e) { return e.stack + e.message } })(),
         (() => { try { structuredClone(() => 1) } catch (e) { return e.stack + e.message } })(),
         (() => { try { crypto.getRandomValues(1) } catch (e) { return e.stack + e.message } })(),
-        new Date(0).toString(), new Date(2026, 6, 1).getTimezoneOffset(), (1234.5).toLocaleString()
-      ])`)
+        new Date(0).toString(), new Date(0).toLocaleString(), new Date(2026, 6, 1).getTimezoneOffset(),
+        (1234.5).toLocaleString(), "I".toLocaleLowerCase(), ["ä", "z"].sort((a, b) => a.localeCompare(b)).join()
+      ])`,
+        null,
+        'import { websocketSend } from "mooring/guest"'
+      )
     )
-    for (const path of [process.cwd(), "node_modules", "/src/", "file:", "wasm"]) assert.notInclude(text, path)
+    for (const path of [
+      process.cwd(),
+      "node_modules",
+      "/src/",
+      "/dist/",
+      "file:",
+      "node:",
+      "wasm",
+      ".ts",
+      "Tokyo",
+      "JST"
+    ])
+      assert.notInclude(text, path)
     assert.include(text, "GMT+0000")
-    assert.include(text, ",0,")
+    assert.include(text, ',0,"1234.5","i","z,ä"]')
   })
 
   it("has the wall clock of the host, and random numbers of its own", async () => {

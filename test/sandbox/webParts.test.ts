@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { runInThisContext } from "node:vm"
 import { handling, said, say } from "./support/guest.ts"
 
 /** Expressions that say the same here and there. */
@@ -67,9 +68,12 @@ const CODING: ReadonlyArray<string> = [
   `[1, {}, []].map((bad) => { try { return new TextDecoder().decode(bad) } catch (e) { return e.name } })`
 ]
 
-const here = (expression: string): unknown => (0, eval)(`(${expression})`)
+const here = (expression: string): unknown => runInThisContext(`(${expression})`)
 
 const reading = handling("((p) => [[...p], String(p)])(new URLSearchParams(e))")
+
+/** An expression: something so many levels deep. */
+const deep = (levels: number) => `(() => { let d = []; for (let n = 0; n < ${levels}; n++) d = [d]; return d })()`
 
 /** As JSON tells it; undefined where there is nothing. */
 const told = (value: unknown): unknown => (value === undefined ? undefined : JSON.parse(JSON.stringify(value)))
@@ -110,7 +114,6 @@ describe("what a guest has of the web's platform", () => {
   )
 
   it("clones what is deep, and ends in an exception where the guest's memory or stack does", async () => {
-    const deep = (levels: number) => `(() => { let d = []; for (let n = 0; n < ${levels}; n++) d = [d]; return d })()`
     assert.deepStrictEqual(say(await handling(`(structuredClone(${deep(50_000)}), "cloned")`)).kind, "answered")
     for (const [expression, kind] of [
       [`structuredClone(${deep(1_000_000)})`, "memory"],

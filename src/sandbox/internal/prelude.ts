@@ -54,6 +54,8 @@ export const PRELUDE = `((random, lineWritten, mostOutput, isHeard) => {
   const Ranges = RangeError
   const memoryProto = InternalError.prototype
 
+  // Errors of atob still lead to it.
+  delete DOMException.prototype.constructor
   for (const name of ${JSON.stringify(TAKEN_AWAY)}) delete globalThis[name]
   for (const name of ${JSON.stringify(TAKEN_FROM_ERROR)}) delete Error[name]
   for (const name of ${JSON.stringify(TAKEN_FROM_FUNCTIONS)}) delete Function.prototype[name]

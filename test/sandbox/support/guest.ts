@@ -21,6 +21,7 @@ export const made = async (
     outputBytes: 262_144,
     isUnwanted: () => false,
     asked: () => {},
+    now: Date.now,
     ...change
   })
 }
