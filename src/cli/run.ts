@@ -75,9 +75,8 @@ const run = Effect.fnUntraced(function* (asked: Options) {
   )
   const layer = Layer.merge(LiveHost.layer(beginning), Layer.succeedContext(services))
   yield* hosting(layer, asked, (host, built) => {
-    const { follow, reload, status } = LiveHost.live(beginning, host, built)
-    const reloading = Effect.forever(Effect.andThen(Queue.take(hangups), reload))
-    return { status, beside: Effect.raceAllFirst([unlessAllFail(host), follow, reloading]) }
+    const following = LiveHost.follow(beginning, host, built, Queue.take(hangups))
+    return { status: host.status, beside: Effect.raceFirst(unlessAllFail(host), following) }
   })
 }, Effect.scoped)
 

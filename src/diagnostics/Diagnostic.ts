@@ -113,6 +113,7 @@ export const FOREIGN_FIELDS: ReadonlySet<string> = new Set(["reason", "cause", "
 const QUOTING: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
   ["ManifestInvalid", []],
   ["HostFileInvalid", []],
+  ["ReloadRejected", []],
   ["OutputInvalid", []],
   ["CommandMalformed", []],
   ["GuestError", ["name", "message", "position"]],

@@ -101,6 +101,11 @@ export class GrantEditor extends Context.Service<
     readonly revoke: (pluginRef: string) => Effect.Effect<void>
     /** Replaces all grants by those that stand in these enablements. */
     readonly replace: (enablements: ReadonlyArray<Enablement>) => Effect.Effect<void>
+    /**
+     * Replaces all grants together with what they are for: what `change` makes is answered by the new ones, and what
+     * was there before hears of them when it has ended.
+     */
+    readonly replaceWith: (enablements: ReadonlyArray<Enablement>, change: Effect.Effect<void>) => Effect.Effect<void>
   }
 >()("mooring/grants/GrantEditor") {}
 
@@ -170,6 +175,11 @@ export const layerMutable = (enablements: ReadonlyArray<Enablement>): Layer.Laye
           replace: (next) =>
             edit(() => {
               grants = tableOf(next)
+            }),
+          replaceWith: (next, change) =>
+            Effect.suspend(() => {
+              grants = tableOf(next)
+              return Effect.ensuring(change, PubSub.publish(changed, undefined))
             })
         })
       )

@@ -26,6 +26,7 @@ import type { Delivery } from "../ingress/Delivery.ts"
 import type { IngressError, ServiceFailed, ServiceStopped } from "../ingress/IngressError.ts"
 import { follow } from "../internal/following.ts"
 import { monotonic } from "../internal/monotonic.ts"
+import type { Problem } from "../internal/wire.ts"
 import { HeapLimit } from "../limits/HeapLimit.ts"
 import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
@@ -36,6 +37,7 @@ import * as HadTime from "../time/HadTime.ts"
 import type { HostStatus, PluginStatus } from "./HostStatus.ts"
 import { ChangeLog } from "./internal/changeLog.ts"
 import * as Document from "./internal/document.ts"
+import type { ConfigFile } from "./internal/configuration.ts"
 import type { EnabledPackage } from "./internal/entries.ts"
 import * as Feeds from "./internal/feeds.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
@@ -47,23 +49,24 @@ import type { Shared } from "./internal/shared.ts"
 import { turnClock } from "./internal/turnClock.ts"
 import type { PluginUnknown, SourceUnknown } from "./LookupError.ts"
 
+export type { ConfigFile } from "./internal/configuration.ts"
 export type { EnabledPackage } from "./internal/entries.ts"
 export { PluginUnknown, SourceUnknown } from "./LookupError.ts"
 
 /**
- * A new diagnostic, and whose it is.
+ * A new diagnostic, and whose it is: null for one of the host itself.
  *
  * @category models
  * @since 0.2.0
  */
 export interface ReportedDiagnostic {
-  readonly pluginRef: string
+  readonly pluginRef: string | null
   readonly diagnostic: Diagnostic
 }
 
 /**
  * What a host runs from now on. Without `plugins` the packages stay the ones
- * that it has.
+ * that it has, and without `file` so does what its status says of that.
  *
  * @category models
  * @since 0.1.0
@@ -71,6 +74,8 @@ export interface ReportedDiagnostic {
 export interface Change {
   readonly plugins?: ReadonlyArray<PluginPackage>
   readonly enabled: ReadonlyArray<Enablement | EnabledPackage>
+  /** The file that the entries are from, of which status tells the digest and what is wrong with it. */
+  readonly file?: ConfigFile
 }
 
 /**
@@ -117,6 +122,8 @@ export class PluginHost extends Context.Service<
      * else. Grants are not compared: they come from the `GrantStore`. Completes when all of them have been told.
      */
     readonly apply: (change: Change) => Effect.Effect<void>
+    /** Tells that the file is of no use now: `config.state` is `rejected` until one is applied. Nothing else changes. */
+    readonly reject: (problems: ReadonlyArray<Problem>) => Effect.Effect<void>
     /** Computed now, without waiting for any plugin. */
     readonly status: Effect.Effect<HostStatus>
     /** One row of the status, computed now. */
@@ -147,6 +154,8 @@ export class PluginHost extends Context.Service<
 export interface Options {
   readonly plugins: ReadonlyArray<PluginPackage>
   readonly enabled: ReadonlyArray<Enablement | EnabledPackage>
+  /** The file that the entries are from, where they are from one. */
+  readonly file?: ConfigFile
   /** Those that differ from the defaults. */
   readonly limits?: Partial<Limits.Values>
 }
@@ -168,12 +177,17 @@ export const make = Effect.fnUntraced(function* (
   const shared = yield* sharedOf(limits, feeds, idle)
   const roster = yield* Roster.make(options.plugins, shared)
   const status = yield* Document.make(shared, roster)
-  yield* roster.apply(options.enabled)
+  yield* roster.apply(options)
   yield* Effect.forkScoped(follow(shared.secrets, "secrets", roster.refresh), { startImmediately: true })
   shared.changed()
   return PluginHost.of({
     ...Operations.make(shared, roster, feeds.signals),
-    apply: (change) => roster.apply(change.enabled, change.plugins),
+    apply: roster.apply,
+    reject: (problems) =>
+      Effect.sync(() => {
+        roster.configuration.reject(problems)
+        shared.changed()
+      }),
     status,
     changes: Stream.mapEffect(feeds.signals, () => status),
     diagnostics: feeds.records,
@@ -203,7 +217,7 @@ const sharedOf = Effect.fnUntraced(function* (
     runKey: runKey(clock.currentTimeMillisUnsafe(), yield* Random.Random),
     activity,
     changed: feeds.changed,
-    recorded: (pluginRef, { diagnostic }) => {
+    recorded: (pluginRef, diagnostic) => {
       feeds.recorded({ pluginRef, diagnostic })
       feeds.changed()
     },

@@ -112,6 +112,21 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
   }
 })
 
+/** What a host file says, or why it is of no use. */
+type Found = Result.Result<HostFile, HostFileUnreadable>
+
+/**
+ * What is told of a file that is followed; `isAsked`: because somebody wanted
+ * to know, and not because it is another one.
+ *
+ * @category models
+ * @since 0.4.0
+ */
+export interface Told {
+  readonly found: Found
+  readonly isAsked: boolean
+}
+
 /**
  * Follows a host file: what it says now, at once, and whenever it has changed
  * and then stayed the same for half a second, however it was replaced: written
@@ -122,26 +137,45 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
  * @category following
  * @since 0.3.0
  */
-export const follow = (file: string): Stream.Stream<Result.Result<HostFile, HostFileUnreadable>> =>
+export const follow = (file: string): Stream.Stream<Found> =>
+  Stream.map(followFrom(file, undefined, Effect.never), ({ found }) => found)
+
+/**
+ * Follows a host file from what was read of it before, which isn't told again;
+ * and reads it at once whenever `asked` completes, whose answer is told in any
+ * case. What is told is in the order in which it was read.
+ *
+ * @category following
+ * @since 0.4.0
+ */
+export const followFrom = (
+  file: string,
+  known: HostFile | undefined,
+  asked: Effect.Effect<void>
+): Stream.Stream<Told> =>
   Stream.suspend(() => {
     let look: Looks.Look | undefined
-    let digest: string | undefined
+    let last = known === undefined ? undefined : sameness(known)
+    const untilNextLook = Effect.raceFirst(Effect.as(Effect.sleep(Looks.LOOK_EVERY_MS), false), Effect.as(asked, true))
     const change = Effect.gen(function* () {
       for (;;) {
-        if (look !== undefined) yield* Effect.sleep(Looks.LOOK_EVERY_MS)
+        const isAsked: boolean = look !== undefined && (yield* untilNextLook)
         // What changes while it is read is seen by the next look.
         const seen = yield* Effect.promise(() => BoundedFile.identity(file))
-        const now = look === undefined ? { look: Looks.first(seen), isNew: true } : Looks.next(look, seen)
+        const now = look === undefined || isAsked ? { look: Looks.first(seen), isNew: true } : Looks.next(look, seen)
         look = now.look
         if (!now.isNew) continue
         const found = yield* Effect.result(read(file))
-        const before = digest
-        digest = Result.isSuccess(found) ? found.success.digest : undefined
-        if (digest === undefined || digest !== before) return found
+        const before = last
+        last = Result.isSuccess(found) ? sameness(found.success) : undefined
+        if (isAsked || last === undefined || last !== before) return { found, isAsked }
       }
     })
     return Stream.fromEffectRepeat(change)
   })
+
+/** The same bytes may have become those of a file that was replaced outside of its mount. */
+const sameness = ({ digest, problems }: HostFile): string => JSON.stringify([digest, problems])
 
 const unreadable = (problems: ReadonlyArray<Wire.Problem>) => new HostFileUnreadable({ problems })
 

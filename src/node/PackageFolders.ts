@@ -22,7 +22,7 @@ import * as Semaphore from "effect/Semaphore"
 import { type ManifestInvalid, PackageUnreadable, type UnsupportedRuntime } from "../manifest/ManifestError.ts"
 import * as HadTime from "../time/HadTime.ts"
 import { digestOf, suspectsIn } from "./internal/packageDigest.ts"
-import { Unusable, read, type File } from "./internal/packageFiles.ts"
+import { Unusable, identity, read, type File } from "./internal/packageFiles.ts"
 import * as PackageManifest from "./PackageManifest.ts"
 
 export type { File } from "./internal/packageFiles.ts"
@@ -52,10 +52,12 @@ export class PackageFolders extends Context.Service<
   {
     /** Reads a folder, once it is its turn, within so many milliseconds of time that was had. */
     readonly read: (folder: string, deadlineMs: number) => Effect.Effect<PackageFolder, PackageUnreadable>
+    /** What changes whenever the folder does; undefined where it doesn't answer within so many milliseconds. */
+    readonly identity: (folder: string, deadlineMs: number) => Effect.Effect<string | undefined>
   }
 >()("mooring/node/PackageFolders") {}
 
-type Read = (folder: string, signal: AbortSignal) => Promise<ReadonlyArray<File>>
+type Work<A> = (folder: string, signal: AbortSignal) => Promise<A>
 
 interface Reading {
   readonly folder: string
@@ -76,7 +78,7 @@ const unreadable = (error: unknown): PackageUnreadable => {
  *
  * @internal
  */
-export const make = (files: Read): Effect.Effect<PackageFolders["Service"], never, Scope.Scope> =>
+export const make = (files: Work<ReadonlyArray<File>>): Effect.Effect<PackageFolders["Service"], never, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Effect.scope
     const time = yield* HadTime.make
@@ -87,10 +89,9 @@ export const make = (files: Read): Effect.Effect<PackageFolders["Service"], neve
     const exhausted = yield* Latch.make(false)
     const update = Effect.suspend(() => (silent.size < MOST_AT_ONCE ? exhausted.close : exhausted.open))
 
-    const run = (reading: Reading) =>
+    const run = <A>(reading: Reading, work: Work<A>) =>
       Deferred.succeed(reading.begun, undefined).pipe(
-        Effect.andThen(Effect.tryPromise({ try: (signal) => files(reading.folder, signal), catch: unreadable })),
-        Effect.map((found) => ({ files: found, digest: digestOf(found), suspects: suspectsIn(found) })),
+        Effect.andThen(Effect.tryPromise({ try: (signal) => work(reading.folder, signal), catch: unreadable })),
         Effect.ensuring(
           Effect.andThen(
             Effect.sync(() => silent.delete(reading)),
@@ -100,30 +101,38 @@ export const make = (files: Read): Effect.Effect<PackageFolders["Service"], neve
         places.withPermits(1)
       )
 
+    const within = Effect.fnUntraced(function* <A>(folder: string, deadlineMs: number, work: Work<A>) {
+      const late = new PackageUnreadable({ problem: `no answer within ${deadlineMs} ms` })
+      // It has a place already, and would take another one.
+      if ([...silent].some((each) => each.folder === folder)) return yield* late
+      const reading: Reading = { folder, begun: yield* Deferred.make<void>() }
+      // It outlives whoever waits for it: its place is free when it has ended.
+      const fiber = yield* Effect.forkIn(run(reading, work), scope)
+      const isBegun = yield* Effect.raceFirst(
+        Effect.as(Deferred.await(reading.begun), true),
+        Effect.as(exhausted.await, false)
+      )
+      if (!isBegun) {
+        yield* Fiber.interrupt(fiber)
+        return yield* new PackageUnreadable({ problem: "too many other folders don't answer" })
+      }
+      const giveUp = Effect.andThen(
+        Effect.sync(() => silent.add(reading)),
+        update
+      )
+      return yield* Fiber.join(fiber).pipe(
+        HadTime.within(time, deadlineMs, () => Effect.andThen(giveUp, Effect.fail(late)))
+      )
+    })
+
     return {
-      read: Effect.fnUntraced(function* (folder, deadlineMs) {
-        const late = new PackageUnreadable({ problem: `no answer within ${deadlineMs} ms` })
-        // It has a place already, and would take another one.
-        if ([...silent].some((each) => each.folder === folder)) return yield* late
-        const reading: Reading = { folder, begun: yield* Deferred.make<void>() }
-        // It outlives whoever waits for it: its place is free when it has ended.
-        const fiber = yield* Effect.forkIn(run(reading), scope)
-        const isBegun = yield* Effect.raceFirst(
-          Effect.as(Deferred.await(reading.begun), true),
-          Effect.as(exhausted.await, false)
-        )
-        if (!isBegun) {
-          yield* Fiber.interrupt(fiber)
-          return yield* new PackageUnreadable({ problem: "too many other folders don't answer" })
-        }
-        const giveUp = Effect.andThen(
-          Effect.sync(() => silent.add(reading)),
-          update
-        )
-        return yield* Fiber.join(fiber).pipe(
-          HadTime.within(time, deadlineMs, () => Effect.andThen(giveUp, Effect.fail(late)))
-        )
-      })
+      read: (folder, deadlineMs) =>
+        Effect.map(within(folder, deadlineMs, files), (found) => ({
+          files: found,
+          digest: digestOf(found),
+          suspects: suspectsIn(found)
+        })),
+      identity: (folder, deadlineMs) => Effect.orElseSucceed(within(folder, deadlineMs, identity), () => undefined)
     }
   })
 

@@ -197,7 +197,7 @@ describe("mooring run", () => {
         partly.host.config.problems.map(({ line, path: at }) => [at, line]),
         [
           ["limits.timers_per_plugin", 3],
-          ["limits", 1]
+          ["limits.restarts", 2]
         ]
       )
       const row = rowOf(partly)
@@ -253,6 +253,7 @@ describe("mooring run", () => {
       assert.deepInclude(rowOf(status, "other"), { lifecycle: "running" })
       assert.strictEqual(rowOf(status, "other")?.websocketConnections[0]?.opens, 1)
       assert.strictEqual(stderr().match(/plugins are enabled/g)?.length, 3, stderr())
+      assert.notMatch(stderr(), /GrantRevoked|GrantBindingMismatch|PermissionMissing/)
     }).pipe(Effect.scoped)
   )
 

@@ -1,96 +1,67 @@
 /**
  * A host that runs what a host file says, also once that says something else.
  *
- * A narrowed grant takes effect before anything else of a change is looked at.
- * A file that is of no use changes nothing, and limits and the proxy wait for the
- * next start of the program.
+ * What is read takes effect in two steps. What is granted does at once, so that
+ * a narrowed grant waits for nobody: not for a folder that is slow, nor for a
+ * plugin that takes its time to stop. Everything else is applied one change
+ * after the other, and of those that come meanwhile only the last. What such a
+ * change ends anyway ends by it, in order, unless that takes too long.
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Equal from "effect/Equal"
 import * as Layer from "effect/Layer"
+import * as Queue from "effect/Queue"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
-import * as Semaphore from "effect/Semaphore"
+import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as GrantStore from "../../grants/GrantStore.ts"
-import { refOf } from "../../manifest/Enablement.ts"
 import type { HostStatus } from "../../host/HostStatus.ts"
+import { refOf } from "../../manifest/Enablement.ts"
 import * as PluginHost from "../../host/PluginHost.ts"
-import * as Wire from "../../internal/wire.ts"
+import type * as Wire from "../../internal/wire.ts"
+import * as Limits from "../../limits/Limits.ts"
 import * as HostFile from "../../node/HostFile.ts"
-import * as PackageFolders from "../../node/PackageFolders.ts"
+import type * as PackageFolders from "../../node/PackageFolders.ts"
 import * as WsClient from "../../node/WsClient.ts"
-import { Sandbox } from "../../sandbox/Sandbox.ts"
+import type { Sandbox } from "../../sandbox/Sandbox.ts"
+import * as Packages from "./packages.ts"
 
 const LOOK_AT_FOLDERS_EVERY_MS = 5000
 
 type Problems = ReadonlyArray<Wire.Problem>
 
-/** An entry with its package, read and hashed, or why there is none. */
-const loaded = (
-  { at, enablement, package: folder }: HostFile.Entry,
-  { limits }: HostFile.HostFile
-): Effect.Effect<PluginHost.EnabledPackage, never, PackageFolders.PackageFolders | Sandbox> =>
-  Effect.gen(function* () {
-    if (typeof folder !== "string") return { at, enablement, package: folder }
-    const sandbox = yield* Sandbox
-    const deadlineMs = enablement.limits?.startDeadlineMs ?? limits.startDeadlineMs
-    const found = yield* Effect.result(PackageFolders.load(folder, deadlineMs))
-    if (Result.isFailure(found)) return { at, enablement, package: found.failure }
-    const made = sandbox.package(PackageFolders.codeOf(found.success))
-    return { at, enablement, package: { ...made, suspects: found.success.suspects } }
-  })
-
-/** What was loaded of a file. */
-interface Loaded {
-  readonly file: HostFile.HostFile
-  readonly enabled: ReadonlyArray<PluginHost.EnabledPackage>
-}
-
-/** The entries with their packages. A folder from which the pinned package was loaded before isn't read again. */
-const allLoaded = (file: HostFile.HostFile, before?: Loaded) =>
-  Effect.forEach(
-    file.entries,
-    (entry) => {
-      const kept = before?.file.entries.findIndex((other) => pinsOf(other) === pinsOf(entry)) ?? -1
-      const known = before?.enabled[kept]?.package
-      const { at, enablement, package: folder } = entry
-      return typeof folder === "string" &&
-        known !== undefined &&
-        !("_tag" in known) &&
-        known.digest === enablement.digest
-        ? Effect.succeed<PluginHost.EnabledPackage>({ at, enablement, package: known })
-        : loaded(entry, file)
-    },
-    { concurrency: "unbounded" }
-  )
-
-const pinsOf = ({ enablement, package: folder }: HostFile.Entry): string =>
-  JSON.stringify([String(folder), refOf(enablement), enablement.version, enablement.digest])
-
-/** What there is of each package: a reason why not, or a digest. */
-const outcomesOf = (enabled: Loaded["enabled"]): string =>
-  JSON.stringify(enabled.map((each) => ("_tag" in each.package ? each.package.message : each.package.digest)))
-
-const grantsOf = (file: HostFile.HostFile) => file.entries.map(({ enablement }) => enablement)
-
 /** What a host began with: everything else is applied to it. */
 export interface Beginning {
   readonly path: string
   readonly file: HostFile.HostFile
-  readonly enabled: ReadonlyArray<PluginHost.EnabledPackage>
+  readonly packages: Packages.Packages
 }
 
 export const begin = (path: string) =>
   Effect.gen(function* () {
     const file = yield* HostFile.read(path)
-    return { path, file, enabled: yield* allLoaded(file) } satisfies Beginning
+    const packages = yield* Packages.read(file.entries, file.limits.startDeadlineMs, [], () => true)
+    return { path, file, packages } satisfies Beginning
   })
 
+const grantsOf = (file: HostFile.HostFile) => file.entries.map(({ enablement }) => enablement)
+
+/** Within a second of being read a grant is in force, whatever else a change waits for. */
+const GRANTED_WITHIN_MS = 400
+
+/** The grants of a file that was read, for what runs by the one that is in force: none of what that doesn't enable so. */
+const grantsMeanwhile = (next: HostFile.HostFile, inForce: HostFile.HostFile) => {
+  const coming = new Map(next.entries.map((entry) => [pinsOf(entry), entry.enablement]))
+  return inForce.entries.map((entry) => coming.get(pinsOf(entry)) ?? entry.enablement)
+}
+
+const pinsOf = ({ enablement, package: folder }: HostFile.Entry): string =>
+  JSON.stringify([refOf(enablement), enablement.version, enablement.digest, typeof folder])
+
 /** The host as it begins. */
-export const layer = ({ enabled, file: { limits, proxy }, file }: Beginning) =>
-  PluginHost.layer({ plugins: [], enabled, limits }).pipe(
+export const layer = ({ file: { limits, proxy }, file, packages }: Beginning) =>
+  PluginHost.layer({ plugins: [], enabled: Packages.enabledOf(packages), file, limits }).pipe(
     Layer.provideMerge(GrantStore.layerMutable(grantsOf(file))),
     Layer.provide(WsClient.layerOptions(proxy === undefined ? {} : { proxy }))
   )
@@ -103,104 +74,119 @@ const isSameProxy = (one: HostFile.HostFile["proxy"], other: HostFile.HostFile["
   return one.connect === other.connect && left === right
 }
 
+const wireLimits = Schema.encodeSync(Limits.LimitsSchema)
+
+/** The limits that differ. A key that can't be used has its default, and so have all where some don't fit together. */
+const otherLimits = (now: HostFile.HostFile, began: HostFile.HostFile): ReadonlyArray<string> => {
+  const areAllUsable = !now.problems.some(({ path }) => path === "limits" || path.startsWith("limits."))
+  const [before, defaults] = [began.limits, Limits.defaults].map(
+    (limits) => new Map(Object.entries(wireLimits(limits)))
+  )
+  return Object.entries(wireLimits(now.limits)).flatMap(([key, value]) =>
+    value === before?.get(key) || (!areAllUsable && value === defaults?.get(key)) ? [] : [key]
+  )
+}
+
 /** What of a changed file waits for the next start. */
 const waiting = (now: HostFile.HostFile, began: HostFile.HostFile): Problems =>
   now.located([
-    ...(Equal.equals(now.limits, began.limits) ? [] : [{ path: "limits", message: WAITS }]),
+    ...otherLimits(now, began).map((key) => ({ path: `limits.${key}`, message: WAITS })),
     ...(isSameProxy(now.proxy, began.proxy) ? [] : [{ path: "proxy", message: WAITS }])
   ])
 
-const MOST_LOGGED = 20
+/** What was read and is still to be applied. */
+interface Pending {
+  readonly file: HostFile.HostFile | undefined
+  /** Why the file is of no use that is there now. */
+  readonly rejected: Problems | undefined
+  /** Whether what has ended is to be started again. */
+  readonly isAsked: boolean
+}
 
-const logged = (problems: Problems) =>
-  Effect.forEach(
-    problems.slice(0, MOST_LOGGED),
-    (problem) => Effect.logWarning(`HostFileInvalid: ${Wire.formatProblem(problem)}`),
-    { discard: true }
-  )
+const NOTHING: Pending = { file: undefined, rejected: undefined, isAsked: false }
 
-const textOf = ({ message, path }: Wire.Problem): string => `${path}: ${message}`
+const merged = (before: Pending, { found, isAsked }: HostFile.Told): Pending => ({
+  isAsked: before.isAsked || isAsked,
+  ...(Result.isFailure(found)
+    ? { file: before.file, rejected: found.failure.problems }
+    : { file: found.success, rejected: undefined })
+})
 
-/** Follows the file; `reload` reads it anew at once and starts again what has ended. */
-export const live = (
-  { enabled, file, path }: Beginning,
+/** Follows the file until it is interrupted; at each `hangup` it is read anew, and what has ended is started again. */
+export const follow = (
+  { file: began, packages, path }: Beginning,
   host: PluginHost.PluginHost["Service"],
-  services: Context.Context<GrantStore.GrantEditor | PackageFolders.PackageFolders | Sandbox>
-) => {
-  const oneByOne = Semaphore.makeUnsafe(1)
-  const grants = Context.get(services, GrantStore.GrantEditor)
-  let applied = { file, enabled, waits: [] as Problems }
-  let rejected: Problems | undefined
+  services: Context.Context<GrantStore.GrantEditor | PackageFolders.PackageFolders | Sandbox>,
+  hangup: Effect.Effect<void>
+): Effect.Effect<never> =>
+  Effect.gen(function* () {
+    const grants = Context.get(services, GrantStore.GrantEditor)
+    const { startDeadlineMs } = began.limits
+    const arrived = yield* Queue.sliding<void>(1)
+    let pending = NOTHING
+    let applied = { file: began, packages }
+    let newest = began
 
-  const enact = (next: HostFile.HostFile) =>
-    Effect.gen(function* () {
-      yield* grants.replace(grantsOf(next))
-      const entries = yield* allLoaded(next, applied)
-      yield* host.apply({ enabled: entries })
-      applied = { file: next, enabled: entries, waits: waiting(next, file) }
-      yield* logged([...next.problems, ...applied.waits])
+    const take = (told: HostFile.Told) =>
+      Effect.gen(function* () {
+        pending = merged(pending, told)
+        Queue.offerUnsafe(arrived, undefined)
+        if (Result.isFailure(told.found)) return
+        const read = told.found.success
+        newest = read
+        yield* grants.replace(grantsMeanwhile(read, applied.file))
+        const isWaiting = () => newest === read && applied.file !== read
+        const late = Effect.suspend(() => (isWaiting() ? grants.replace(grantsOf(read)) : Effect.void))
+        yield* Effect.forkScoped(Effect.delay(late, GRANTED_WITHIN_MS))
+      })
+
+    const enact = Effect.gen(function* () {
+      const { file, isAsked, rejected } = pending
+      pending = NOTHING
+      if (file === undefined && !isAsked) return rejected === undefined ? undefined : yield* host.reject(rejected)
+      const ended = isAsked ? (yield* host.status).plugins.filter(hasEnded).map(({ pluginRef }) => pluginRef) : []
+      const next = file ?? applied.file
+      const read = yield* Packages.read(next.entries, startDeadlineMs, applied.packages, (ref) => ended.includes(ref))
+      applied = { file: next, packages: read }
+      const problems = [...next.problems, ...waiting(next, began)]
+      const enabled = Packages.enabledOf(read)
+      const change = Effect.andThen(
+        host.apply(file === undefined ? { enabled } : { enabled, file: { ...file, problems } }),
+        endings(host)
+      )
+      yield* grants.replaceWith(newest === next ? grantsOf(next) : grantsMeanwhile(newest, next), change)
+      if (rejected !== undefined) yield* host.reject(rejected)
+      if (isAsked) yield* startAgain(host)
     })
 
-  const take = (found: Result.Result<HostFile.HostFile, HostFile.HostFileUnreadable>, always: boolean) =>
-    Effect.gen(function* () {
-      if (Result.isFailure(found)) {
-        rejected = found.failure.problems
-        yield* Effect.logError(`ReloadRejected: ${found.failure.message}`)
-        return
-      }
-      const isOther = found.success.digest !== applied.file.digest
-      rejected = undefined
-      if (isOther || always) yield* enact(found.success)
-    }).pipe(oneByOne.withPermits(1), Effect.provide(services))
+    /** What is failed for its package may have another one by now. */
+    const lookAtFolders = Effect.gen(function* () {
+      const failed = (yield* host.status).plugins.filter(isFailedByManifest).map(({ pluginRef }) => pluginRef)
+      if (failed.length === 0) return
+      const { isOther, packages: read } = yield* Packages.readChanged(applied.packages, startDeadlineMs, (ref) =>
+        failed.includes(ref)
+      )
+      applied = { ...applied, packages: read }
+      if (isOther) yield* host.apply({ enabled: Packages.enabledOf(read) })
+    })
 
-  /** What is failed for its package may have another one by now. */
-  const lookAtFolders = Effect.gen(function* () {
-    yield* Effect.sleep(LOOK_AT_FOLDERS_EVERY_MS)
-    if (!(yield* host.status).plugins.some(isFailedByManifest)) return
-    yield* Effect.gen(function* () {
-      const entries = yield* allLoaded(applied.file, applied)
-      if (outcomesOf(entries) === outcomesOf(applied.enabled)) return
-      yield* host.apply({ enabled: entries })
-      applied = { ...applied, enabled: entries }
-    }).pipe(oneByOne.withPermits(1), Effect.provide(services))
-  })
+    const applying = Effect.gen(function* () {
+      const isArrived = yield* Effect.raceFirst(
+        Effect.as(Queue.take(arrived), true),
+        Effect.as(Effect.sleep(LOOK_AT_FOLDERS_EVERY_MS), false)
+      )
+      yield* isArrived ? enact : lookAtFolders
+    })
 
-  const reload = Effect.gen(function* () {
-    yield* Effect.flatMap(Effect.result(HostFile.read(path)), (found) => take(found, true))
-    const { plugins } = yield* host.status
-    yield* Effect.forEach(plugins, (row) => startAgain(row, host), { discard: true })
-  })
+    const reading = Stream.runForEach(HostFile.followFrom(path, began, hangup), take)
+    return yield* Effect.raceFirst(Effect.andThen(reading, Effect.never), Effect.forever(applying))
+  }).pipe(Effect.provide(services), Effect.scoped)
 
-  const withFile = (status: HostStatus): HostStatus => {
-    const known = [...applied.file.problems, ...applied.waits]
-    const texts = new Set(known.map(textOf))
-    const others = status.host.config.problems.filter((problem) => !texts.has(textOf(problem)))
-    const problems = [...known, ...applied.file.located(others)]
-    const state = rejected !== undefined ? "rejected" : problems.length === 0 ? "applied" : "partly"
-    const config = {
-      ...status.host.config,
-      state,
-      digest: applied.file.digest,
-      problems: [...(rejected ?? []), ...problems]
-    } as const
-    return { ...status, host: { ...status.host, config } }
-  }
-
-  return {
-    status: Effect.map(host.status, withFile),
-    reload,
-    follow: Effect.raceFirst(
-      Effect.andThen(
-        logged(file.problems),
-        Effect.andThen(
-          Stream.runForEach(HostFile.follow(path), (found) => take(found, false)),
-          Effect.never
-        )
-      ),
-      Effect.forever(lookAtFolders)
-    )
-  }
-}
+/** What was to end has, or takes too long. */
+const endings = ({ changes }: PluginHost.PluginHost["Service"]): Effect.Effect<void> =>
+  Stream.runHead(
+    Stream.filter(changes, ({ plugins }) => plugins.every(({ lifecycle }) => lifecycle !== "stopping"))
+  ).pipe(Effect.timeoutOption(GRANTED_WITHIN_MS), Effect.asVoid)
 
 type Row = HostStatus["plugins"][number]
 
@@ -211,6 +197,8 @@ const MANIFEST_TAGS: ReadonlySet<string | undefined> = new Set([
   "VersionMismatch",
   "UnsupportedRuntime"
 ])
+
+const hasEnded = ({ lifecycle }: Row): boolean => lifecycle === "failed" || lifecycle === "stopped"
 
 const isFailedByManifest = ({ lastError, lifecycle }: Row): boolean =>
   lifecycle === "failed" && MANIFEST_TAGS.has(lastError?.tag)
@@ -224,11 +212,16 @@ const DIALLED_AGAIN: ReadonlySet<string | null> = new Set([
   "never"
 ])
 
-const startAgain = ({ lifecycle, pluginRef, websocketConnections }: Row, host: PluginHost.PluginHost["Service"]) =>
+const startAgain = (host: PluginHost.PluginHost["Service"]) =>
   Effect.gen(function* () {
-    if (lifecycle === "failed" || lifecycle === "stopped") return yield* host.start(pluginRef)
-    for (const { id, stopReason } of websocketConnections) {
-      if (DIALLED_AGAIN.has(stopReason)) yield* host.reconnect(pluginRef, id)
+    for (const row of (yield* host.status).plugins) {
+      const { pluginRef, websocketConnections } = row
+      const asked = hasEnded(row)
+        ? [host.start(pluginRef)]
+        : websocketConnections.flatMap(({ id, stopReason }) =>
+            DIALLED_AGAIN.has(stopReason) ? [host.reconnect(pluginRef, id)] : []
+          )
+      // What was there a moment ago may be gone.
+      yield* Effect.forEach(asked, (each) => Effect.ignore(each), { discard: true })
     }
-    // What was there a moment ago may be gone.
-  }).pipe(Effect.ignore)
+  })

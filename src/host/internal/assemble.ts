@@ -49,7 +49,7 @@ export const row = (
       encode: (error) => HostError.encode(made.redaction)(error),
       recorded: (record) => {
         changeLog.diagnostic(wanted.ref, record, isInProcess(made.wanted))
-        shared.recorded(wanted.ref, record)
+        shared.recorded(wanted.ref, record.diagnostic)
       }
     })
     const parts = { ref: wanted.ref, key, log, dials: shared.dials.plugin() }

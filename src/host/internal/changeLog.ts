@@ -15,6 +15,9 @@ import type { LogLines } from "./logLines.ts"
 
 const LEVELS = { error: "Error", warning: "Warn", info: "Info" } as const
 
+/** How many of a file's problems are told, so that they leave room for what happens. */
+const MOST_PROBLEMS = 20
+
 const ELSEWHERE = "see the plugin's diagnostics"
 
 /** Tells the changes of a host. */
@@ -29,9 +32,21 @@ export class ChangeLog {
   applied(plugins: number, problems: ReadonlyArray<Problem>): void {
     const message = `${plugins} ${plugins === 1 ? "plugin is" : "plugins are"} enabled`
     this.#lines.add("Info", () => ({ message, annotations: {} }))
-    for (const problem of problems) {
-      this.#lines.add("Warn", () => ({ message: formatProblem(problem), annotations: {} }))
+    this.#problems("Warn", "", problems)
+  }
+
+  /** What took its place is of no use. */
+  rejected(problems: ReadonlyArray<Problem>): void {
+    this.#problems("Error", "ReloadRejected: ", problems)
+  }
+
+  #problems(level: LogLevel.Severity, tag: string, problems: ReadonlyArray<Problem>): void {
+    for (const problem of problems.slice(0, MOST_PROBLEMS)) {
+      this.#lines.add(level, () => ({ message: `${tag}${formatProblem(problem)}`, annotations: {} }))
     }
+    const more = problems.length - MOST_PROBLEMS
+    if (more > 0)
+      this.#lines.add(level, () => ({ message: `${tag}and ${more} more, see host.config.problems`, annotations: {} }))
   }
 
   /** A new diagnostic of a plugin, whose code is the developer's own where it runs in this process. */

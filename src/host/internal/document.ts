@@ -36,17 +36,10 @@ export const make = (
           dialsWaiting: dials.waiting(),
           // A client need not be written in TypeScript.
           proxy: client.proxied === true,
-          config: configOf(roster),
-          diagnostics: []
+          config: roster.configuration.status(roster.lacking),
+          diagnostics: roster.configuration.diagnostics.entries()
         },
         plugins: roster.rows.map((row) => Report.plugin(row, limits, now))
       }
     })
   })
-
-const configOf = ({ appliedAt, problems }: Roster): HostStatus["host"]["config"] => ({
-  state: problems.length === 0 ? "applied" : "partly",
-  appliedAt: new Date(appliedAt).toISOString(),
-  digest: null,
-  problems
-})

@@ -10,6 +10,7 @@ import * as Semaphore from "effect/Semaphore"
 import type { Problem } from "../../internal/wire.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import * as Assemble from "./assemble.ts"
+import { Configuration, type ConfigFile } from "./configuration.ts"
 import type { Shared } from "./shared.ts"
 import * as Wanted from "./wanted.ts"
 import * as Entries from "./entries.ts"
@@ -26,17 +27,24 @@ interface Step {
   readonly isSame: boolean
 }
 
+/** What is to run. Without packages or a file they stay the ones that there are. */
+interface Change {
+  readonly plugins?: ReadonlyArray<PluginPackage>
+  readonly enabled: ReadonlyArray<unknown>
+  readonly file?: ConfigFile
+}
+
 export interface Roster {
   /** In the order in which they are enabled; behind them those that are being stopped. */
   readonly rows: ReadonlyArray<Assemble.Row>
   readonly find: (ref: string) => Assemble.Row | undefined
   /** The same; where it is disabled, what still runs under this reference. */
   readonly findLast: (ref: string) => Assemble.Row | undefined
-  readonly problems: ReadonlyArray<Problem>
-  /** Unix milliseconds. */
-  readonly appliedAt: number
+  readonly configuration: Configuration
+  /** What the entries name and isn't there, or can't be used. */
+  readonly lacking: ReadonlyArray<Problem>
   /** One after the other. Completes when every plugin has been told. */
-  readonly apply: (enabled: ReadonlyArray<unknown>, packages?: ReadonlyArray<PluginPackage>) => Effect.Effect<void>
+  readonly apply: (change: Change) => Effect.Effect<void>
   /** Secrets may have changed. */
   readonly refresh: Effect.Effect<void>
 }
@@ -50,13 +58,18 @@ export const make = (
     const running = yield* Scope.make("parallel")
     yield* Effect.addFinalizer(() => Scope.close(running, Exit.void))
     const oneByOne = Semaphore.makeUnsafe(1)
+    const configuration = new Configuration({
+      clock: shared.clock,
+      capacity: shared.limits.diagnosticsKept,
+      secrets: shared.knownSecrets.words,
+      changeLog: shared.changeLog,
+      recorded: (record) => shared.recorded(null, record.diagnostic)
+    })
     let known = packages
     let entries: ReadonlyMap<string, Entry> = new Map()
     const leaving = new Set<Entry>()
     // What has left and still runs, because it didn't end when it was told to.
     const haunting = new Map<string, Assemble.Row["instance"]["ghosts"]>()
-    let problems: ReadonlyArray<Problem> = []
-    let appliedAt = shared.clock.currentTimeMillisUnsafe()
     let rows = 0
 
     const leave = (entry: Entry) => {
@@ -95,7 +108,7 @@ export const make = (
       return Effect.succeed(entry)
     }
 
-    const apply = (enabled: ReadonlyArray<unknown>) =>
+    const apply = ({ enabled, file }: Change) =>
       Effect.gen(function* () {
         const read = Entries.read(enabled)
         const before = entries
@@ -104,8 +117,6 @@ export const make = (
           const entry = before.get(wanted.ref)
           return { wanted, entry, isSame: entry !== undefined && Assemble.isSame(entry.row, wanted) }
         })
-        problems = read.problems
-        appliedAt = shared.clock.currentTimeMillisUnsafe()
         const staying = new Set(plan.map(({ wanted }) => wanted.ref))
         entries = new Map([...before].filter(([ref]) => staying.has(ref)))
         for (const [ref, entry] of before) if (!staying.has(ref)) yield* leave(entry)
@@ -116,7 +127,7 @@ export const make = (
         for (const entry of next) {
           if (!before.has(entry.row.ref)) yield* Scope.provide(entry.row.instance.supervised, entry.scope)
         }
-        shared.changeLog.applied(next.length, problems)
+        configuration.applied({ file, places: next.map(({ row }) => row.wanted.at), problems: read.problems })
         shared.changed()
       })
 
@@ -127,19 +138,16 @@ export const make = (
       },
       find: (ref) => entries.get(ref)?.row,
       findLast: (ref) => entries.get(ref)?.row ?? [...leaving].findLast(({ row }) => row.ref === ref)?.row,
-      get problems() {
-        const lacking = [...entries.values()].flatMap(({ row: { held, wanted } }) =>
+      configuration,
+      get lacking() {
+        return [...entries.values()].flatMap(({ row: { held, wanted } }) =>
           (held?.problems ?? []).map(({ message, path }) => ({ path: `${wanted.at}.${path}`, message }))
         )
-        return [...problems, ...lacking]
       },
-      get appliedAt() {
-        return appliedAt
-      },
-      apply: (enabled, plugins) =>
+      apply: (change) =>
         Effect.suspend(() => {
-          known = plugins ?? known
-          return apply(enabled)
+          known = change.plugins ?? known
+          return apply(change)
         }).pipe(oneByOne.withPermits(1), Effect.uninterruptible),
       refresh: Effect.suspend(() =>
         Effect.forEach([...entries.values()], ({ row }) => Assemble.refresh(row, shared), {

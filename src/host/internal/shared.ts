@@ -6,6 +6,7 @@ import type { DialLimiter, PluginSlots } from "../../connection/DialLimiter.ts"
 import type { Places } from "../../connection/Places.ts"
 import type { SourceUrl } from "../../connection/SourceUrl.ts"
 import type { WebSocketClient } from "../../connection/WebSocketClient.ts"
+import type { Diagnostic } from "../../diagnostics/Diagnostic.ts"
 import type * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
 import type { Grants } from "../../grants/Grants.ts"
 import type { HostBytes } from "../../ingress/Accounting.ts"
@@ -35,8 +36,8 @@ export interface Shared {
   readonly runKey: string
   readonly activity: Activity
   readonly changed: () => void
-  /** A plugin has a new diagnostic. */
-  readonly recorded: (pluginRef: string, record: DiagnosticLog.Recorded<PluginDiagnostic>) => void
+  /** A plugin has a new diagnostic, or the host itself. */
+  readonly recorded: (pluginRef: string | null, diagnostic: Diagnostic) => void
   readonly changeLog: ChangeLog
   readonly console: typeof PluginConsole.Service
   readonly turnNow: () => number

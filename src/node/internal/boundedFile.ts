@@ -49,8 +49,8 @@ const joined = (chunks: ReadonlyArray<Uint8Array>, bytes: number): Uint8Array =>
 /** What changes whenever a file does, through links too; "" where there is none that can be looked at. */
 export const identity = async (path: string): Promise<string> => {
   try {
-    const { ctimeNs, dev, ino, mtimeNs, size } = await Fs.stat(path, { bigint: true })
-    return [dev, ino, size, mtimeNs, ctimeNs].join()
+    const { ctimeNs, dev, ino, mtimeNs, nlink, size } = await Fs.stat(path, { bigint: true })
+    return [dev, ino, size, mtimeNs, ctimeNs, nlink].join()
   } catch {
     return ""
   }

@@ -61,6 +61,29 @@ export const read = async (folder: string, signal: AbortSignal): Promise<Readonl
   }
 }
 
+/** What changes whenever a folder does, whether it is a package or none: what stands in it, and what each of that is. */
+export const identity = async (folder: string): Promise<string> => {
+  const seen: Array<string> = []
+  const folders = [folder]
+  for (const each of folders) {
+    try {
+      const names = (await Fs.readdir(each)).toSorted()
+      for (const name of names.slice(0, MOST_ENTRIES)) {
+        // A package has no more, and no look is to last for ever.
+        if (seen.length > MOST_ENTRIES) return seen.join("\n")
+        const path = Path.join(each, name)
+        const found = await Fs.lstat(path, { bigint: true })
+        const { ctimeNs, dev, ino, mode, mtimeNs, size } = found
+        seen.push(JSON.stringify([path, dev, ino, mode, size, mtimeNs, ctimeNs].map(String)))
+        if (found.isDirectory() && !STRANGERS.has(name)) folders.push(path)
+      }
+    } catch (error) {
+      seen.push(`${each} ${codeOf(error)}`)
+    }
+  }
+  return seen.join("\n")
+}
+
 /** The paths of all regular files; whatever else there is but folders makes the package unusable. */
 const pathsIn = async (root: string, signal: AbortSignal): Promise<ReadonlyArray<string>> => {
   const files: Array<string> = []

@@ -39,12 +39,18 @@ export const parse = (text: string, file: string): Result.Result<Document, Wire.
       own.set(path, { path, message })
     }
     const value = plain(Toml.parse(withoutMark(text), { integersAsBigInt: "asNeeded" }), [], refuse)
+    // They cost as much as the reading, are seldom wanted, and then often.
+    let positions: ReadonlyMap<string, Position> | undefined
+    const located = <Found extends Wire.Problem>(found: ReadonlyArray<Found>): ReadonlyArray<Found> => {
+      if (found.length === 0) return []
+      positions ??= positionsOf(withoutMark(text))
+      return inOrder(file, found, positions)
+    }
     return Result.succeed({
       value,
-      problems: (found = []) =>
-        // What is said of the text in place of such a value would mislead.
-        located(withoutMark(text), file, [...own.values(), ...found.filter(({ path }) => !own.has(path))]),
-      located: (found) => located(withoutMark(text), file, found)
+      // What is said of the text in place of such a value would mislead.
+      problems: (found = []) => located([...own.values(), ...found.filter(({ path }) => !own.has(path))]),
+      located
     })
   } catch (error) {
     // Whatever else a parser throws at a text (a RangeError at thousands of dots) is the text's fault.
@@ -79,17 +85,14 @@ const plain = (value: Toml.TomlValue, path: ReadonlyArray<PropertyKey>, refuse: 
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item, [...path, key], refuse)]))
 }
 
-const located = <Found extends Wire.Problem>(
-  text: string,
+const inOrder = <Found extends Wire.Problem>(
   file: string,
-  found: ReadonlyArray<Found>
-): ReadonlyArray<Found> => {
-  if (found.length === 0) return []
-  const positions = positionsOf(text)
-  return found
+  found: ReadonlyArray<Found>,
+  positions: ReadonlyMap<string, Position>
+): ReadonlyArray<Found> =>
+  found
     .map((problem) => ({ ...problem, file, ...nearestTo(problem.path, positions) }))
     .toSorted((one, other) => one.line - other.line || one.column - other.column)
-}
 
 const START: Position = { line: 1, column: 1 }
 
