@@ -277,6 +277,34 @@ const AnyKind = Schema.Literals(Object.keys(byKind) as ReadonlyArray<Kind>)
 const Kinds = Schema.Struct({ kind: AnyKind })
 
 /**
+ * A send as nearly all are, with a URL and a text and nothing else, from its
+ * wire form: what its schema says costs more than everything else that is done
+ * with it. Undefined for any other value, which the schema judges.
+ *
+ * @category decoding
+ * @since 0.4.0
+ */
+export const plainSend = (value: unknown): OutputCommand | undefined => {
+  if (!hasExactly(value, "kind", "payload") || value.kind !== "websocket_send") return undefined
+  const { payload } = value
+  if (!hasExactly(payload, "url", "text")) return undefined
+  const { text, url } = payload
+  return isText(url) && isText(text) ? make({ kind: "websocket_send", payload: { url, text }, ids: NO_IDS }) : undefined
+}
+
+/** Whether a value is an object with these two properties of its own and no other. */
+const hasExactly = <One extends string, Other extends string>(
+  value: unknown,
+  one: One,
+  other: Other
+): value is Readonly<Record<One | Other, unknown>> =>
+  typeof value === "object" &&
+  value !== null &&
+  Object.hasOwn(value, one) &&
+  Object.hasOwn(value, other) &&
+  Reflect.ownKeys(value).length === 2
+
+/**
  * Checks a command that came from a plugin: one made by a constructor as it
  * is, anything else by its schema.
  *
@@ -286,7 +314,8 @@ const Kinds = Schema.Struct({ kind: AnyKind })
 export const decode = (value: unknown): Result.Result<OutputCommand, CommandMalformed> => {
   if (isChecked(value)) return Result.succeed(value)
   try {
-    return decodeWire(value)
+    const plain = plainSend(value)
+    return plain === undefined ? decodeWire(value) : Result.succeed(plain)
   } catch {
     // A getter or a proxy: looking at it is running the plugin's code.
     return Result.fail(new CommandMalformed({ problems: [{ path: "", message: "Expected a value that can be read" }] }))

@@ -4,6 +4,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Schema from "effect/Schema"
+import * as OutputCommand from "../../commands/OutputCommand.ts"
 import * as Json from "../../internal/json.ts"
 import type { Values } from "../../limits/Limits.ts"
 import {
@@ -93,7 +94,7 @@ const initial = (text: string, limits: Limits): Exit.Exit<Pick<Output, "status" 
     ["status", limits.reportedStatusBytes],
     ["state", limits.stateBytes]
   ] as const) {
-    const value = fields.get(name)
+    const value = fields[name]
     if (value === undefined) continue
     const written = Json.textOf(value)
     if (written === undefined) {
@@ -101,7 +102,7 @@ const initial = (text: string, limits: Limits): Exit.Exit<Pick<Output, "status" 
     }
     if (Buffer.byteLength(written) > most) return Exit.fail(invalid(name, `Expected at most ${most} bytes`))
   }
-  return Exit.succeed(Object.fromEntries(fields))
+  return Exit.succeed(fields)
 }
 
 /** The output that a text says; whoever takes it checks its fields. */
@@ -109,23 +110,30 @@ const output = (text: string): Exit.Exit<Output | void, OutputInvalid> => {
   if (text === "") return Exit.void
   const fields = fieldsOf(text, OUTPUT_FIELDS)
   if (fields instanceof OutputInvalid) return Exit.fail(fields)
-  const commands = fields.get("output_commands")
+  const { output_commands: commands, ...rest } = fields
   if (commands !== undefined && !Array.isArray(commands)) {
     return Exit.fail(invalid("output_commands", "Expected an array"))
   }
-  const { output_commands: _, ...rest } = Object.fromEntries(fields)
   // Its other fields are checked as those of any output.
-  return Exit.succeed({ ...rest, ...(commands === undefined ? {} : { commands }) } as Output)
+  return Exit.succeed({ ...rest, ...(commands === undefined ? {} : { commands: commands.map(command) }) } as Output)
+}
+
+const command = (value: unknown): unknown => OutputCommand.plainSend(value) ?? value
+
+interface Fields {
+  readonly accepted?: Schema.Json
+  readonly status?: Schema.Json
+  readonly state?: Schema.Json
+  readonly output_commands?: Schema.Json
 }
 
 /** The fields of an object that a guest made, which has none but these. */
-const fieldsOf = (text: string, known: ReadonlySet<string>): ReadonlyMap<string, Schema.Json> | OutputInvalid => {
+const fieldsOf = (text: string, known: ReadonlySet<string>): Fields | OutputInvalid => {
   const value: unknown = JSON.parse(text)
   if (typeof value !== "object" || value === null || Array.isArray(value)) return invalid("", "Expected an object")
-  // It was JSON just now.
-  const fields = new Map(Object.entries(value) as ReadonlyArray<[string, Schema.Json]>)
-  for (const name of fields.keys()) if (!known.has(name)) return invalid("\u{2026}", "Expected no excess property")
-  return fields
+  for (const name of Object.keys(value)) if (!known.has(name)) return invalid("\u{2026}", "Expected no excess property")
+  // It was JSON just now, and has no other fields.
+  return value as Fields
 }
 
 /** What a plugin says of itself; undefined where it says nothing. */
