@@ -22,7 +22,7 @@ import type { Sandbox } from "./Sandbox.ts"
 /** How a call ended, of which nobody can stop wanting to know. */
 type Outcome = Exclude<Answer, { readonly kind: "unwanted" }>
 
-/** The lines that a plugin has written to its console, through all its starts. */
+/** How many lines a plugin has written to its console, through all its starts. */
 interface Console {
   lines: number
 }
@@ -64,7 +64,7 @@ const runtime = (engines: Engines, code: Code | undefined): PluginRuntime => {
   }
 }
 
-const made = (engines: Engines, code: Code, { limits }: Start): Effect.Effect<Guest, Error> =>
+const made = (engines: Engines, code: Code, { console: written, limits }: Start): Effect.Effect<Guest, Error> =>
   Clock.clockWith((clock) =>
     Effect.tryPromise({
       try: async () =>
@@ -77,7 +77,8 @@ const made = (engines: Engines, code: Code, { limits }: Start): Effect.Effect<Gu
           // A call has returned before anybody could think so.
           isUnwanted: () => false,
           asked: () => {},
-          now: () => clock.currentTimeMillisUnsafe()
+          now: () => clock.currentTimeMillisUnsafe(),
+          written
         }),
       catch: Answers.noRoom
     })

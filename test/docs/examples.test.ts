@@ -73,6 +73,8 @@ const linkPackages = (directory: string) => {
     },
     include: ["*/*.ts"]
   }
+  mkdirSync(path.join(directory, "plugins"))
+  symlinkSync(path.join(ROOT, "docs/examples/tally"), path.join(directory, "plugins/tally"))
   writeFileSync(path.join(directory, "tsconfig.json"), JSON.stringify(tsconfig))
   writeFileSync(path.join(directory, "package.json"), JSON.stringify({ type: "module" }))
 }

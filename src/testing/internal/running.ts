@@ -12,9 +12,10 @@ import * as TestClock from "effect/testing/TestClock"
 import type { PluginStatus } from "../../host/HostStatus.ts"
 import * as PluginHost from "../../host/PluginHost.ts"
 import type { Delivery } from "../../ingress/Delivery.ts"
+import { type ConsoleLine, PluginConsole } from "../../plugin/PluginConsole.ts"
 import * as FakeWebSocket from "../FakeWebSocket.ts"
 import type { Remote } from "../Remote.ts"
-import { Faults, type PluginFault } from "./faults.ts"
+import { Faults, lastOf, type PluginFault } from "./faults.ts"
 import { isTestClock, passing, turn } from "./passing.ts"
 
 /**
@@ -43,6 +44,8 @@ export interface Running {
   readonly deliver: (delivery: Delivery) => Promise<void>
   /** Ends the instance in order and starts another: its `reason` is `reload`. */
   readonly restart: () => Promise<void>
+  /** The lines that it wrote to its console so far. */
+  readonly console: () => ReadonlyArray<Pick<ConsoleLine, "level" | "text">>
   /** The plugin's row of the host's status, now. Waits for nothing, and tells of no fault. */
   readonly status: () => Promise<PluginStatus>
 }
@@ -58,8 +61,12 @@ export const running = <A, E>(
     Scope.make(),
     (scope) =>
       Effect.gen(function* () {
-        const services = yield* Layer.buildWithScope(layer, scope)
-        const steps = stepsOf(yield* Clock.clockWith(Effect.succeed), services)
+        const lines: Array<ConsoleLine> = []
+        const services = yield* Effect.provideService(Layer.buildWithScope(layer, scope), PluginConsole, {
+          listens: () => true,
+          line: (line) => void lines.push(line)
+        })
+        const steps = stepsOf(yield* Clock.clockWith(Effect.succeed), services, lines)
         const result = yield* Effect.promise(() => test(steps.running))
         yield* steps.settled
         return result
@@ -76,7 +83,7 @@ export const running = <A, E>(
 // While a dial is never answered the host isn't idle; neither is it after so many turns in which nothing happened.
 const QUIET_TURNS = 20
 
-const stepsOf = (clock: Clock.Clock, services: Context.Context<Services>) => {
+const stepsOf = (clock: Clock.Clock, services: Context.Context<Services>, lines: ReadonlyArray<ConsoleLine>) => {
   const host = Context.get(services, PluginHost.PluginHost)
   const fake = Context.get(services, FakeWebSocket.FakeWebSocket)
   const faults = new Faults()
@@ -116,6 +123,7 @@ const stepsOf = (clock: Clock.Clock, services: Context.Context<Services>) => {
       dials: () => step(fake.dials),
       deliver: (delivery) => then(Effect.flatMap(row, ({ pluginRef }) => host.deliver(pluginRef, delivery))),
       restart: () => then(Effect.flatMap(row, ({ pluginRef }) => host.restart(pluginRef))),
+      console: () => lines.map(({ level, text }) => ({ level, text })),
       status: () => step(row)
     } satisfies Running
   }
@@ -124,13 +132,12 @@ const stepsOf = (clock: Clock.Clock, services: Context.Context<Services>) => {
 const RESTS: ReadonlySet<PluginStatus["lifecycle"]> = new Set(["running", "restarting", "stopped", "failed"])
 
 /** Why a URL has no connection. */
-const absence = (url: string, { lastError, lifecycle, websocketConnections }: PluginStatus): string => {
-  const reasons = websocketConnections.map(
-    (connection) => `${connection.url} is ${connection.state}${because(connection.lastError)}`
-  )
-  return [`there is no such connection of ${url}`, `the plugin is ${lifecycle}${because(lastError)}`, ...reasons].join(
-    "; "
-  )
+const absence = (url: string, row: PluginStatus): string => {
+  const connections = row.websocketConnections.map((each) => `${each.url} is ${each.state}${because(each.lastError)}`)
+  // A fault says more than the last error, which may be the lack of a grant.
+  const fault = row.lastError === null ? undefined : lastOf(row)
+  const plugin = fault?.tag === row.lastError?.tag && fault ? ` (${fault.message})` : because(row.lastError)
+  return [`there is no such connection of ${url}`, `the plugin is ${row.lifecycle}${plugin}`, ...connections].join("; ")
 }
 
 const because = (error: PluginStatus["lastError"]): string =>
