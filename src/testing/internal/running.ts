@@ -112,7 +112,9 @@ const stepsOf = (clock: Clock.Clock, services: Context.Context<Services>, lines:
 
   const step = <A, E>(effect: Effect.Effect<A, E>): Promise<A> =>
     Effect.runPromise(Effect.provideService(effect, Clock.Clock, clock))
-  const then = <A, E>(effect: Effect.Effect<A, E>): Promise<void> => step(Effect.andThen(effect, settled))
+  // What was sent before is dealt with before.
+  const then = <A, E>(effect: Effect.Effect<A, E>): Promise<void> =>
+    step(Effect.andThen(Effect.andThen(settled, effect), settled))
   return {
     settled,
     running: {
