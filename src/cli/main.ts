@@ -15,6 +15,7 @@ import { VERSION } from "../internal/version.ts"
 import { build } from "./build.ts"
 import { check } from "./check.ts"
 import { demo } from "./demo.ts"
+import { dev } from "./dev.ts"
 import { digest } from "./digest.ts"
 import * as Descriptor from "./internal/descriptor.ts"
 import { PortUnusable } from "./internal/gateway.ts"
@@ -24,6 +25,7 @@ import * as Output from "./internal/output.ts"
 import { StdoutUnwritable } from "./internal/stdout.ts"
 import { isOfEraser } from "./internal/typeless.ts"
 import { Unwell } from "./internal/unwell.ts"
+import { WrongUsage } from "./internal/wrongUsage.ts"
 import { newCommand } from "./new.ts"
 import { AllFailed, runCommand } from "./run.ts"
 import { schema } from "./schema.ts"
@@ -43,7 +45,7 @@ export interface Signals {
 
 const mooring = Command.make("mooring").pipe(
   Command.withDescription("A host runtime for service plugins that react to long-lived WebSocket connections"),
-  Command.withSubcommands([runCommand, newCommand, build, check, digest, schema, demo])
+  Command.withSubcommands([runCommand, newCommand, build, dev, check, digest, schema, demo])
 )
 
 /** Usage that nobody asked for goes to stderr. */
@@ -68,7 +70,8 @@ const exitCodeOf = (failure: unknown): number => {
   if (failure === undefined) return 0
   if (failure instanceof Unwell) return UNWELL
   if (failure instanceof AllFailed) return ALL_FAILED
-  return CliError.isCliError(failure) || failure instanceof PortUnusable ? WRONG_USAGE : DEFECT
+  const isUsage = failure instanceof WrongUsage || failure instanceof PortUnusable
+  return CliError.isCliError(failure) || isUsage ? WRONG_USAGE : DEFECT
 }
 
 /** Says why the program ends, where that isn't plain. */
@@ -79,6 +82,7 @@ const report = (exit: Exit.Exit<unknown, unknown>, output: Output.Output["Servic
     failure instanceof PortUnusable ||
     failure instanceof StdoutUnwritable ||
     failure instanceof Unwell ||
+    failure instanceof WrongUsage ||
     failure instanceof AllFailed
   ) {
     // Who closes the pipe knows, and so does who has read a report.

@@ -142,7 +142,10 @@ export const make = (files: Work<ReadonlyArray<File>>): Effect.Effect<PackageFol
  * @category layers
  * @since 0.3.0
  */
-export const layer: Layer.Layer<PackageFolders> = Layer.effect(PackageFolders, make(read))
+export const layer: Layer.Layer<PackageFolders> = Layer.effect(
+  PackageFolders,
+  make((folder, signal) => read(folder, signal))
+)
 
 /**
  * A package that this host can run: what was read of its folder, its manifest

@@ -42,14 +42,21 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK |
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
-/** Reads a folder, one operation of the file system after another; the files are in byte order of their paths. */
-export const read = async (folder: string, signal: AbortSignal): Promise<ReadonlyArray<File>> => {
+/**
+ * Reads a folder, one operation of the file system after another; the files are in byte order of their paths. What
+ * `isPassing` by its name is not looked at.
+ */
+export const read = async (
+  folder: string,
+  signal: AbortSignal,
+  isPassing: (name: string) => boolean = () => false
+): Promise<ReadonlyArray<File>> => {
   try {
     // The folder itself may be a link; where it leads is asked once.
     const root = await Fs.realpath(folder)
     const files: Array<File> = []
     let left = MOST_BYTES
-    for (const path of await pathsIn(root, signal)) {
+    for (const path of await pathsIn(root, signal, isPassing)) {
       signal.throwIfAborted()
       const bytes = await contentOf(root, path, left)
       left -= bytes.length
@@ -85,13 +92,18 @@ export const identity = async (folder: string): Promise<string> => {
 }
 
 /** The paths of all regular files; whatever else there is but folders makes the package unusable. */
-const pathsIn = async (root: string, signal: AbortSignal): Promise<ReadonlyArray<string>> => {
+const pathsIn = async (
+  root: string,
+  signal: AbortSignal,
+  isPassing: (name: string) => boolean
+): Promise<ReadonlyArray<string>> => {
   const files: Array<string> = []
   const folders = [""]
   let entries = 0
   for (const folder of folders) {
     for await (const entry of await on(folder, opened(Path.join(root, folder)))) {
       signal.throwIfAborted()
+      if (isPassing(entry.name.toString())) continue
       if (++entries > MOST_ENTRIES) throw new Unusable(`more than ${MOST_ENTRIES} files and folders`)
       const name = nameOf(entry.name, folder)
       const path = folder === "" ? name : `${folder}/${name}`
