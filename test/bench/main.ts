@@ -6,7 +6,8 @@ const benchmarks: { readonly [name: string]: () => Promise<unknown> } = {
   frames: () => import("./frames.ts"),
   connections: () => import("./connections.ts"),
   storm: () => import("./storm.ts"),
-  soak: () => import("./soak.ts")
+  soak: () => import("./soak.ts"),
+  abuse: () => import("./abuse.ts")
 }
 
 const name = process.argv[2] ?? "frames"
