@@ -103,7 +103,7 @@ const program = (output: Output.Output["Service"], hangups: Hangups["Service"]) 
     Effect.provideService(Console.Console, Output.console(output)),
     Effect.provideService(Output.Output, output),
     Effect.provideService(Hangups, hangups),
-    Effect.provide(Layer.mergeAll(NodeServices.layer, Logger.layer(output.screen.log)))
+    Effect.provide(Layer.mergeAll(NodeServices.layer, Logger.layer(output.screen.log, "pretty", output.screen)))
   )
 
 /** Node's own warnings are lines of the log, too: Node writes them in a way that ends the process where it fails. */

@@ -24,6 +24,7 @@ import * as LiveHost from "./internal/liveHost.ts"
 import * as Logger from "./internal/logger.ts"
 import { reporting, type Reporting } from "./internal/options.ts"
 import { Output } from "./internal/output.ts"
+import { during } from "./internal/reporter.ts"
 import { Unwell } from "./internal/unwell.ts"
 
 /** Ends with exit code 4: at least one plugin is enabled, and none started. */
@@ -67,7 +68,8 @@ const run = Effect.fnUntraced(function* (asked: Options) {
   const services = yield* Layer.build(Layer.mergeAll(Sandbox.layer, PackageFolders.layer))
   const beginning = yield* LiveHost.begin(asked.file).pipe(
     Effect.provide(services),
-    Effect.mapError(({ problems }) => new Unwell({ problem: problems.map(Wire.formatProblem).map(clean).join("\n") }))
+    Effect.mapError(({ problems }) => new Unwell({ problem: problems.map(Wire.formatProblem).map(clean).join("\n") })),
+    during(asked, `reading ${asked.file} and its packages`)
   )
   yield* Consoles.unknown(
     asked.console,
@@ -101,7 +103,7 @@ export const runCommand = Command.make(
     yield* run(asked).pipe(
       Effect.provide(Consoles.layer(asked.console)),
       Effect.provide(SystemSecrets.layer({ folder: HostFile.folderOf(asked.file) })),
-      Effect.provide(Logger.layer(screen.log, asked.logFormat)),
+      Effect.provide(Logger.layer(screen.log, asked.logFormat, screen)),
       Effect.provideService(References.MinimumLogLevel, LEVELS[asked.logLevel])
     )
   })

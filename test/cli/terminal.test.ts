@@ -13,50 +13,115 @@ const END_AFTER_WRITES = fileURLToPath(new URL("support/endAfterWrites.cjs", imp
 
 const withoutScript = spawnSync("script", ["--version"]).status !== 0
 
-/** Runs a shell's command at a terminal; all that it shows. `typed` is typed before. */
-const atTerminal = (command: string, typed = ""): Effect.Effect<string> =>
+// What a machine of tests says of colours isn't a terminal's word.
+const { CI: _ci, FORCE_COLOR: _force, NO_COLOR: _no, ...withoutWishes } = process.env
+
+/** What is typed once something is shown that wasn't before, one after the other. */
+type Typed = ReadonlyArray<readonly [shown: string, keys: string]>
+
+const CTRL_C = "\u0003"
+
+/** Runs a shell's command at a terminal; all that it shows. */
+const atTerminal = (command: string, typed: Typed = []): Effect.Effect<string> =>
   Effect.acquireUseRelease(
     Effect.sync(() =>
       spawn("script", ["-qefc", command, "/dev/null"], {
-        env: { ...process.env, ...CACHED, TERM: "xterm", NODE: process.execPath, BIN },
+        env: { ...withoutWishes, ...CACHED, TERM: "xterm", NODE: process.execPath, BIN },
         stdio: "pipe"
       })
     ),
     (child) =>
       Effect.callback<string>((resume) => {
-        let shown = ""
-        child.stdout.on("data", (chunk) => (shown += String(chunk)))
+        let [shown, from] = ["", 0]
+        const left = [...typed]
+        const type = () => {
+          const [next] = left
+          if (next === undefined || !shown.includes(next[0], from)) return
+          left.shift()
+          from = shown.length
+          child.stdin.write(next[1])
+          type()
+        }
+        child.stdout.on("data", (chunk) => {
+          shown += String(chunk)
+          type()
+        })
         child.on("close", () => resume(Effect.succeed(shown)))
-        child.stdin.write(typed)
+        type()
       }),
     (child) => Effect.sync(() => child.kill("SIGKILL"))
   )
+
+/** Without colours. */
+const plain = (text: string): string => text.replace(/\u001b\[\d*m/g, "")
 
 const demo = '"$NODE" "$BIN" demo --port 0 --interval 50ms'
 
 describe.skipIf(withoutScript)("mooring demo at a terminal", () => {
   it.live("draws its table in place, with lines of a width that fits", () =>
     Effect.gen(function* () {
-      const shown = yield* atTerminal(`stty rows 24 cols 60; ${demo} --for 500ms`)
-      assert.include(shown, "\u001b[5A\r")
+      const shown = plain(yield* atTerminal(`stty rows 24 cols 60; ${demo}`, [["loop: connected", CTRL_C]]))
+      assert.match(shown, /\u001b\[\d+A\r/)
       // Lines of the log stand above it, as long as they are.
-      const rows = shown.split(/\u001b\[[0-9]*[A-Z]|[\r\n]/).filter((row) => !/^\d{4}-\d\d-\d\dT/.test(row))
+      const rows = shown.split(/\u001b\[[0-9]*[A-Z]|[\r\n]/).filter((row) => !/^\d\d:\d\d:\d\d /.test(row))
       for (const row of rows) assert.isAtMost(row.length, 59)
     })
   )
 
-  it.live("has its log lines above the table", () =>
+  it.live("has its log lines above the table, with the time of day and in colours", () =>
     Effect.gen(function* () {
+      const all = yield* atTerminal(`stty rows 24 cols 200; ${demo}`, [["loop: connected", CTRL_C]])
+      assert.match(all, /\d\d:\d\d:\d\d \u001b\[33mWARN \u001b\[0m demo\.stray: /)
       const shown = terminal(200)
-      shown.write(yield* atTerminal(`stty rows 24 cols 200; ${demo} --for 500ms`))
+      shown.write(plain(all))
       const lines = shown.lines()
       const first = lines.findIndex((line) => line.startsWith("PLUGIN"))
       assert.strictEqual(
         lines.findLastIndex((line) => line.startsWith("PLUGIN")),
         first
       )
-      assert.lengthOf(lines.slice(first), 4)
-      assert.isTrue(lines.slice(0, first - 1).some((line) => line.includes("TargetUngranted")))
+      assert.lengthOf(lines.slice(first), 6)
+      assert.isTrue(lines.slice(0, first - 1).every((line) => /^\d\d:\d\d:\d\d (?:INFO|WARN) {1,2}demo\./.test(line)))
+    })
+  )
+
+  it.live("says that it is starting before it has anything to show, and nothing of that is left", () =>
+    Effect.gen(function* () {
+      const all = yield* atTerminal(`stty rows 24 cols 100; ${demo} --for 200ms`)
+      const at = all.indexOf("starting the example plugins\u2026")
+      assert.isAbove(at, -1)
+      assert.isBelow(at, all.indexOf("PLUGIN"))
+      const shown = terminal(100)
+      shown.write(plain(all))
+      assert.notInclude(shown.lines().join("\n"), "starting the")
+    })
+  )
+
+  it.live("shows no colours where NO_COLOR is set", () =>
+    Effect.gen(function* () {
+      const shown = atTerminal(`export NO_COLOR=1; ${demo} --for 300ms`)
+      assert.notMatch(yield* shown, /\u001b\[\d*m/)
+      assert.match(yield* atTerminal(`export NO_COLOR=; ${demo} --for 300ms`), /\u001b\[\d*m/)
+    })
+  )
+
+  it.live("draws below what a shell wrote while it was suspended (Ctrl-Z)", () =>
+    Effect.gen(function* () {
+      const job =
+        "& pid=$!; read x; kill -STOP $pid; sleep 0.2; echo SHELL; kill -CONT $pid; read x; kill -INT $pid; wait"
+      const shown = terminal(100)
+      const all = yield* atTerminal(`stty rows 24 cols 100 -echo; ${demo} ${job}`, [
+        ["loop: connected", "\n"],
+        ["SHELL", ""],
+        ["PLUGIN", "\n"]
+      ])
+      shown.write(plain(all))
+      const lines = shown.lines()
+      const at = lines.indexOf("SHELL")
+      assert.isAbove(at, 5, lines.join("\n"))
+      assert.isTrue(lines[at + 1]?.startsWith("mooring "), lines.join("\n"))
+      assert.isTrue(lines[at + 2]?.startsWith("PLUGIN "), lines.join("\n"))
+      assert.isTrue(lines.slice(0, at).some((line) => line.startsWith("PLUGIN ")))
     })
   )
 
@@ -78,7 +143,7 @@ describe.skipIf(withoutScript)("mooring demo at a terminal", () => {
 
   it.live("isn't held up by a terminal that is stopped (Ctrl-S)", () =>
     Effect.gen(function* () {
-      const shown = yield* atTerminal(`${demo} --for 300ms; code=$?; stty -ixon; echo code $code`, "\u0013")
+      const shown = yield* atTerminal(`${demo} --for 300ms; code=$?; stty -ixon; echo code $code`, [["", "\u0013"]])
       assert.include(shown, "code 0")
     })
   )

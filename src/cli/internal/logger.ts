@@ -8,11 +8,18 @@ import type * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as References from "effect/References"
 import { clean } from "./cells.ts"
+import { colour, type Colour } from "./style.ts"
 
 type Write = (line: string) => void
 
+/** Where the lines are read: on a terminal they have the time of day, and a colour for what is wrong. */
+interface Look {
+  readonly live: boolean
+  readonly isColoured: boolean
+}
+
 /** The logger in place of Effect's; lines are texts for people, or JSON. */
-export const layer = (write: Write, format: "pretty" | "json" = "pretty"): Layer.Layer<never> =>
+export const layer = (write: Write, format: "pretty" | "json" = "pretty", look?: Look): Layer.Layer<never> =>
   Logger.layer([
     Logger.make<unknown, void>(({ cause, date, fiber, logLevel, message }) => {
       const told = Arr.ensure(message)
@@ -23,13 +30,31 @@ export const layer = (write: Write, format: "pretty" | "json" = "pretty"): Layer
         return write(JSON.stringify({ ...Object.fromEntries(annotations), ...entry, ...stack }))
       }
       const words = [...told.map(textOf), ...annotations.map(([key, value]) => `${key}=${textOf(value)}`)]
-      write([line(date, logLevel, words.join(" ")), ...stackOf(cause)].join("\n"))
+      write([lineFor(look)(date, logLevel, words.join(" ")), ...stackOf(cause)].join("\n"))
     })
   ])
 
 /** A line of the log. */
 export const line = (date: Date, level: string, text: string): string =>
   `${date.toISOString()} ${level.toUpperCase().padEnd(5)} ${clean(text)}`
+
+const lineFor =
+  (look: Look | undefined): typeof line =>
+  (date, level, text) => {
+    if (look?.live !== true) return line(date, level, text)
+    const name = level.toUpperCase()
+    const known = COLOURS.get(name)
+    const shown = look.isColoured && known !== undefined ? colour(name.padEnd(5), known) : name.padEnd(5)
+    return `${date.toTimeString().slice(0, 8)} ${shown} ${clean(text)}`
+  }
+
+const COLOURS: ReadonlyMap<string, Colour> = new Map([
+  ["DEBUG", "dim"],
+  ["INFO", "green"],
+  ["WARN", "yellow"],
+  ["ERROR", "red"],
+  ["FATAL", "red"]
+])
 
 const textOf = (value: unknown): string => {
   if (typeof value === "string") return value

@@ -29,7 +29,11 @@ const terminal = (): Screen.Terminal | undefined => {
   stderr.on("error", () => {})
   return {
     size: () => ({ columns: Number(stderr.columns), rows: Number(stderr.rows) }),
-    onResize: (listener) => void stderr.on("resize", listener)
+    onResize: (listener) => void stderr.on("resize", listener),
+    onResume: (listener) => void process.on("SIGCONT", listener),
+    later: (call) => void setImmediate(call),
+    // Node's own word on TERM, NO_COLOR and FORCE_COLOR.
+    isColoured: stderr.getColorDepth() > 1
   }
 }
 

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as HostStatus from "../../host/HostStatus.ts"
 import type { Reporting } from "./options.ts"
+import { clean, cut } from "./cells.ts"
 import { Output } from "./output.ts"
 import type { StdoutUnwritable } from "./stdout.ts"
 import { table } from "./table.ts"
@@ -20,17 +21,29 @@ export interface Reporter {
   readonly last: (status: HostStatus.HostStatus) => Effect.Effect<void, StdoutUnwritable>
 }
 
+/** On a terminal that is shown the table: says what is going on while nothing can be shown yet. */
+export const during =
+  (options: Reporting, words: string) =>
+  <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R | Output> =>
+    Effect.flatMap(Output, ({ screen }) => {
+      if (options.json) return effect
+      screen.show(({ columns }) => [cut(clean(`${words}\u2026`), columns)])
+      return Effect.onError(effect, () => Effect.sync(() => screen.show(() => [])))
+    })
+
 /** The reporter that was asked for. */
 export const reporter = Effect.fnUntraced(function* (options: Reporting) {
   const { screen, stdout } = yield* Output
   const json = (status: HostStatus.HostStatus) => stdout.offer(`${JSON.stringify(HostStatus.encode(status))}\n`)
-  const draw = (status: HostStatus.HostStatus) => screen.show(({ columns }) => table(status, columns))
+  const draw = (status: HostStatus.HostStatus) =>
+    screen.show((size) => table(status, { ...size, isColoured: screen.isColoured }))
 
   const every = (status: Effect.Effect<HostStatus.HostStatus>) => {
     const show = options.json ? json : draw
     // A document that nobody has read yet makes the next one wait for the next interval.
     const once = Effect.suspend(() => (options.json && !stdout.idle() ? Effect.void : Effect.map(status, show)))
     const always = Effect.forever(Effect.andThen(Effect.sleep(options.interval), once))
+    if (screen.live && !options.json) return Effect.andThen(once, always)
     return options.json ? Effect.raceFirst(always, stdout.failure) : always
   }
 
@@ -41,7 +54,7 @@ export const reporter = Effect.fnUntraced(function* (options: Reporting) {
         return stdout.drained(PATIENCE_MS)
       }
       if (screen.live) draw(status)
-      else for (const line of table(status, WIDTH_WITHOUT_TERMINAL)) screen.log(line)
+      else for (const line of table(status, { columns: WIDTH_WITHOUT_TERMINAL })) screen.log(line)
       return Effect.void
     })
 

@@ -28,6 +28,8 @@ export type Table = (size: Size) => ReadonlyArray<string>
 export interface Screen {
   /** Whether there is a terminal on which a table can be drawn in place. */
   readonly live: boolean
+  /** Whether it shows colours. */
+  readonly isColoured: boolean
   /** Adds a line that stays, or several. */
   readonly log: (text: string) => void
   /** Draws this table, and again whenever something moved it. */
@@ -40,6 +42,11 @@ export interface Screen {
 export interface Terminal {
   readonly size: () => Size
   readonly onResize: (listener: () => void) => void
+  /** The program goes on after it was suspended: others have written since. */
+  readonly onResume: (listener: () => void) => void
+  /** Calls once what has happened until now has been told: timers run before signals do. */
+  readonly later: (call: () => void) => void
+  readonly isColoured: boolean
 }
 
 /** A screen on a descriptor; without a terminal there are only lines. */
@@ -50,6 +57,7 @@ export const make = (descriptor: Descriptor, terminal: Terminal | undefined): Sc
   let failed = 0
   let left = 0
   let busy = false
+  let isPlanned = false
   let table: Table | undefined
   let moved = false
   let drawn: ReadonlyArray<string> = []
@@ -62,7 +70,18 @@ export const make = (descriptor: Descriptor, terminal: Terminal | undefined): Sc
     }
     lines.push(text)
     characters += text.length
-    flush()
+    plan()
+  }
+
+  /** Where a table stands, others may have written below it while the program was suspended, of which it isn't told yet. */
+  const plan = () => {
+    if (terminal === undefined || drawn.length === 0) return flush()
+    if (isPlanned) return
+    isPlanned = true
+    terminal.later(() => {
+      isPlanned = false
+      flush()
+    })
   }
 
   const take = () => {
@@ -102,12 +121,12 @@ export const make = (descriptor: Descriptor, terminal: Terminal | undefined): Sc
 
   const moveOn = () => {
     moved = true
-    flush()
+    plan()
   }
 
   const drained = (patience: number): Effect.Effect<void> =>
     Effect.suspend(() => {
-      if (!busy) return Effect.void
+      if (!busy && !isPlanned) return Effect.void
       const before = descriptor.taken()
       const settled = Effect.callback<void>((resume) => {
         idle = () => resume(Effect.void)
@@ -120,8 +139,14 @@ export const make = (descriptor: Descriptor, terminal: Terminal | undefined): Sc
     if (table !== undefined) moveOn()
   })
 
+  terminal?.onResume(() => {
+    drawn = []
+    if (table !== undefined) moveOn()
+  })
+
   return {
     live: terminal !== undefined,
+    isColoured: terminal?.isColoured === true,
     log,
     show: (next) => {
       table = next

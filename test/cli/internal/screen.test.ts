@@ -7,21 +7,27 @@ import { either, int, list, oneOf } from "../../support/arbitraries.ts"
 import { fakeDescriptor } from "../support/fakeDescriptor.ts"
 import { terminal } from "../support/terminal.ts"
 
-const make = (columns: number, rows: number) => {
+const make = (columns: number, rows: number, later?: (call: () => void) => void) => {
   const fake = fakeDescriptor()
   const size = { columns, rows }
   let resized: (() => void) | undefined
+  let resumed: (() => void) | undefined
   const screen = Screen.make(fake.descriptor, {
     size: () => size,
     onResize: (listener) => {
       resized = listener
-    }
+    },
+    onResume: (listener) => {
+      resumed = listener
+    },
+    later: (call) => (later === undefined ? call() : later(call)),
+    isColoured: false
   })
   const resize = (width: number) => {
     size.columns = width
     resized?.()
   }
-  return { fake, screen, resize }
+  return { fake, screen, resize, resume: () => resumed?.() }
 }
 
 const onNoTerminal = () => {
@@ -111,6 +117,42 @@ describe("a screen on a terminal", () => {
     // Of 25 columns that are 3 rows of 10, and one row more.
     assert.include(fake.written(), "\u001b[4A")
   })
+
+  it("draws below whatever was written while it was suspended", () => {
+    const { fake, resume, screen } = make(40, 12)
+    screen.show(() => ["one", "two"])
+    settleAll(fake)
+    const shown = terminal(40)
+    shown.write(fake.written())
+    const before = fake.written().length
+    shown.write("[1]+ Stopped\n$ fg\n")
+    resume()
+    screen.show(() => ["three", "four"])
+    settleAll(fake)
+    shown.write(fake.written().slice(before))
+    assert.deepStrictEqual(shown.lines(), ["one", "two", "[1]+ Stopped", "$ fg", "three", "four"])
+  })
+
+  it.effect("has told of a suspension before it draws, and is drained only then", () =>
+    Effect.gen(function* () {
+      const planned: Array<() => void> = []
+      const { fake, resume, screen } = make(40, 12, (call) => void planned.push(call))
+      screen.show(() => ["one"])
+      settleAll(fake)
+      screen.log("line")
+      screen.show(() => ["two"])
+      assert.strictEqual(fake.waiting(), 0)
+      const drained = yield* Effect.forkChild(screen.drained(1000), { startImmediately: true })
+      assert.isUndefined(drained.pollUnsafe())
+      resume()
+      assert.lengthOf(planned, 1)
+      for (const call of planned.splice(0)) call()
+      settleAll(fake)
+      yield* Fiber.join(drained)
+      assert.notInclude(fake.written(), "\u001b[1A")
+      assert.strictEqual(fake.written().split("two").length, 2)
+    })
+  )
 
   it("never goes up by more rows than it has", () => {
     const { fake, resize, screen } = make(40, 3)

@@ -16,117 +16,251 @@ const full: Effect.Effect<HostStatus.HostStatus, Schema.SchemaError> = Effect.su
   decode(fullest({ ...document("status") })[0])
 )
 
-const withConnections = (
+type Change = Partial<HostStatus.ConnectionStatus>
+
+const QUIET = { lastError: null, lastClose: null, stopReason: null, state: "open", flow: "flowing" } as const
+
+/** A status of plugins, each with these connections; what isn't said is as it should be. */
+const withPlugins = (
   status: HostStatus.HostStatus,
-  ...changes: ReadonlyArray<Partial<HostStatus.ConnectionStatus>>
-): HostStatus.HostStatus => ({
-  ...status,
-  plugins: status.plugins.map((plugin) => ({
-    ...plugin,
-    websocketConnections: changes.flatMap((change) =>
-      plugin.websocketConnections.map((connection) => ({ ...connection, ...change }))
-    )
-  }))
-})
+  ...plugins: ReadonlyArray<Partial<HostStatus.PluginStatus> & { readonly connections?: ReadonlyArray<Change> }>
+): HostStatus.HostStatus => {
+  const [plugin] = status.plugins
+  const [connection] = plugin?.websocketConnections ?? []
+  if (plugin === undefined || connection === undefined) throw new Error("the status is empty")
+  const config = { ...status.host.config, state: "applied", problems: [] } as const
+  return {
+    ...status,
+    host: { ...status.host, config },
+    plugins: plugins.map(({ connections = [{}], ...change }) => ({
+      ...plugin,
+      lifecycle: "running",
+      lastError: null,
+      reportedStatus: null,
+      ...change,
+      websocketConnections: connections.map((each) => ({ ...connection, ...QUIET, ...each }))
+    }))
+  }
+}
+
+const withConnections = (status: HostStatus.HostStatus, ...connections: ReadonlyArray<Change>) =>
+  withPlugins(status, { connections })
+
+const error = (tag: string, message: string, at = "2026-01-01T00:00:00.000Z") => ({ tag, message, at })
+
+/** Without colours, whose codes are two or three characters and a frame. */
+const plain = (line: string) => line.replace(/\u001b\[\d+m/g, "")
 
 describe("the table", () => {
+  it.effect("has the columns that matter at 80 columns, and what is wrong in whole lines below", () =>
+    Effect.gen(function* () {
+      const status = withPlugins(
+        yield* full,
+        { pluginRef: "project:example.echo", connections: [{ receivedTextFrames: 1234, receivedBinaryFrames: 0 }] },
+        {
+          pluginRef: "project:example.feed",
+          connections: [{ state: "waiting", lastError: error("DialFailed", "nobody listens at feed.example.com:443") }]
+        }
+      )
+      const [head = "", heading = "", ...rows] = table(status, { columns: 79, rows: 24 })
+      assert.match(head, /^mooring \S+ {2}2 plugins: 2 running {2}up /)
+      assert.match(heading, /^PLUGIN +STATE +RECEIVED +WAITING +DROPPED +SENT +NOTE$/)
+      assert.match(rows[0] ?? "", /^example\.feed +waiting +0 +0 +0 +0 +DialFailed: no\S*\u2026$/)
+      assert.match(rows[1] ?? "", /^example\.echo +flowing +1234 +0 +0 +0 +example$/)
+      assert.deepStrictEqual(rows.slice(2), ["example.feed  DialFailed: nobody listens at feed.example.com:443"])
+    })
+  )
+
   it.effect("tells sources apart that differ by their query alone", () =>
     Effect.gen(function* () {
       const status = withConnections(yield* full, { id: "9f2c01ab" }, { id: "0ab1c2d3" })
-      const rows = table(status, 300)
+      const rows = table(status, { columns: 300 })
       assert.lengthOf(rows, 4)
       assert.include(rows[2], "9f2c01ab")
       assert.include(rows[3], "0ab1c2d3")
     })
   )
 
-  it.effect("shows no character of outside that does something to a terminal", () =>
+  it.effect("has trouble first: failed, down, passing, past, and then the order of the plugins", () =>
     Effect.gen(function* () {
       const status = yield* full
-      const hostile = "a\u001b[2J\u0007\r\n\t\u009b\u202e\u2028\ud800b"
-      const [first] = status.plugins
-      const plugins = [
-        {
-          ...first,
-          pluginRef: hostile,
-          lastError: { tag: "t", message: hostile, at: "" },
-          websocketConnections: [{ ...first?.websocketConnections[0], url: hostile, ingressName: hostile }]
-        },
-        { ...first, websocketConnections: [], lastError: { tag: "t", message: hostile, at: "" } }
-      ] as HostStatus.HostStatus["plugins"]
-      for (const line of table({ ...status, plugins }, 300)) {
-        assert.notMatch(line, /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202e]/u)
-      }
+      const { at } = status.host
+      const named = (name: string, change: Parameters<typeof withPlugins>[1]) => ({
+        pluginRef: `user:${name}`,
+        ...change
+      })
+      const shown = table(
+        withPlugins(
+          status,
+          named("well", {}),
+          named("past", { lastError: error("GuestError", "what", at) }),
+          named("old", { lastError: error("GuestError", "what", "2025-01-01T00:00:00.000Z") }),
+          named("sliding", { connections: [{ flow: "sliding" }] }),
+          named("waiting", { connections: [{}, { state: "waiting", lastError: error("DialFailed", "what") }] }),
+          named("denied", { connections: [{ state: "stopped", stopReason: "grant" }] }),
+          named("asked", { connections: [{ state: "stopped", stopReason: "plugin" }] }),
+          named("restarting", { lifecycle: "restarting" }),
+          named("failed", { lifecycle: "failed", lastError: error("StartFailed", "what"), connections: [] }),
+          named("ended", { lifecycle: "stopped", connections: [{ state: "stopped", stopReason: "service" }] })
+        ),
+        { columns: 300 }
+      )
+      const cells = shown.slice(2).map((line) => line.split(/ +/).slice(0, 2).join(" "))
+      assert.deepStrictEqual(cells, [
+        "user:failed failed",
+        "user:denied stopped",
+        "user:restarting restarting",
+        "user:sliding sliding",
+        "user:waiting waiting",
+        "user:past flowing",
+        "user:well flowing",
+        "user:old flowing",
+        "user:waiting flowing",
+        "user:asked stopped",
+        "user:ended stopped"
+      ])
     })
   )
 
-  it.effect.prop(
-    "is nowhere wider than asked, whatever is in it",
-    { width: int(1, 200), status: Status },
-    ({ status, width }) =>
-      Effect.sync(() => {
-        for (const line of table(status, width)) assert.isAtMost(widthOf(line), width)
+  it.effect("says how many more there are than fit, and leaves room for the log", () =>
+    Effect.gen(function* () {
+      const names = Array.from({ length: 500 }, (_, number) => ({ pluginRef: `project:plugin-${number}` }))
+      const status = withPlugins(yield* full, ...names)
+      const shown = table(status, { columns: 79, rows: 24 })
+      assert.lengthOf(shown, 19)
+      assert.strictEqual(shown.at(-1), "\u2026 and 484 more")
+      assert.lengthOf(table(status, { columns: 79 }), 502)
+      for (const rows of [1, 2, 3, 4, 5]) assert.isAtMost(table(status, { columns: 79, rows }).length, rows)
+      assert.lengthOf(table(withPlugins(status, ...names.slice(0, 17)), { columns: 79, rows: 24 }), 19)
+    })
+  )
+
+  it.effect(
+    "shows no character of outside that does something to a terminal, and foreign text in its last column alone",
+    () =>
+      Effect.gen(function* () {
+        const hostile = "a\u001b[2J\u0007\r\n\t\u009b\u202e\u2028\ud800\u4f60\u0301b"
+        const status = withPlugins(
+          yield* full,
+          {
+            pluginRef: hostile,
+            lastError: error(hostile, hostile),
+            reportedStatus: { [hostile]: hostile },
+            connections: [
+              { url: hostile, ingressName: hostile, lastError: error(hostile, hostile), state: "waiting" },
+              { url: hostile }
+            ]
+          },
+          { pluginRef: "project:well" },
+          { pluginRef: "project:gone", connections: [], lifecycle: "failed", lastError: error("t", hostile) }
+        )
+        for (const columns of [79, 300]) {
+          const [, heading = "", ...rows] = table(status, { columns, isColoured: true }).map(plain)
+          const at = heading.indexOf("NOTE")
+          for (const row of rows) {
+            assert.notMatch(row, /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u202e]/u)
+            if (/^\S+ +(?:flowing|waiting|failed) /.test(row)) assert.match(row.slice(0, at), /^[ -~\u2013\u2026]*$/)
+          }
+        }
       })
   )
 
-  it.effect("keeps its columns below each other where texts are wide or narrow", () =>
+  it.effect.prop(
+    "is nowhere wider nor higher than there is room, whatever is in it, with and without colours",
+    { columns: int(0, 200), rows: int(1, 60), status: Status },
+    ({ columns, rows, status }) =>
+      Effect.sync(() => {
+        const lines = table(status, { columns, rows })
+        assert.isAtMost(lines.length, rows)
+        for (const line of lines) assert.isAtMost(widthOf(line), columns)
+        assert.deepStrictEqual(table(status, { columns, rows, isColoured: true }).map(plain), lines)
+      })
+  )
+
+  it.effect("gives up counts before names, the least telling first, and never the state", () =>
     Effect.gen(function* () {
-      const status = withConnections(yield* full, { url: "ws://\u4f60\u597d/\u{1f600}" }, { url: "ws://e\u0301" })
-      const [, heading = "", ...rows] = table(status, 300)
-      const at = widthOf(heading.slice(0, heading.indexOf("STATE")))
-      for (const row of rows) assert.strictEqual(widthOf(row.slice(0, row.indexOf("connecting"))), at, row)
+      const status = withPlugins(yield* full, { pluginRef: "project:example.quite-a-long-name#one" })
+      const headings = (columns: number) => table(status, { columns })[1]?.split(/ +/).slice(1, -1).join(" ")
+      assert.strictEqual(headings(79), "STATE RECEIVED WAITING DROPPED SENT")
+      assert.strictEqual(headings(77), "STATE RECEIVED WAITING DROPPED")
+      assert.strictEqual(headings(69), "STATE WAITING DROPPED")
+      assert.strictEqual(headings(59), "STATE DROPPED")
+      assert.strictEqual(headings(45), "STATE")
+      assert.match(table(status, { columns: 79 })[2] ?? "", /^\u2026\S+-name#one +flowing/)
+      assert.include(table(status, { columns: 200 })[2], "project:example.quite-a-long-name#one")
     })
   )
 
-  it.effect("narrows the sources and then the plugins before it cuts off a count", () =>
-    Effect.gen(function* () {
-      const url = "ws://gateway.example.com:7700/some/long/path"
-      const status = withConnections(yield* full, { url })
-      assert.include(table(status, 400).join("\n"), url)
-      const narrow = table(status, 125)
-      assert.notInclude(narrow.join("\n"), url)
-      assert.match(narrow[1] ?? "", /SENT/)
-      assert.match(narrow[2] ?? "", /ws:\/\/\S*\u2026/)
-    })
-  )
-
-  it.effect("bounds a long text, so that it leaves room for the others", () =>
-    Effect.gen(function* () {
-      const status = withConnections(yield* full, { url: `ws://${"x".repeat(100_000)}` })
-      assert.isTrue(table(status, 1_000_000).every((line) => line.length < 500))
-    })
-  )
-
-  it.effect("shows a dash for what the system doesn't tell", () =>
+  it.effect("leaves out where plugins are from only while that tells none apart", () =>
     Effect.gen(function* () {
       const status = yield* full
+      const firsts = (...refs: ReadonlyArray<string>) =>
+        table(withPlugins(status, ...refs.map((pluginRef) => ({ pluginRef }))), { columns: 79 })
+          .slice(2)
+          .map((line) => line.split(" ")[0])
+      assert.deepStrictEqual(firsts("project:a", "user:b"), ["a", "b"])
+      assert.deepStrictEqual(firsts("project:a", "user:a"), ["project:a", "user:a"])
+    })
+  )
+
+  it.effect("writes large counts in few characters, and a dash for what the system doesn't tell", () =>
+    Effect.gen(function* () {
+      const status = yield* full
+      const cell = (queueDepth: number) =>
+        table(withConnections(status, { queueDepth }), { columns: 79 })[2]?.split(/ +/)[3]
+      for (const [value, text] of [
+        [0, "0"],
+        [9_999_999, "9999999"],
+        [12_345_678, "12.3M"],
+        [999_400_000, "999M"],
+        [999_999_999, "1.0G"],
+        [Number.MAX_SAFE_INTEGER, "9.0P"]
+      ] as const) {
+        assert.strictEqual(cell(value), text)
+      }
       for (const rssBytes of [null, Number.NaN]) {
-        const [head] = table({ ...status, host: { ...status.host, rssBytes } } as HostStatus.HostStatus, 300)
+        const [head] = table({ ...status, host: { ...status.host, rssBytes } } as HostStatus.HostStatus, {
+          columns: 300
+        })
         assert.include(head, "  \u2013 MiB  ")
       }
-      assert.notInclude(table({ ...status, plugins: [] }, 300).join("\n"), "NaN")
+      assert.notInclude(table({ ...status, plugins: [] }, { columns: 300 }).join("\n"), "NaN")
     })
   )
 
-  it.effect("says why a source is down, else what the plugin reports, else how the connection ended", () =>
+  it.effect("says what is wrong with the host file, at its head and below", () =>
     Effect.gen(function* () {
-      const status = yield* full
-      const lastError = { tag: "t", message: "why it is down", at: "" }
-      const lastClose = { code: 4000, reason: "", clean: true, at: "" }
-      const note = (change: Partial<HostStatus.ConnectionStatus>, plugin: Partial<HostStatus.PluginStatus>) => {
-        const changed = withConnections(status, { stopReason: null, lastError, lastClose, ...change })
-        return table({ ...changed, plugins: changed.plugins.map((row) => ({ ...row, ...plugin })) }, 300)[2]
-      }
-      const quiet = { lastError: null, reportedStatus: null }
-      assert.include(note({ state: "waiting" }, quiet), "why it is down")
-      assert.include(note({ state: "stopped", stopReason: "grant" }, quiet), "why it is down")
-      assert.include(note({ state: "stopped", stopReason: "grant" }, quiet), "stopped (grant)")
-      assert.include(note({ state: "stopped", stopReason: "service" }, quiet), "last closed with code 4000")
-      assert.include(note({ state: "open" }, quiet), "last closed with code 4000")
-      assert.include(note({ state: "waiting", lastError: null }, quiet), "last closed with code 4000")
-      assert.include(note({ state: "open" }, { lastError: null, reportedStatus: { seen: 1 } }), '{"seen":1}')
-      assert.include(note({ state: "open" }, { lastError, reportedStatus: { seen: 1 } }), "why it is down")
+      const status = withPlugins(yield* full, {})
+      const problems = [{ path: "limits.x", message: "Expected\u001b none", file: "host.toml", line: 2, column: 1 }]
+      const config = { ...status.host.config, state: "partly", problems } as const
+      const shown = table({ ...status, host: { ...status.host, config } }, { columns: 120 })
+      assert.include(shown[0], "host file partly, 1 problem")
+      assert.strictEqual(shown.at(-1), "host file  host.toml:2:1: limits.x: Expected\ufffd none")
     })
+  )
+
+  it.effect(
+    "says why a source is down, else what the plugin reports, how the connection ended and where it leads",
+    () =>
+      Effect.gen(function* () {
+        const status = yield* full
+        const lastError = error("DialFailed", "why it is down")
+        const lastClose = { code: 4000, reason: "", clean: true, at: "" }
+        const note = (change: Change, plugin: Partial<HostStatus.PluginStatus> = {}) =>
+          table(withPlugins(status, { ...plugin, connections: [{ lastError, lastClose, ...change }] }), {
+            columns: 300
+          })[2]
+        assert.include(note({ state: "waiting" }), "DialFailed: why it is down")
+        assert.include(note({ state: "stopped", stopReason: "grant" }), "DialFailed: why it is down")
+        assert.include(note({ state: "stopped", stopReason: "grant", lastError: null }), "stopped: grant")
+        assert.include(note({ state: "stopped", stopReason: "service" }), "last closed with 4000")
+        assert.include(note({ state: "stopped", stopReason: "plugin" }), "stopped by the plugin")
+        assert.include(note({}), "last closed with 4000  example")
+        assert.include(note({}, { reportedStatus: { seen: 1 } }), '{"seen":1}  last closed with 4000')
+        const own = error("GuestError", "GuestError: what", status.host.at)
+        assert.include(note({}, { lastError: own, reportedStatus: { seen: 1 } }), "  GuestError: what")
+        assert.notInclude(note({}, { lastError: own }), "GuestError: GuestError")
+      })
   )
 })
 
