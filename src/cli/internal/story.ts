@@ -73,7 +73,7 @@ const unknown = (): Known => ({
 /** What the examples are known to do. */
 const ENDS: ReadonlyMap<string, string> = new Map([
   ["builtin:demo.crash", "crashed, waiting for what can never come: it starts again by itself"],
-  ["builtin:demo.loop", "looped for ever: stopped at its deadline, while all others went on"]
+  ["builtin:demo.loop", "looped for ever: stopped at its deadline"]
 ])
 
 const ofLifecycle = ({ lastError, lifecycle, pluginRef, reportedStatus }: PluginStatus, known: Known): Array<Said> => {
