@@ -8,6 +8,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { OutputCommand } from "mooring"
 import type { Socket } from "node:net"
+import type { WsClient } from "mooring/node"
 import { WebSocket } from "ws"
 import * as Servers from "../support/servers.ts"
 import { ClientFrames } from "./support/clientFrames.ts"
@@ -112,37 +113,50 @@ const echoed = ({ frames }: ClientFrames): ReadonlyArray<string> =>
     .filter(({ opcode }) => opcode !== PING)
     .map(({ opcode, payload }) => (opcode === PONG ? `pong ${payload.toString()}` : payload.toString()))
 
-const echo = (url: string, count: number) =>
+const echo = (url: string, count: number, client: WsClient.Options = {}) =>
   runHost({
     sources: Array.from({ length: count }, (_, nth) => `${url}${nth}`),
     // The server answers no pings.
     limits: { ...LIMITS, connectionsPerPlugin: count, dialsAtOncePerPlugin: 4, pingIntervalMs: 0 },
+    client,
     recordsTexts: false,
     text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, event.text)] })
   })
 
-describe("an echo plugin", () => {
-  it.live("answers every text as it was, whole, in fragments, and chopped", () =>
-    Effect.gen(function* () {
-      const { answers, url } = yield* playing(CASES)
-      const { until } = yield* echo(url, CASES.length)
-      const left = Effect.sync(() =>
-        CASES.filter(({ echoes }, nth) => {
+/** Plays cases to a plugin that echoes what it is told. */
+const answersAll = (cases: ReadonlyArray<Case>, client: WsClient.Options = {}) =>
+  Effect.gen(function* () {
+    const { answers, url } = yield* playing(cases)
+    const { until } = yield* echo(url, cases.length, client)
+    const left = Effect.sync(() =>
+      cases
+        .filter(({ echoes }, nth) => {
           const got = answers[nth] === undefined ? [] : echoed(answers[nth])
           return got.length !== echoes.length || got.some((text, at) => text !== echoes[at])
-        }).map(({ name }) => name)
-      )
-      yield* eventually(left, (names) => names.length === 0, 25_000)
-      assert.deepStrictEqual(
-        answers.map(({ problem }) => problem).filter((problem) => problem !== undefined),
-        []
-      )
-      // A frame of its own for each, not compressed.
-      for (const { frames } of answers) assert.isTrue(frames.every(({ fin, reserved }) => fin && reserved === 0))
-      const { plugin } = yield* until(({ plugin: { queueDepth } }) => queueDepth === 0)
-      assertAccounted(plugin)
-      assert.deepStrictEqual(plugin.diagnosticCounts, {})
-    })
+        })
+        .map(({ name }) => name)
+    )
+    yield* eventually(left, (names) => names.length === 0, 25_000)
+    assert.deepStrictEqual(
+      answers.map(({ problem }) => problem).filter((problem) => problem !== undefined),
+      []
+    )
+    // A frame of its own for each, not compressed.
+    for (const { frames } of answers) assert.isTrue(frames.every(({ fin, reserved }) => fin && reserved === 0))
+    const { plugin } = yield* until(({ plugin: { queueDepth } }) => queueDepth === 0)
+    assertAccounted(plugin)
+    assert.deepStrictEqual(plugin.diagnosticCounts, {})
+  })
+
+describe("an echo plugin", () => {
+  it.live("answers every text as it was, whole, in fragments, and chopped", () => answersAll(CASES))
+
+  it.live("answers the same without the fast path", () =>
+    // How it is chopped is the collector's to know, which is there with it and without.
+    answersAll(
+      CASES.filter(({ chop }) => chop === undefined),
+      { fastPath: false }
+    )
   )
 })
 

@@ -19,46 +19,54 @@ interface Ending {
 }
 
 /** After the end the source is dialled again, and its second epoch goes on where the first ended. */
-const ends = (name: string, { cause, close, limits, server, texts = [] }: Ending) =>
-  it.live(name, () =>
-    Effect.gen(function* () {
-      const { url, sockets } = yield* Servers.gateway((peer, socket, nth) => {
-        if (nth === 1) server(peer, socket)
-        else peer.send("again")
-      })
-      const { handed, until } = yield* runHost({ sources: [url], reconnect: SOON, ...(limits && { limits }) })
-      const seen = yield* until(({ events }) => events.includes("text 2.1 again"))
-      const [tag, fields] = cause
-      const { clean, code } = close
-      assertSeen(seen, {
-        state: "open",
-        epoch: 2,
-        events: [
-          "open 1",
-          ...texts.map((text, index) => `text 1.${index + 1} ${text}`),
-          ...(clean ? [] : [`error 1 ${tag}, dials again`]),
-          `close 1 ${code} ${clean ? "clean" : "unclean"}, dials again`,
-          "open 2",
-          "text 2.1 again"
-        ],
-        diagnostics: [`${clean ? "info" : "warning"} ${tag} × 1`]
-      })
-      assert.deepStrictEqual(
-        handed.map(({ droppedBefore, sequence }) => `${sequence} ${droppedBefore}`),
-        handed.map((_event, index) => `${index + 1} 0`)
-      )
-      const ended = the(handed.find(({ kind }) => kind === "websocket_close"))
-      assert.deepStrictEqual<unknown>(ended.payload, { url, ...close, unconfirmed: 0, willReconnect: true })
-      assert.deepInclude(seen.connection.lastClose, close)
-      assert.strictEqual(seen.connection.lastError?.tag, tag)
-      assert.strictEqual(seen.connection.opens, 2)
-      assert.deepStrictEqual<unknown>(errorOf(seen, tag), { _tag: tag, url, ...fields })
-      yield* eventually(
-        Effect.sync(() => sockets.map((socket) => socket.destroyed)),
-        (destroyed) => destroyed.join() === "true,false"
-      )
+const ends = (name: string, ending: Ending) => {
+  it.live(name, () => endsAs(ending, true))
+  it.live(`${name}, without the fast path`, () => endsAs(ending, false))
+}
+
+const endsAs = ({ cause, close, limits, server, texts = [] }: Ending, fastPath: boolean) =>
+  Effect.gen(function* () {
+    const { url, sockets } = yield* Servers.gateway((peer, socket, nth) => {
+      if (nth === 1) server(peer, socket)
+      else peer.send("again")
     })
-  )
+    const { handed, until } = yield* runHost({
+      sources: [url],
+      reconnect: SOON,
+      client: { fastPath },
+      ...(limits && { limits })
+    })
+    const seen = yield* until(({ events }) => events.includes("text 2.1 again"))
+    const [tag, fields] = cause
+    const { clean, code } = close
+    assertSeen(seen, {
+      state: "open",
+      epoch: 2,
+      events: [
+        "open 1",
+        ...texts.map((text, index) => `text 1.${index + 1} ${text}`),
+        ...(clean ? [] : [`error 1 ${tag}, dials again`]),
+        `close 1 ${code} ${clean ? "clean" : "unclean"}, dials again`,
+        "open 2",
+        "text 2.1 again"
+      ],
+      diagnostics: [`${clean ? "info" : "warning"} ${tag} × 1`]
+    })
+    assert.deepStrictEqual(
+      handed.map(({ droppedBefore, sequence }) => `${sequence} ${droppedBefore}`),
+      handed.map((_event, index) => `${index + 1} 0`)
+    )
+    const ended = the(handed.find(({ kind }) => kind === "websocket_close"))
+    assert.deepStrictEqual<unknown>(ended.payload, { url, ...close, unconfirmed: 0, willReconnect: true })
+    assert.deepInclude(seen.connection.lastClose, close)
+    assert.strictEqual(seen.connection.lastError?.tag, tag)
+    assert.strictEqual(seen.connection.opens, 2)
+    assert.deepStrictEqual<unknown>(errorOf(seen, tag), { _tag: tag, url, ...fields })
+    yield* eventually(
+      Effect.sync(() => sockets.map((socket) => socket.destroyed)),
+      (destroyed) => destroyed.join() === "true,false"
+    )
+  })
 
 const unclean = { code: 1006, reason: "", clean: false }
 const closedUnclean = ["ConnectionClosed", unclean] as const

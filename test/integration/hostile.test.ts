@@ -42,7 +42,7 @@ const written = (bytes: Buffer): ReadonlyArray<string> => {
 }
 
 /** Plays every case to a connection of its own, all of one plugin, and fails with those that became something else. */
-const play = (sizeOf: (bytes: Buffer) => number) =>
+const play = (sizeOf: (bytes: Buffer) => number, settings = {}) =>
   Effect.gen(function* () {
     const answers = CASES.map(() => Buffer.alloc(0))
     const { url } = yield* Servers.answering((socket, request) => {
@@ -56,6 +56,7 @@ const play = (sizeOf: (bytes: Buffer) => number) =>
     })
     const { handed, seen, until } = yield* runHost({
       sources: CASES.map((_, nth) => `${url}${nth}`),
+      settings,
       limits: {
         connectionsPerPlugin: CASES.length,
         dialsAtOncePerPlugin: 16,
@@ -82,9 +83,16 @@ const play = (sizeOf: (bytes: Buffer) => number) =>
   })
 
 describe("what a hostile server writes", () => {
-  it.live("ends as what it is, with the right code on both sides, and hurts nothing else", () =>
-    play((bytes) => bytes.length)
-  )
+  for (const [name, settings] of [
+    ["", {}],
+    [", without the fast path", { fast_path: false }]
+  ] as const) {
+    it.live(`ends as what it is, with the right code on both sides, and hurts nothing else${name}`, () =>
+      play((bytes) => bytes.length, settings)
+    )
 
-  it.live("ends as the same where it comes byte by byte", () => play((bytes) => (bytes.length < 400 ? 1 : 1013)))
+    it.live(`ends as the same where it comes byte by byte${name}`, () =>
+      play((bytes) => (bytes.length < 400 ? 1 : 1013), settings)
+    )
+  }
 })

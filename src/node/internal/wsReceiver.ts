@@ -15,7 +15,7 @@ import { FrameCollector, type MessageLimits } from "./frameCollector.ts"
 import { TextLane, type OnText, type Rest } from "./textLane.ts"
 
 // Others have their own `ws`, whatever it is called there.
-const IS_NODE = !("bun" in process.versions) && !("deno" in process.versions)
+const isNode = () => !("bun" in process.versions) && !("deno" in process.versions)
 
 /** How the frames of an open socket are read. */
 export interface Reading {
@@ -43,7 +43,7 @@ export const collectFrames = (ws: WebSocket, { limits, offering, received, text 
   const compression = offering === undefined ? "off" : isAgreed ? "agreed" : "declined"
   const write = receiver.write.bind(receiver)
   const rest: Rest = { write: (bytes) => write(bytes), hasRefused: () => receiver.errored !== null }
-  const hasLane = text !== undefined && offering === undefined && IS_NODE
+  const hasLane = text !== undefined && offering === undefined && isNode()
   const take = hasLane ? new TextLane(limits.bytes, text, rest).take : rest.write
   const collector = new FrameCollector(limits, take, compression)
   Reflect.set(receiver, "write", (read: Buffer) => {

@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { EventEmitter, once } from "node:events"
+import { Socket } from "node:net"
 import { Writable } from "node:stream"
 import { WebSocket } from "ws"
 import { collectFrames } from "../../../src/node/internal/wsReceiver.ts"
@@ -10,6 +11,24 @@ import { LIMITS } from "../support/received.ts"
 
 /** A socket of another runtime's `ws`, as far as this looks at one. */
 const foreign = (inside: object): WebSocket => inside as WebSocket
+
+/** What is told of two texts and a ping, the first text cut in two, and what the receiver gets of them. */
+const played = (offering?: Socket) => {
+  const told: Array<string> = []
+  const receiver = new Writable({
+    write: (bytes: Buffer, _encoding, done) => {
+      told.push(`receiver ${bytes.length}`)
+      done()
+    }
+  })
+  const inside = foreign(Object.assign(new EventEmitter(), { _receiver: receiver, extensions: "" }))
+  const text = (line: string, bytes: number) => told.push(`text ${bytes} ${line}`)
+  collectFrames(inside, { limits: LIMITS, received: (bytes) => told.push(`read ${bytes}`), text, offering })
+  const hello = Servers.text("hello")
+  receiver.write(hello.subarray(0, 3))
+  receiver.write(Buffer.concat([hello.subarray(3), hello, Servers.frame(Servers.PING)]))
+  return told
+}
 
 describe("collecting frames before they are parsed", () => {
   it("hands the receiver of a socket what is whole", () => {
@@ -30,6 +49,16 @@ describe("collecting frames before they are parsed", () => {
       written,
       [text, text].map((bytes) => bytes.toString("latin1"))
     )
+  })
+
+  it("hands whole texts to whoever wants them, unless compression was offered or it isn't Node", () => {
+    assert.deepStrictEqual(played(), ["read 3", "read 13", "text 5 hello", "text 5 hello", "receiver 2"])
+    assert.deepStrictEqual(played(new Socket()), ["read 3", "read 13", "receiver 7", "receiver 9"])
+    for (const runtime of ["bun", "deno"]) {
+      Object.defineProperty(process.versions, runtime, { value: "1.0.0", configurable: true })
+      assert.deepStrictEqual(played(), ["read 3", "read 13", "receiver 7", "receiver 9"])
+      Reflect.deleteProperty(process.versions, runtime)
+    }
   })
 
   it("counts frames of a socket that has no such receiver", () => {

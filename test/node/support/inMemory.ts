@@ -32,12 +32,12 @@ export interface Play {
   readonly acts: Acts
   readonly bytes: number
   readonly fragments: number
-  /** The answer of the server to an offer to compress, where there is one. */
+  /** The answer of the server to an offer to compress, where there is one; empty: none. */
   readonly compression?: string
 }
 
-/** How it is read: by `ws` itself, or by what the host has, with the lane or without. */
-export type Reader = "ws" | "beside" | "lane"
+/** How it is read: by `ws` itself, or by what the host has, with the lane or without, by whose word. */
+export type Reader = "ws" | "source off" | "client off" | "lane"
 
 /** A socket whose other end is the test. */
 class Line extends Duplex {
@@ -53,7 +53,7 @@ class Line extends Duplex {
     super({ allowHalfOpen: false })
     this.#reads = reads
     this.#apart = apart
-    this.#extensions = compression === undefined ? [] : [`sec-websocket-extensions: ${compression}`]
+    this.#extensions = (compression ?? "") === "" ? [] : [`sec-websocket-extensions: ${compression}`]
   }
 
   override _read(): void {}
@@ -157,7 +157,7 @@ const authority = await Effect.runPromise(Effect.scoped(authorityOf(subject({ we
 const target = Result.getOrThrow(authority.authorize("gateway", URL))
 
 /** As the host reads it. */
-const hosted = (line: Line, { acts, bytes, compression, fragments }: Play, fastPath: boolean): Notes => {
+const hosted = (line: Line, { acts, bytes, compression, fragments }: Play, reader: Reader): Notes => {
   const notes = new Notes(acts)
   let socket: WebSocketClient.Socket | undefined = undefined
   const act = (what: Act) => {
@@ -191,13 +191,14 @@ const hosted = (line: Line, { acts, bytes, compression, fragments }: Play, fastP
     headers: {},
     tls: undefined,
     compression: compression !== undefined,
-    fastPath,
+    fastPath: reader !== "source off",
     maxMessageBytes: bytes,
     maxMessageFragments: fragments,
     lookups: { take: Effect.succeed((lookup) => lookup) },
     entered: () => {}
   }
-  const upgrading = { target, options, events, turn: new Turn(), fastPath: true, remoteAddress: null }
+  const fastPath = reader !== "client off"
+  const upgrading = { target, options, events, turn: new Turn(), fastPath, remoteAddress: null }
   Effect.runFork(upgrade(line as unknown as Socket, { ...upgrading, opened: () => {} }))
   return notes
 }
@@ -211,7 +212,7 @@ export interface Outcome {
 /** Plays it to the end. */
 export const play = async (reader: Reader, plan: Play): Promise<Outcome> => {
   const line = new Line(plan)
-  const notes = reader === "ws" ? alone(line, plan) : hosted(line, plan, reader === "lane")
+  const notes = reader === "ws" ? alone(line, plan) : hosted(line, plan, reader)
   await notes.ended.promise
   line.destroy()
   const wrote = line.written.frames.map(({ opcode, payload, reserved }) => `${opcode} ${reserved} ${short(payload)}`)

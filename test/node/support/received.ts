@@ -1,8 +1,9 @@
-/** What the receiver of `ws` makes of bytes, with a frame collector before it and without. */
+/** What the receiver of `ws` makes of bytes, with a frame collector before it, with the lane beside it, and alone. */
 import { vi } from "@effect/vitest"
 import * as Ws from "ws"
 import type { Writable } from "node:stream"
 import { type Compression, FrameCollector, type MessageLimits } from "../../../src/node/internal/frameCollector.ts"
+import { TextLane } from "../../../src/node/internal/textLane.ts"
 
 export const LIMITS: MessageLimits = { bytes: 1 << 20, fragments: 65_536 }
 
@@ -24,6 +25,18 @@ const receiverOf = ({ bytes, fragments }: MessageLimits): Writable => {
 
 const short = (data: Buffer): string =>
   data.length > 40 ? `${data.subarray(0, 40).toString("latin1")}… of ${data.length}` : data.toString("latin1")
+
+/** As these reads, with the lane. */
+export const inLane = async (reads: ReadonlyArray<Buffer>, limits = LIMITS): Promise<ReadonlyArray<Told>> => {
+  const receiver = receiverOf(limits)
+  const events = listen(receiver)
+  const rest = { write: (bytes: Buffer) => receiver.write(bytes), hasRefused: () => receiver.errored !== null }
+  const lane = new TextLane(limits.bytes, (text) => events.push(`text ${short(Buffer.from(text))}`), rest)
+  const collector = new FrameCollector(limits, lane.take)
+  for (const read of reads) collector.take(Buffer.from(read))
+  await told()
+  return events
+}
 
 const listen = (receiver: Writable): Array<Told> => {
   const events: Array<Told> = []
