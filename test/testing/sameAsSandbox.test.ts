@@ -119,11 +119,11 @@ const CASES: ReadonlyArray<readonly [name: string, code: string, texts: Readonly
     "a loop, and what it left",
     OBEDIENT,
     [
-      "return { state: seen, status: 'before' }",
-      "for (;;);",
+      "console.log('a'); return { state: seen, status: 'before' }",
+      "console.log('b'); for (;;);",
       "return JSON.stringify(given)",
       "return new Promise(() => {})",
-      "try { for (;;); } finally { for (;;); }",
+      "console.log('c'); try { for (;;); } finally { for (;;); }",
       "return JSON.stringify(given)"
     ]
   ],
