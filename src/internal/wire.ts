@@ -105,16 +105,31 @@ export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> => 
       return mark
     }
   })
-  return format(issue).issues.map(({ message, path = [] }) => {
-    const keys = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
-    const leaf = unexpected.get(message)
-    return { path: formatPath(keys), message: leaf === undefined ? message : unexpectedMessage(leaf, keys.at(-1)) }
-  })
+  return once(
+    format(issue).issues.map(({ message, path = [] }) => {
+      const keys = path.map((segment) => (typeof segment === "object" ? segment.key : segment))
+      const leaf = unexpected.get(message)
+      return { path: formatPath(keys), message: leaf === undefined ? message : unexpectedMessage(leaf, keys.at(-1)) }
+    })
+  )
+}
+
+const HINT = " (did you mean "
+
+/** Each once, of what several readers or members of a union say; with the hint that one of them has. */
+export const once = (problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> => {
+  const known = new Map<string, Problem>()
+  for (const problem of problems) {
+    const key = JSON.stringify([problem.path, problem.message.split(HINT)[0]])
+    const before = known.get(key)
+    if (before === undefined || problem.message.length > before.message.length) known.set(key, problem)
+  }
+  return [...known.values()]
 }
 
 const unexpectedMessage = (leaf: SchemaIssue.UnexpectedKey, key: PropertyKey | undefined): string => {
   const meant = nearest(String(key), namesOf(leaf.ast))
-  return `${SchemaIssue.defaultLeafHook(leaf)}${meant === undefined ? "" : ` (did you mean ${meant}?)`}`
+  return `${SchemaIssue.defaultLeafHook(leaf)}${meant === undefined ? "" : `${HINT}${meant}?)`}`
 }
 
 /** A text of at most so many characters: code points, which is what JSON Schema counts. */

@@ -34,7 +34,11 @@ export const Permission = Schema.Union([
   Schema.Struct({ kind: Schema.Literal("tool"), name: Schema.optionalKey(Schema.String) }),
   Schema.Struct({ kind: Schema.Literal("tool_namespace"), namespace: Schema.optionalKey(Schema.String) }),
   Schema.Struct({ kind: Schema.Literal("external_write") })
-]).annotate({ identifier: "Permission" })
+]).annotate({
+  identifier: "Permission",
+  // Where the kind is none of these; else it is said what that kind lacks.
+  message: "Expected a table with the kind surface, service, ingress or host_api"
+})
 
 /**
  * @category models

@@ -208,7 +208,7 @@ describe("mooring check", () => {
   )
 
   it.live.each<readonly [what: string, files: Files, line: string]>([
-    ["no manifest", { "plugin.js": "" }, "the package can't be read: it has no plugin.toml"],
+    ["no manifest", { "plugin.js": "" }, "echo: the package can't be read: it has no plugin.toml"],
     [
       "broken TOML beside a token",
       { "plugin.toml": `token = "${TOKEN}" x` },
@@ -222,7 +222,7 @@ describe("mooring check", () => {
     [
       "a WebAssembly component",
       ofEcho('kind = "javascript"', 'kind = "wasm-component"'),
-      "this host runs no code of the kind wasm-component"
+      "echo: this host runs no code of the kind wasm-component"
     ]
   ])("exits with 3 where a package can't be used: %s", ([, files, line]) =>
     Effect.gen(function* () {

@@ -35,7 +35,7 @@ const unusable = (error: ManifestError): CheckReport => {
 const problemOf = (error: ManifestError): Problem => ({
   path: "",
   message: error.message,
-  ...(error._tag === "PackageUnreadable" && error.file !== undefined ? { file: error.file } : {})
+  file: error._tag === "PackageUnreadable" && error.file !== undefined ? error.file : ""
 })
 
 const checked = (folder: string, { digest, located, manifest }: LoadedPackage): CheckReport => {

@@ -49,7 +49,7 @@ export const parse = (text: string, file: string): Result.Result<Document, Wire.
     return Result.succeed({
       value,
       // What is said of the text in place of such a value would mislead.
-      problems: (found = []) => located([...own.values(), ...found.filter(({ path }) => !own.has(path))]),
+      problems: (found = []) => located(Wire.once([...own.values(), ...found.filter(({ path }) => !own.has(path))])),
       located
     })
   } catch (error) {
