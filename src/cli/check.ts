@@ -91,5 +91,6 @@ export const check = Command.make(
 ).pipe(
   Command.withDescription(
     "Say what a package, or the plugins of a host file, would do and what is wrong, without running any"
-  )
+  ),
+  Command.withShortDescription("Say what would run, and what is wrong, without running it")
 )

@@ -22,6 +22,7 @@ import { PortUnusable } from "./internal/gateway.ts"
 import { Hangups } from "./internal/hangups.ts"
 import * as Logger from "./internal/logger.ts"
 import * as Output from "./internal/output.ts"
+import { presenter } from "./internal/presenter.ts"
 import { StdoutUnwritable } from "./internal/stdout.ts"
 import { isOfEraser } from "./internal/typeless.ts"
 import { Unwell } from "./internal/unwell.ts"
@@ -45,20 +46,15 @@ export interface Signals {
 
 const mooring = Command.make("mooring").pipe(
   Command.withDescription("A host runtime for service plugins that react to long-lived WebSocket connections"),
+  Command.withExamples([
+    { command: "mooring demo", description: "See plugins at work, against a gateway of its own" },
+    { command: "mooring new plugins/echo", description: "Begin a package of your own" },
+    { command: "mooring dev plugins/echo", description: "Run it while you edit it" },
+    { command: "mooring check host.toml", description: "See what would run, and what is wrong" },
+    { command: "mooring run host.toml", description: "Run it" }
+  ]),
   Command.withSubcommands([runCommand, newCommand, build, dev, check, digest, schema, demo])
 )
-
-/** Usage that nobody asked for goes to stderr. */
-const presenter = ({ screen }: Output.Output["Service"]): CliOutput.Presenter => ({
-  present: (event) => {
-    if (event._tag !== "InvalidInvocation" && !(event._tag === "Help" && event.reason === "Implicit")) {
-      return CliOutput.defaultPresenter.present(event)
-    }
-    const formatter = CliOutput.defaultFormatter({ colors: false })
-    const errors = event._tag === "InvalidInvocation" ? formatter.formatErrors(event.errors) : ""
-    return Effect.sync(() => screen.log(`${formatter.formatHelpDoc(event.helpDoc)}\n${errors}`))
-  }
-})
 
 /** Why the program didn't do what it was asked for; also where a signal came in between. */
 const failureOf = (exit: Exit.Exit<unknown, unknown>, { stdout }: Output.Output["Service"]): unknown => {

@@ -90,11 +90,11 @@ export const runCommand = Command.make(
     ...reporting,
     console: Consoles.consoleFlag,
     logFormat: Flag.Literals("log-format", ["pretty", "json"]).pipe(
-      Flag.withDescription("The form of log lines"),
+      Flag.withDescription("The form of log lines (default: pretty)"),
       Flag.withDefault("pretty" as const)
     ),
     logLevel: Flag.Literals("log-level", ["debug", "info", "warning", "error"]).pipe(
-      Flag.withDescription("The least level of log lines"),
+      Flag.withDescription("The least level of log lines (default: info)"),
       Flag.withDefault("info" as const)
     )
   },

@@ -105,7 +105,7 @@ export const document = (name: (typeof NAMES)[number]) => closed(SUBJECTS[name])
 export const schema = Command.make(
   "schema",
   {
-    name: Argument.Literals("name", NAMES).pipe(Argument.withDescription("Which schema"))
+    name: Argument.Literals("name", NAMES).pipe(Argument.withDescription(`Which one: ${NAMES.join(", ")}`))
   },
   ({ name }) => Effect.map(Output, ({ stdout }) => stdout.offer(`${JSON.stringify(document(name), null, 2)}\n`))
 ).pipe(Command.withDescription("Print the JSON Schema of a document"))

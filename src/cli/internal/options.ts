@@ -40,10 +40,10 @@ export const reporting = {
     Flag.withDefault(false)
   ),
   interval: duration("interval", 10).pipe(
-    Flag.withDescription("How often the status is shown: 500ms, 8s, 2m"),
+    Flag.withDescription("How often the status is shown, like 500ms, 8s or 2m (default: 1s)"),
     Flag.withDefault(1000)
   ),
-  for: duration("for", 1).pipe(Flag.withDescription("Stop after this time"), Flag.optional)
+  for: duration("for", 1).pipe(Flag.withDescription("Stop after this time (default: at a signal)"), Flag.optional)
 }
 
 export interface Reporting {
