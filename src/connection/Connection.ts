@@ -193,6 +193,11 @@ export class Connection {
     this.#driver.session.remask()
   }
 
+  /** What it shows to its server may be something else: dials at once where that had refused it. Nothing else changes. */
+  renew(): void {
+    this.#driver.tell({ kind: "renewed" })
+  }
+
   /** Looks again at what a dial waits for, for example because the sink has room. */
   wake(): void {
     this.#driver.tell({ kind: "due" })

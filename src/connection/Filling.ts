@@ -58,6 +58,16 @@ export const secretsOfHeaders = ({ headers }: Filling): ReadonlyArray<string> =>
 ]
 
 /**
+ * The secrets that go with the URL or the headers, each once.
+ *
+ * @category getters
+ * @since 0.4.0
+ */
+export const secretsOf = (filling: Filling): ReadonlyArray<string> => [
+  ...new Set([...(filling.url?.secrets ?? []), ...secretsOfHeaders(filling)])
+]
+
+/**
  * All that a server was sent for these templates, or may be, and could say
  * back. `valuesOf` are the values that a secret has had.
  *

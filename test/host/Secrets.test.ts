@@ -439,6 +439,27 @@ describe("an entry that names what isn't there", () => {
     }).pipe(Effect.provide(hosting({ pkg, values: {} })))
   })
 
+  it.effect("is set up by itself once what it lacked is there, and says no further time what it still lacks", () => {
+    const change = { ...entry, secrets: { key: { file: "key" }, more: { file: "more" } } }
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      const { replace } = yield* StaticSecrets.StaticSecrets
+      yield* host.idle
+      const failed = Effect.map(rowOf(REF), ({ diagnosticCounts }) => diagnosticCounts["HostFileInvalid"])
+      assert.strictEqual(yield* failed, 1)
+      yield* replace({ env: { OTHER: "something" } })
+      yield* host.idle
+      assert.strictEqual(yield* failed, 1)
+      yield* replace({ files: { key: VALUE } })
+      yield* host.idle
+      assert.deepStrictEqual([(yield* rowOf(REF)).lifecycle, yield* failed], ["failed", 2])
+      yield* replace({ files: { key: VALUE, more: VALUE } })
+      yield* host.idle
+      assert.strictEqual((yield* rowOf(REF)).lifecycle, "running")
+      assert.strictEqual((yield* host.status).host.config.state, "applied")
+    }).pipe(Effect.provide(hosting({ change, values: {} })))
+  })
+
   it.effect(
     "says so where the host has no secrets at all, and isn't held up by an application's that never answer",
     () => {
@@ -624,6 +645,79 @@ describe("a secret that changes", () => {
       assert.strictEqual((yield* rowOf(REF)).restarts, 0)
     }).pipe(Effect.provide(hosting({ pkg: driven(seen) })))
   })
+
+  const OLD = `${DIALLED}&{nothing}`
+  const NEW = `${HOME}?key=another%20value&{nothing}`
+  const REFUSED = { kind: "refuse", status: 401 } as const
+
+  /** What becomes of a source whose server takes the new value alone, once the secret is that. */
+  const rotated = (act: (fake: FakeWebSocket.FakeWebSocket["Service"]) => Effect.Effect<void>) =>
+    Effect.gen(function* () {
+      const { replace } = yield* StaticSecrets.StaticSecrets
+      const host = yield* PluginHost.PluginHost
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      yield* act(fake)
+      yield* host.idle
+      const { state, stopReason } = yield* connection
+      yield* replace({ env: { KEY: "another value" } })
+      yield* host.idle
+      const { attempts, epoch, state: after } = yield* connection
+      return { before: [state, stopReason], after, attempts, epoch, dialled: yield* dialled }
+    })
+
+  it.effect("is shown at once to a server that had refused the old one", () =>
+    Effect.gen(function* () {
+      const { after, attempts, before, dialled: urls } = yield* rotated(() => Effect.void)
+      assert.deepStrictEqual([before, after, attempts, urls], [["stopped", "http"], "open", 0, [OLD, NEW]])
+    }).pipe(Effect.provide(hosting({ answers: { [OLD]: REFUSED } })))
+  )
+
+  it.effect("is shown at once to a server that had closed for good because of the old one", () => {
+    const change = {
+      ...entry,
+      sources: { gateway: { urls: [TEMPLATE], reconnect: { stop_codes: [4004] } } }
+    }
+    return Effect.gen(function* () {
+      const {
+        after,
+        before,
+        dialled: urls
+      } = yield* rotated((fake) => Effect.map(fake.remote(OLD), (remote) => remote.close(4004)))
+      assert.deepStrictEqual([before, after, urls], [["stopped", "close_code"], "open", [OLD, NEW]])
+    }).pipe(Effect.provide(hosting({ change })))
+  })
+
+  it.effect("is refused for itself: then the source waits as ever, whatever other secrets become", () => {
+    const change = { ...entry, secrets: { ...entry.secrets, unused: { env: "UNUSED" } } }
+    const env = { KEY: VALUE, UNUSED: "nothing yet" }
+    return Effect.gen(function* () {
+      const { replace } = yield* StaticSecrets.StaticSecrets
+      const host = yield* PluginHost.PluginHost
+      const { after, dialled: urls } = yield* rotated(() => Effect.void)
+      assert.deepStrictEqual([after, urls], ["stopped", [OLD, NEW]])
+      yield* replace({ env: { KEY: "another value", UNUSED: "something else" } })
+      yield* host.idle
+      yield* replace({})
+      yield* host.idle
+      assert.deepStrictEqual([(yield* connection).state, yield* dialled], ["stopped", [OLD, NEW]])
+      yield* TestClock.adjust("15 minutes")
+      yield* host.idle
+      assert.deepStrictEqual(yield* dialled, [OLD, NEW, NEW])
+    }).pipe(Effect.provide(hosting({ change, values: { env }, answers: { [OLD]: REFUSED, [NEW]: REFUSED } })))
+  })
+
+  it.effect("dials nothing that its plugin closed, and closes nothing that is open", () =>
+    Effect.gen(function* () {
+      const {
+        after,
+        before,
+        dialled: urls
+      } = yield* rotated((fake) =>
+        Effect.map(fake.remote(OLD), (remote) => remote.sendText(JSON.stringify([OutputCommand.close(TEMPLATE)])))
+      )
+      assert.deepStrictEqual([before, after, urls], [["stopped", "plugin"], "stopped", [OLD]])
+    }).pipe(Effect.provide(hosting({})))
+  )
 
   it.effect("rule 11: is masked from then on, also in what a server says that was sent its old value", () => {
     const seen: Array<string> = []

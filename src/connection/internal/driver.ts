@@ -65,6 +65,8 @@ export class Driver {
   #fork: Fork | undefined = undefined
   #dial: Fiber.Fiber<void> | undefined = undefined
   #timer: { readonly at: number; readonly kind: "due" | "graceOver"; readonly end: () => void } | undefined = undefined
+  /** Of what the server was shown last. */
+  #shown: number
   /** For what it waits beside the time. */
   readonly #waits: (why: Unreached | null) => void
   /** What the last dial acquired, and what releases it. */
@@ -79,6 +81,7 @@ export class Driver {
     this.options = options
     this.clocks = clocks
     this.route = new Route(options)
+    this.#shown = options.secrets.version()
     this.#waits = options.dials.reachability.waiter(() => this.tell({ kind: "reached" }))
     this.since = clocks.now()
     this.session = this.#newSession()
@@ -143,6 +146,7 @@ export class Driver {
       now: this.clocks.monotonic(),
       had: time.now(),
       random: this.clocks.random(),
+      isRenewed: this.options.secrets.version() !== this.#shown,
       covered: this.route.covered,
       revision: authority.revision(),
       source,
@@ -255,6 +259,7 @@ export class Driver {
     const session = this.#newSession()
     this.session = session
     this.route.target = declared
+    this.#shown = this.options.secrets.version()
     const progress = new Dial.Progress(this.clocks.monotonic)
     const connecting = Dial.connect({
       ...this.options,

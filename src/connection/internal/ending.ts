@@ -13,9 +13,13 @@ import { DECIDE, followed, stopped, unserved } from "./steps.ts"
 
 const isGrantError = Schema.is(GrantError)
 
+/** Whether a server, rather than the operator or a plugin, has stopped a source: other secrets may change its mind. */
+export const isRefusal = (reason: Reconnect.StopReason): boolean =>
+  reason === "http" || reason === "close_code" || reason === "exhausted"
+
 /** The decision what follows an end, and what there is to report of it. */
 export const decide = (state: State, next: Next, isRevoked: boolean, end: Reconnect.End, facts: Facts): Step => {
-  const { covered, now, source } = facts
+  const { covered, isRenewed, now, source } = facts
   // Its plugin's close outlasts the service.
   if (next.kind === "plugin") return [{ ...state, phase: stopped("plugin") }, []]
   // Said of it also where it is what ended the service.
@@ -26,6 +30,10 @@ export const decide = (state: State, next: Next, isRevoked: boolean, end: Reconn
   const asked: Reconnect.End = next.kind === "redial" ? { kind: "requested", openForMs } : end
   const [decision, history] = History.decide(state.history, asked, facts)
   if (decision.state === "waiting") return [{ ...state, history, phase: { name: "waiting", dueAt: decision.at } }, []]
+  // What was refused isn't what would be shown now.
+  if (isRenewed && isRefusal(decision.reason)) {
+    return [{ ...state, history: History.initial, phase: { name: "waiting", dueAt: now } }, []]
+  }
   const { maxAttempts: attempts, windowMs } = source.reconnect
   const exhausted = new ReconnectExhausted({ url: source.display, attempts, windowMs })
   return [

@@ -120,6 +120,8 @@ export type Input =
   | { readonly kind: "reconnect"; readonly code: number; readonly isOther: boolean }
   /** The operator's. */
   | { readonly kind: "redial" }
+  /** What it shows to its server may be something else now. */
+  | { readonly kind: "renewed" }
 
 export interface Facts {
   readonly now: number
@@ -127,6 +129,8 @@ export interface Facts {
   readonly had: number
   /** Uniform in [0, 1). */
   readonly random: number
+  /** Whether its secrets or its TLS are others than those of its last dial. */
+  readonly isRenewed: boolean
   /** Whether manifest and grant cover the source and what was dialled for it. */
   readonly covered: boolean
   readonly revision: number

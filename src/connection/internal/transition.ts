@@ -10,7 +10,7 @@
  */
 import * as Result from "effect/Result"
 import { close, reconnect, redial } from "./commands.ts"
-import { ended, gone, postponed } from "./ending.ts"
+import { ended, gone, isRefusal, postponed } from "./ending.ts"
 import * as History from "./history.ts"
 import {
   initial,
@@ -72,8 +72,16 @@ export const step = (state: State, input: Input, facts: Facts): Step => {
       return reconnect(state, input, facts)
     case "redial":
       return redial({ ...state, history: History.initial, deniedAt: null }, facts)
+    case "renewed":
+      return renewed(state, facts)
   }
 }
+
+/** What had been refused with other secrets is dialled with those that there are. */
+const renewed = (state: State, facts: Facts): Step =>
+  state.phase.name === "stopped" && isRefusal(state.phase.reason) && facts.isRenewed
+    ? redial({ ...state, history: History.initial }, facts)
+    : [state, []]
 
 /** What it was stopped for, and what it went through. What is being ended still is. */
 const forgotten = ({ attempts, epoch, phase, service }: State): State => ({

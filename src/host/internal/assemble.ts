@@ -9,10 +9,12 @@ import * as Scope from "effect/Scope"
 import * as Diagnostic from "../../diagnostics/Diagnostic.ts"
 import * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
 import * as Redaction from "../../diagnostics/Redaction.ts"
+import type { Enablement } from "../../manifest/Enablement.ts"
 import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import { PluginInstance } from "../../plugin/PluginInstance.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { Start } from "../../plugin/PluginRuntime.ts"
+import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
 import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import * as HostError from "../HostError.ts"
 import { configured } from "./configured.ts"
@@ -96,10 +98,12 @@ export const change = (existing: Row, wanted: Wanted.Wanted, shared: Shared): Ef
 export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
   Effect.gen(function* () {
     const { held, instance, wanted } = existing
-    if (!(held instanceof Held)) return
+    if (held === undefined) return
+    if (!(held instanceof Held)) return yield* retry(existing, held, shared)
     const before = JSON.stringify(held.problems)
     const { hasNewSecrets, isReconfigured } = yield* held.refreshed
     if (hasNewSecrets) for (const { connection } of instance.record.slots) connection.remask()
+    for (const { connection } of instance.record.slots) connection.renew()
     const { problems } = held
     if (problems.length > 0 && JSON.stringify(problems) !== before) {
       instance.record.fail(new HostFileInvalid({ problems }))
@@ -107,6 +111,22 @@ export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
     if (isReconfigured) yield* change(existing, wanted, shared)
     shared.changed()
   })
+
+/** What an entry lacked may be there now. */
+const retry = (existing: Row, lacking: HostFileInvalid, shared: Shared): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    const { ref, wanted } = existing
+    if ("_tag" in wanted.found) return
+    const held = yield* hold({ ...optionsOf(wanted.enablement, wanted.found, shared), ref })
+    const isSame = !(held instanceof Held) && JSON.stringify(held.problems) === JSON.stringify(lacking.problems)
+    if (!isSame) yield* change(existing, wanted, shared)
+  })
+
+const optionsOf = (
+  enablement: Enablement,
+  { manifest }: Pick<PluginPackage, "manifest">,
+  { knownSecrets: known, limits, secrets: port, time }: Shared
+) => ({ enablement, manifest, port, limits, known, time })
 
 /** Whether an entry runs what runs already. One that lacked something may have it now. */
 export const isSame = ({ held, wanted: before }: Row, wanted: Wanted.Wanted): boolean =>
@@ -156,8 +176,7 @@ const prepare = (
   Effect.gen(function* () {
     if ("_tag" in found) return { setup: found, held: undefined }
     const { digest, manifest, runtime } = found
-    const { knownSecrets: known, limits, secrets: port, time } = shared
-    const held = yield* hold({ ref, enablement, manifest, port, limits, known, time })
+    const held = yield* hold({ ...optionsOf(enablement, found, shared), ref })
     if ("_tag" in held) return { setup: held, held }
     const scope = yield* Scope.make()
     const subject = {

@@ -59,6 +59,8 @@ export class Held {
   readonly #texts: ReadonlyArray<string>
   readonly #masks = new Map<string, Masking.Mask>()
   #values: Values
+  /** How often each value has become another one. */
+  readonly #versions = new Map<string, number>()
 
   constructor(options: Options, wants: ReadonlyArray<Lookup.Want>, { texts, values }: Found) {
     const { enablement, limits, manifest } = options
@@ -95,6 +97,15 @@ export class Held {
     return Object.hasOwn(sources, ingress) ? sources[ingress] : undefined
   }
 
+  /** Another one once a value has changed that a source shows to its server. */
+  versionOf({ filling, ingress }: Source.Source): number {
+    const paths = [
+      ...Filling.secretsOf(filling).map(Lookup.secretPath),
+      ...Lookup.PEMS.map((each) => Lookup.pemPath(ingress, each))
+    ]
+    return paths.reduce((sum, path) => sum + (this.#versions.get(path) ?? 0), 0)
+  }
+
   /** TLS of an ingress's sources now. */
   tlsOf(ingress: string): TlsSettings | undefined {
     const tls = this.#settings(ingress)?.tls
@@ -121,6 +132,9 @@ export class Held {
       }
       // What can't be used is a secret none the less.
       remember(this.#options, next)
+      for (const [path, value] of next) {
+        if (value !== this.#values.get(path)) this.#versions.set(path, (this.#versions.get(path) ?? 0) + 1)
+      }
       this.#values = next
       this.problems = [...problems, ...misplaced.map(({ problem }) => problem)]
       if (hasNewSecrets) this.#masks.clear()

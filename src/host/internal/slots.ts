@@ -110,6 +110,7 @@ const connectionOptions = (
       valueOf: held.valueOf,
       valuesOf: held.valuesOf,
       maskOf: held.maskOf,
+      version: () => held.versionOf(source),
       tls: () => held.tlsOf(source.ingress)
     },
     authority: prepared.authority,

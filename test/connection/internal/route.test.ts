@@ -35,7 +35,7 @@ const tlsTo = (url: string, tls: WebSocketClient.TlsSettings | undefined) =>
     const authority = yield* authorityOf(subject({ websocket }), { websocket })
     const enablement = { id: "project:test.plugin", instance: null, config: {} }
     const sourceUrl = { resolve: () => Effect.succeed(url) }
-    const secrets = { valueOf: () => "", valuesOf: () => [], maskOf: Masking.make, tls: () => tls }
+    const secrets = { valueOf: () => "", valuesOf: () => [], maskOf: Masking.make, version: () => 0, tls: () => tls }
     const route = new Route({ pluginRef: "project:test.plugin", enablement, source, sourceUrl, authority, secrets })
     const resolved = yield* route.resolve(Result.getOrThrow(route.declare()))
     return resolved.kind === "dial" ? resolved.tls : assert.fail("it isn't dialled")

@@ -35,6 +35,7 @@ const facts = (change: Partial<Phases.Facts> = {}): Phases.Facts => ({
   covered: true,
   revision: 1,
   source,
+  isRenewed: false,
   closeGraceMs: 5000,
   stoppedRetryMs: 900_000,
   ...change
@@ -93,6 +94,7 @@ const PHASES: ReadonlyArray<Phases.Phase> = [
 ]
 
 const INPUTS: ReadonlyArray<Phases.Input> = [
+  { kind: "renewed" },
   { kind: "started" },
   { kind: "silenced" },
   { kind: "ending" },
@@ -311,6 +313,7 @@ const gone = (
   waitedMs = 0
 ): Extract<Phases.Input, { readonly kind: "gone" }> => ({ kind: "gone", failure, waitedMs })
 const uncovered = { covered: false }
+const renewed = { isRenewed: true }
 const never = { source: { ...source, reconnect: { ...reconnectDefaults, policy: "never" as const } } }
 const over = (reason: (typeof REASONS)[number] | null, dueAt: number | null = null) => ({ reason, dueAt, revision: 1 })
 const asked: Phases.Input = { kind: "reconnect", code: 1000, isOther: false }
@@ -371,6 +374,17 @@ const ROWS: ReadonlyArray<Row> = [
     uncovered
   ],
   [stopped("http", 9000), { kind: "due" }, "stopped http at 9000, consider"],
+  [stopped("http", 99_000), { kind: "renewed" }, "waiting at 10000, restartRoute, consider", renewed],
+  [stopped("http", 99_000), { kind: "renewed" }, "stopped http at 99000"],
+  [stopped("close_code"), { kind: "renewed" }, "waiting at 10000, restartRoute, consider", renewed],
+  [stopped("exhausted"), { kind: "renewed" }, "waiting at 10000, restartRoute, consider", renewed],
+  [stopped("grant"), { kind: "renewed" }, "stopped grant", renewed],
+  [stopped("plugin"), { kind: "renewed" }, "stopped plugin", renewed],
+  [stopped("address"), { kind: "renewed" }, "stopped address", renewed],
+  [stopped("never"), { kind: "renewed" }, "stopped never", renewed],
+  [open, { kind: "renewed" }, "open", renewed],
+  [dialling(), { kind: "renewed" }, "dialling", renewed],
+  [waiting(11_000), { kind: "renewed" }, "waiting at 11000", renewed],
   [open, { kind: "due" }, "open"],
   [closed(), considered(allowed), "dialling, dial"],
   [closed(11_000), considered(allowed), "waiting at 11000"],
@@ -401,6 +415,7 @@ const ROWS: ReadonlyArray<Row> = [
   [open, { kind: "closing" }, "closing at 25000"],
   [open, endedWith(1006), "waiting at 10500, ConnectionClosed, tellEnded reconnects delivered, consider"],
   [open, endedWith(4004), "stopped close_code at 910000, ConnectionClosed, tellEnded delivered, consider"],
+  [open, endedWith(4004), "waiting at 10000, ConnectionClosed, tellEnded reconnects delivered, consider", renewed],
   [open, endedWith(1000), "stopped never, ConnectionClosed, tellEnded delivered, consider", never],
   [open, endedWith(1000), "stopped grant, ConnectionClosed, GrantRevoked, tellEnded, consider", uncovered],
   [closing(), endedWith(1000), "waiting at 10500, ConnectionClosed, tellEnded reconnects delivered, consider"],
@@ -435,6 +450,12 @@ const ROWS: ReadonlyArray<Row> = [
   [closing({ next: PLUGIN }), endedWith(1001), "stopped plugin (pauses), ConnectionClosed, tellEnded", {}, "pauses"],
   [dialling(), gone(unreachable), "waiting at 10500, DialFailed, tellFailed reconnects delivered, consider"],
   [dialling(), gone(forbidden), "stopped http at 910000, HandshakeRejected, tellFailed delivered, consider"],
+  [
+    dialling(),
+    gone(forbidden),
+    "waiting at 10000, HandshakeRejected, tellFailed reconnects delivered, consider",
+    renewed
+  ],
   [dialling(), gone(ungranted), "stopped grant, TargetUngranted, consider"],
   [dialling(), gone(unreachable), "stopped grant, DialFailed, tellFailed, consider", uncovered],
   [dropped(PLUGIN), gone(null), "stopped plugin, consider"],
