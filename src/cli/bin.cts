@@ -2,9 +2,11 @@
 /**
  * What is executed as `mooring`: it looks at the version of Node, takes the
  * signals, and only then loads the program, most of which can't be loaded by
- * an old one. So it is CommonJS that requires nothing and that Node 10 can
- * parse.
+ * an old one. So it is CommonJS that requires nothing that Node 10 doesn't have,
+ * and that it can parse.
  */
+import tty = require("tty")
+
 type Ending = "SIGINT" | "SIGTERM" | "SIGHUP"
 
 const LEAST = [22, 19] as const
@@ -31,7 +33,12 @@ const takeSignals = () => {
   }
   process.on("SIGINT", end)
   process.on("SIGTERM", end)
-  process.on("SIGHUP", () => listener("SIGHUP"))
+  // Whoever reads a terminal that is gone was left alone, and is told by the one signal as often as anybody likes.
+  const wasAtTerminal = tty.isatty(0)
+  process.on("SIGHUP", () => {
+    if (!wasAtTerminal || tty.isatty(0)) return listener("SIGHUP")
+    if (!told) end("SIGTERM")
+  })
   return {
     listen: (next: (signal: Ending) => void) => {
       listener = next
