@@ -5,7 +5,7 @@
  * an old one. So it is CommonJS that requires nothing that Node 10 doesn't have,
  * and that it can parse.
  */
-import tty = require("tty")
+const tty: { readonly isatty: (fd: number) => boolean } = require("tty")
 
 type Ending = "SIGINT" | "SIGTERM" | "SIGHUP"
 

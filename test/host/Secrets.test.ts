@@ -605,6 +605,25 @@ describe("what a server says back", () => {
   })
 })
 
+const OLD = `${DIALLED}&{nothing}`
+const NEW = `${HOME}?key=another%20value&{nothing}`
+const REFUSED = { kind: "refuse", status: 401 } as const
+
+/** What becomes of a source whose server takes the new value alone, once the secret is that. */
+const rotated = (act: (fake: FakeWebSocket.FakeWebSocket["Service"]) => Effect.Effect<void>) =>
+  Effect.gen(function* () {
+    const { replace } = yield* StaticSecrets.StaticSecrets
+    const host = yield* PluginHost.PluginHost
+    const fake = yield* FakeWebSocket.FakeWebSocket
+    yield* act(fake)
+    yield* host.idle
+    const { state, stopReason } = yield* connection
+    yield* replace({ env: { KEY: "another value" } })
+    yield* host.idle
+    const { attempts, epoch, state: after } = yield* connection
+    return { before: [state, stopReason], after, attempts, epoch, dialled: yield* dialled }
+  })
+
 describe("a secret that changes", () => {
   it.effect("keeps its last value, with a problem, where it is gone or unusable, and is masked for ever", () => {
     const seen: Array<string> = []
@@ -645,25 +664,6 @@ describe("a secret that changes", () => {
       assert.strictEqual((yield* rowOf(REF)).restarts, 0)
     }).pipe(Effect.provide(hosting({ pkg: driven(seen) })))
   })
-
-  const OLD = `${DIALLED}&{nothing}`
-  const NEW = `${HOME}?key=another%20value&{nothing}`
-  const REFUSED = { kind: "refuse", status: 401 } as const
-
-  /** What becomes of a source whose server takes the new value alone, once the secret is that. */
-  const rotated = (act: (fake: FakeWebSocket.FakeWebSocket["Service"]) => Effect.Effect<void>) =>
-    Effect.gen(function* () {
-      const { replace } = yield* StaticSecrets.StaticSecrets
-      const host = yield* PluginHost.PluginHost
-      const fake = yield* FakeWebSocket.FakeWebSocket
-      yield* act(fake)
-      yield* host.idle
-      const { state, stopReason } = yield* connection
-      yield* replace({ env: { KEY: "another value" } })
-      yield* host.idle
-      const { attempts, epoch, state: after } = yield* connection
-      return { before: [state, stopReason], after, attempts, epoch, dialled: yield* dialled }
-    })
 
   it.effect("is shown at once to a server that had refused the old one", () =>
     Effect.gen(function* () {
