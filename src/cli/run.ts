@@ -75,7 +75,10 @@ const run = Effect.fnUntraced(function* (asked: Options) {
     asked.console,
     beginning.file.entries.map(({ enablement }) => refOf(enablement))
   )
-  const layer = Layer.merge(LiveHost.layer(beginning), Layer.succeedContext(services))
+  const layer = Layer.merge(
+    Layer.provide(LiveHost.layer(beginning), LiveHost.client(beginning)),
+    Layer.succeedContext(services)
+  )
   yield* hosting(layer, asked, (host, built) => {
     const following = LiveHost.follow(beginning, host, built, Queue.take(hangups))
     return { status: host.status, beside: Effect.raceFirst(unlessAllFail(host), following) }

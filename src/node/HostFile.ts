@@ -142,8 +142,9 @@ export const follow = (file: string): Stream.Stream<Found> =>
 
 /**
  * Follows a host file from what was read of it before, which isn't told again;
- * and reads it at once whenever `asked` completes, whose answer is told in any
- * case. What is told is in the order in which it was read.
+ * and reads it again whenever `asked` completes, whose answer is told in any
+ * case: at once, or, where somebody has been writing it, when it has stayed the
+ * same for half a second.
  *
  * @category following
  * @since 0.4.0
@@ -154,21 +155,38 @@ export const followFrom = (
   asked: Effect.Effect<void>
 ): Stream.Stream<Told> =>
   Stream.suspend(() => {
+    const identity = Effect.promise(() => BoundedFile.identity(file))
     let look: Looks.Look | undefined
     let last = known === undefined ? undefined : sameness(known)
-    const untilNextLook = Effect.raceFirst(Effect.as(Effect.sleep(Looks.LOOK_EVERY_MS), false), Effect.as(asked, true))
+    let isAsked = false
+
+    /** Whether it is to be read now. What changes while it is read is seen by the next look. */
+    const looked = Effect.gen(function* () {
+      if (look === undefined) {
+        look = Looks.first(yield* identity)
+        return true
+      }
+      const hasPassed = Effect.as(Effect.sleep(Looks.LOOK_EVERY_MS), false)
+      const isEarly = yield* isAsked ? hasPassed : Effect.raceFirst(hasPassed, Effect.as(asked, true))
+      isAsked ||= isEarly
+      const seen = yield* identity
+      if (isAsked && seen === look.told) return true
+      // Between looks nobody knows for how long it has stayed the same.
+      if (isEarly) return false
+      const now = Looks.next(look, seen)
+      look = now.look
+      return now.isNew
+    })
+
     const change = Effect.gen(function* () {
       for (;;) {
-        const isAsked: boolean = look !== undefined && (yield* untilNextLook)
-        // What changes while it is read is seen by the next look.
-        const seen = yield* Effect.promise(() => BoundedFile.identity(file))
-        const now = look === undefined || isAsked ? { look: Looks.first(seen), isNew: true } : Looks.next(look, seen)
-        look = now.look
-        if (!now.isNew) continue
+        if (!(yield* looked)) continue
         const found = yield* Effect.result(read(file))
+        const told = { found, isAsked }
         const before = last
         last = Result.isSuccess(found) ? sameness(found.success) : undefined
-        if (isAsked || last === undefined || last !== before) return { found, isAsked }
+        isAsked = false
+        if (told.isAsked || last === undefined || last !== before) return told
       }
     })
     return Stream.fromEffectRepeat(change)

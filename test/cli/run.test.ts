@@ -1,80 +1,14 @@
 /** `mooring run` as people and service managers run it: real packages, real sockets, real files. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import type { HostStatus } from "mooring"
 import * as fs from "node:fs"
 import * as path from "node:path"
-import { PackageFolders } from "mooring/node"
-import { MANIFEST, write } from "../node/support/packages.ts"
-import { gateway } from "../support/servers.ts"
 import { folder } from "./support/files.ts"
+import { codeOf, greeting, packaged, rowOf, save, stateOf, talkative } from "./support/hostFiles.ts"
 import { assertLogLines, mooring } from "./support/program.ts"
 import { running } from "./support/running.ts"
 
 const TOKEN = "xoxb-s3cr3t-t0ken"
-
-const CODE = `import { websocketSend } from "mooring/guest"
-export function handleIngress(name, event) {
-  if (event.kind !== "websocket_text") return {}
-  return { output_commands: [websocketSend(event, "VERSION " + event.payload.text)] }
-}
-`
-
-const codeOf = (version: string) => CODE.replace("VERSION", version)
-
-const talkative = (name: string) => `export const start = (config) => console.warn("${name} has", config.token)
-export const handleIngress = (_, { payload }) => console.log("${name} heard", payload.text)
-export const stop = () => console.log("${name} stops")`
-
-const manifestFor = (port: number, name = "echo") =>
-  MANIFEST.replaceAll("7700", String(port)).replaceAll("example.echo", `example.${name}`)
-
-const digestOf = (root: string) =>
-  Effect.flatMap(PackageFolders.PackageFolders, ({ read }) => read(root, 5000)).pipe(
-    Effect.provide(PackageFolders.layer),
-    Effect.map(({ digest }) => digest)
-  )
-
-/** A package in a folder of the test's, and the entry that enables it with all that it asks for. */
-const packaged = (root: string, name: string, port: number, code = codeOf("one")) =>
-  Effect.gen(function* () {
-    write(path.join(root, name), { "plugin.toml": manifestFor(port, name), "plugin.js": code })
-    const digest = yield* digestOf(path.join(root, name))
-    return (
-      targets = `[{ scheme = "ws", host = "127.0.0.1", port = ${port}, path_prefixes = ["/gateway"] }]`,
-      more = ""
-    ) => `
-[[plugins.enabled]]
-package = "./${name}"
-id = "project:example.${name}"
-version = "0.1.0"
-digest = "${digest}"
-${more}
-[plugins.enabled.grants]
-permissions = [{ kind = "surface", surface = "service" }, { kind = "service", name = "echo" }, { kind = "surface", surface = "ingress" }, { kind = "ingress", name = "gateway" }, { kind = "host_api", api = "websocket" }]
-websocket = ${targets}
-`
-  })
-
-/** A server that says `hi` to whoever connects, and keeps what it is answered. */
-const greeting = Effect.gen(function* () {
-  const answers: Array<string> = []
-  const server = yield* gateway((peer) => {
-    peer.on("message", (data: Buffer) => answers.push(data.toString()))
-    peer.send("hi")
-  })
-  return { ...server, answers }
-})
-
-const save = (root: string, content: string) => {
-  fs.writeFileSync(path.join(root, ".new"), content)
-  fs.renameSync(path.join(root, ".new"), path.join(root, "host.toml"))
-}
-
-const rowOf = (status: HostStatus.HostStatus, name = "echo") =>
-  status.plugins.find(({ pluginRef }) => pluginRef === `project:example.${name}`)
-
-const stateOf = (status: HostStatus.HostStatus, name = "echo") => rowOf(status, name)?.websocketConnections[0]?.state
 
 describe("mooring run", () => {
   it.live("runs packages from disk in the sandbox until a signal, and stops them in order", () =>

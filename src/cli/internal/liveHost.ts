@@ -60,11 +60,13 @@ const pinsOf = ({ enablement, package: folder }: HostFile.Entry): string =>
   JSON.stringify([refOf(enablement), enablement.version, enablement.digest, typeof folder])
 
 /** The host as it begins. */
-export const layer = ({ file: { limits, proxy }, file, packages }: Beginning) =>
-  PluginHost.layer({ plugins: [], enabled: Packages.enabledOf(packages), file, limits }).pipe(
-    Layer.provideMerge(GrantStore.layerMutable(grantsOf(file))),
-    Layer.provide(WsClient.layerOptions(proxy === undefined ? {} : { proxy }))
+export const layer = ({ file, packages }: Beginning) =>
+  PluginHost.layer({ plugins: [], enabled: Packages.enabledOf(packages), file, limits: file.limits }).pipe(
+    Layer.provideMerge(GrantStore.layerMutable(grantsOf(file)))
   )
+
+/** By which it dials. */
+export const client = ({ file: { proxy } }: Beginning) => WsClient.layerOptions(proxy === undefined ? {} : { proxy })
 
 const WAITS = "Expected a new start of the program, for which what has changed here waits"
 
