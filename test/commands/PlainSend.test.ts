@@ -22,7 +22,7 @@ const values: Arbitrary.Arbitrary<unknown> = Arbitrary.map(
     more: oneOf<object>({}, {}, {}, { command_id: "a" }, { command_id: "?" }, { x: 1 }, { [Symbol.iterator]: 1 }),
     within: oneOf<object>({}, {}, {}, { epoch: 1 }, { epoch: "any" }, { ingress_name: "a" }, { x: 1 }, { url: "b" }),
     without: oneOf("", "", "", "kind", "payload", "url", "text"),
-    shape: oneOf("plain", "plain", "plain", "null", "list", "inherited", "proto")
+    shape: oneOf("plain", "plain", "plain", "null", "list", "inherited", "half", "proto")
   }),
   ({ kind, more, shape, text: sent, url, within, without }) => {
     const payload: Record<string, unknown> = { url, text: sent, ...within }
@@ -32,6 +32,7 @@ const values: Arbitrary.Arbitrary<unknown> = Arbitrary.map(
     if (shape === "null") return { ...made, payload: null }
     if (shape === "list") return [made]
     if (shape === "inherited") return Object.create(made)
+    if (shape === "half") return Object.assign(Object.create({ kind }), { payload, x: 1 })
     return shape === "proto" ? JSON.parse(`{"__proto__":1,${JSON.stringify(made).slice(1)}`) : made
   }
 )

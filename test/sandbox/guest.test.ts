@@ -327,4 +327,33 @@ describe("a guest", () => {
       assert.deepInclude(answer, { kind: "threw", message: "there is no module but mooring/guest" }, name)
     }
   })
+
+  it("hands over an answer's text as it stands in its memory, and any other as it is, whatever it says", async () => {
+    const guest = await handling("(0, eval)(e)")
+    const given: ReadonlyArray<readonly [code: string, isTaken: boolean]> = [
+      ["({ state: 'x' })", true],
+      ["({ state: 'é\u{1f600}' + String.fromCharCode(0xd800, 0) })", true],
+      ["undefined", true],
+      ["Promise.resolve({ state: 1 })", true],
+      ["throw new Error('no')", false],
+      ["(() => 1)", false],
+      ["({ state: 'x'.repeat(300000) })", false],
+      ["({ state: 'ü'.repeat(140000) })", false]
+    ]
+    for (const [code, isTaken] of given) {
+      const args = JSON.stringify(["gateway", code])
+      const whole = guest.call("handleIngress", args, DEADLINE_MS)
+      let copied: string | undefined
+      const answer = guest.call("handleIngress", args, DEADLINE_MS, (utf8) => {
+        copied = Buffer.from(utf8).toString("utf8")
+        return true
+      })
+      assert.strictEqual(copied !== undefined, isTaken, code)
+      const text = copied ?? (answer.kind === "answered" ? answer.text : "")
+      assert.deepStrictEqual(answer.kind === "answered" ? { ...answer, text } : answer, whole, code)
+      // Where there is no room for it, it is as if nobody had been there to take it.
+      const left = guest.call("handleIngress", args, DEADLINE_MS, () => false)
+      assert.deepStrictEqual(left, whole, code)
+    }
+  })
 })

@@ -29,6 +29,11 @@ export class Budget {
     this.#threadFrom = threadMs()
   }
 
+  /** The processor time that this thread had used when the call began, in milliseconds. */
+  get usedBefore(): number {
+    return this.#threadFrom
+  }
+
   /** Milliseconds that are left of it, as of the last look. */
   get left(): number {
     return this.#left

@@ -27,13 +27,19 @@ export interface Settings {
   readonly outputBytes: number
   /** Whether nobody waits for it any more. */
   readonly isUnwanted: () => boolean
-  /** A guest asks whether it may go on, and may for so many milliseconds. A native loop doesn't ask. */
-  readonly asked: (leftMs: number) => void
+  /**
+   * A guest asks whether it may go on, and may for so many milliseconds. A native loop doesn't ask. `usedMs` is the
+   * processor time that the thread has used, where that is known already.
+   */
+  readonly asked: (leftMs: number, usedMs?: number) => void
   /** Takes what it writes to its console, where somebody wants that. */
   readonly written?: ((level: ConsoleLevel, text: string) => void) | undefined
   /** What time it is for the guest, in Unix milliseconds; deadlines don't go by it. */
   readonly now: () => number
 }
+
+/** Takes an answer's text, in UTF-8; false where it can't. What it is given is the guest's memory: for this moment only. */
+export type Copy = (utf8: Uint8Array) => boolean
 
 /** A function that a plugin exports. */
 export type Export = (typeof EXPORTS)[number]
@@ -52,6 +58,8 @@ export type Answer =
 // QuickJS takes the limit as a 32-bit number.
 const MOST_MEMORY = 0xffff_0000
 const OUT_OF_MEMORY = "out of memory"
+const NOTHING: Answer = { kind: "answered", text: "" }
+const VALUE = ANSWER.value.charCodeAt(0)
 
 export class Guest {
   readonly #vm: QuickJS
@@ -62,7 +70,10 @@ export class Guest {
   readonly #entry: JSValueHandle
   readonly #call: JSValueHandle
   readonly #answer: JSValueHandle
+  readonly #names: Readonly<Record<Export, JSValueHandle>>
   #exports: ReadonlySet<Export> = new Set()
+  /** Where the engine writes how long a text is; 0 until it was needed. */
+  #lengthAt = 0
   readonly #lines: () => number
 
   private constructor(vm: QuickJS, settings: Settings, watch: Watch, budget: Budget) {
@@ -89,6 +100,12 @@ export class Guest {
     this.#entry = made.getProp("entry")
     this.#call = made.getProp("call")
     this.#answer = made.getProp("answer")
+    this.#names = {
+      start: vm.newString("start"),
+      handleIngress: vm.newString("handleIngress"),
+      status: vm.newString("status"),
+      stop: vm.newString("stop")
+    }
   }
 
   /** Makes a guest that has run nothing of its own yet. Rejects where there is no room for it. */
@@ -137,8 +154,9 @@ export class Guest {
     const { entry, name } = this.#settings
     const answer = this.#within(budgetMs, () => {
       const loading = this.#vm.evalCode(entry, name, EvalFlags.TYPE_MODULE)
-      this.#vm.callFunction(this.#entry, this.#vm.undefined, loading).dispose()
+      const said = this.#vm.callFunction(this.#entry, this.#vm.undefined, loading)
       loading.dispose()
+      return said
     })
     if (answer.kind !== "answered") return answer
     this.#exports = new Set(EXPORTS.filter((_, index) => answer.text[index] === "1"))
@@ -154,25 +172,31 @@ export class Guest {
     return this.call("start", args, Math.max(1, budgetMs - (performance.now() - from)))
   }
 
-  /** Calls an export with arguments, a JSON array. */
-  call(name: Export, args: string, budgetMs: number): Answer {
-    return this.#within(budgetMs, () => {
-      const vm = this.#vm
-      const text = vm.newString(args)
-      // What its memory has no room for becomes no string, and no exception.
-      if (!text.isString) throw OUT_OF_MEMORY // oxlint-disable-line no-throw-literal
-      const called = vm.newString(name)
-      vm.callFunction(this.#call, vm.undefined, called, text).dispose()
-      called.dispose()
-      text.dispose()
-    })
+  /**
+   * Calls an export with arguments, a JSON array. Where there is `copy`, an answer's text is offered to that as it stands
+   * in the guest's memory, and is empty here where it was taken.
+   */
+  call(name: Export, args: string, budgetMs: number, copy?: Copy): Answer {
+    return this.#within(
+      budgetMs,
+      () => {
+        const vm = this.#vm
+        const text = vm.newString(args)
+        // What its memory has no room for becomes no string, and no exception.
+        if (!text.isString) throw OUT_OF_MEMORY // oxlint-disable-line no-throw-literal
+        const said = vm.callFunction(this.#call, vm.undefined, this.#names[name], text)
+        text.dispose()
+        return said
+      },
+      copy
+    )
   }
 
-  #within(budgetMs: number, begin: () => void): Answer {
+  #within(budgetMs: number, begin: () => JSValueHandle, copy?: Copy): Answer {
     this.#budget.begin(budgetMs)
-    this.#settings.asked(budgetMs)
+    this.#settings.asked(budgetMs, this.#budget.usedBefore)
     this.#watch.isOn = true
-    const answer = this.#attempt(begin)
+    const answer = this.#attempt(begin, copy)
     // A native loop asks nobody, so it may have ended late.
     const isOver = this.#budget.isOver
     this.#watch.isOn = false
@@ -180,16 +204,17 @@ export class Guest {
     return isOver || this.#watch.isLate ? { kind: "late" } : answer
   }
 
-  #attempt(begin: () => void): Answer {
+  #attempt(begin: () => JSValueHandle, copy: Copy | undefined): Answer {
     try {
-      begin()
+      let said = begin()
       this.#drain()
-      const said = this.#vm.callFunction(this.#answer, this.#vm.undefined)
+      // It wasn't settled before the jobs had run.
+      if (said.isUndefined) said = this.#vm.callFunction(this.#answer, this.#vm.undefined)
       // Nothing can settle it any more.
       if (said.isUndefined) this.#watch.isLate = true
-      const text = said.isString ? said.toString() : ""
+      const answer = said.isString ? this.#read(said, copy) : NOTHING
       said.dispose()
-      return this.#read(text)
+      return answer
     } catch (thrown) {
       if (thrown === OUT_OF_MEMORY) return { kind: "memory" }
       if (!(thrown instanceof JSException)) return { kind: "lost", message: lossOf(thrown) }
@@ -210,7 +235,9 @@ export class Guest {
     }
   }
 
-  #read(text: string): Answer {
+  #read(said: JSValueHandle, copy: Copy | undefined): Answer {
+    if (copy !== undefined && this.#isCopied(said, copy)) return NOTHING
+    const text = said.toString()
     const rest = text.slice(1)
     switch (text[0]) {
       case ANSWER.threw: {
@@ -229,6 +256,20 @@ export class Guest {
         return bytes > this.#settings.outputBytes ? { kind: "large", bytes } : { kind: "answered", text: rest }
       }
     }
+  }
+
+  /** Whether it is an answer within its bounds that was taken. */
+  #isCopied({ ptr }: JSValueHandle, copy: Copy): boolean {
+    const { memory, qjs_free_cstring, qjs_get_string_len, wasm_malloc } = this.#vm._getExports()
+    this.#lengthAt ||= wasm_malloc(4)
+    // Where the memory has no room for it, it is the other way's to say so.
+    const at = this.#lengthAt === 0 ? 0 : qjs_get_string_len(ptr, this.#lengthAt)
+    if (at === 0) return false
+    const length = new DataView(memory.buffer).getUint32(this.#lengthAt, true) - 1
+    const utf8 = new Uint8Array(memory.buffer, at, length + 1)
+    const isTaken = utf8[0] === VALUE && length <= this.#settings.outputBytes && copy(utf8.subarray(1))
+    qjs_free_cstring(at)
+    return isTaken
   }
 
   #threw(name: string, message: string, stack: string | undefined): Answer {

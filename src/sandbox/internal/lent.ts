@@ -86,8 +86,8 @@ export class Borrowed {
   #tag = 0
   #taken = 0
   #at = FIRST_RESULT
-  /** What was copied and isn't told yet. */
-  #copied = 0
+  /** The length of what was copied and isn't told yet. */
+  #copied: number | undefined = undefined
 
   constructor(shared: SharedArrayBuffer) {
     this.#words = new Int32Array(shared)
@@ -109,7 +109,7 @@ export class Borrowed {
     return true
   }
 
-  /** Takes an answer's text out of the guest's memory; false where there is no room. */
+  /** Takes an answer's text out of the guest's memory; false where there is no room. It counts once it is told. */
   readonly copy = (utf8: Uint8Array): boolean => {
     if (after(this.#at, utf8.length) > this.#bytes.length) return false
     this.#bytes.set(utf8, this.#at + WORD)
@@ -117,23 +117,22 @@ export class Borrowed {
     return true
   }
 
-  /** Tells the answer whose text was copied. */
-  told(): void {
-    this.#tell(this.#copied, 0)
-  }
-
-  /** Tells any other; false where there is no room. */
+  /** Tells what came of the event; false where there is no room. What was copied is the text of its answer. */
   tell(answer: Answer): boolean {
+    const copied = this.#copied
+    this.#copied = undefined
     const isText = answer.kind === "answered"
+    if (isText && copied !== undefined) return this.#tell(copied, 0)
     const utf8 = new TextEncoder().encode(isText ? answer.text : JSON.stringify(answer))
     if (!this.copy(utf8)) return false
-    this.#tell(utf8.length, isText ? 0 : 1)
-    return true
+    this.#copied = undefined
+    return this.#tell(utf8.length, isText ? 0 : 1)
   }
 
-  #tell(length: number, flag: 0 | 1): void {
+  #tell(length: number, flag: 0 | 1): true {
     this.#words[this.#at / WORD] = (length << 1) | flag
     this.#at = after(this.#at, length)
     Atomics.store(this.#words, DONE, this.#taken)
+    return true
   }
 }

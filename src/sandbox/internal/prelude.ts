@@ -193,6 +193,7 @@ export const PRELUDE = `((random, lineWritten, mostOutput, isHeard) => {
     } catch (thrown) {
       answer = describe(thrown)
     }
+    return answer
   }
   interface_.answer = () => answer
   return interface_

@@ -55,9 +55,9 @@ const say = (message: Reply | Progress | Written): void => {
 }
 
 /** A guest may go on for so long. */
-const asked = (leftMs: number): void => {
+const asked = (leftMs: number, usedMs = threadMs()): void => {
   Atomics.store(running, LEFT, BigInt(Math.round(leftMs * NANOS)))
-  Atomics.store(running, USED, BigInt(Math.round(threadMs() * NANOS)))
+  Atomics.store(running, USED, BigInt(Math.round(usedMs * NANOS)))
   Atomics.store(running, ASKED_AT, process.hrtime.bigint())
 }
 
@@ -128,7 +128,7 @@ const lend = ({ batch, budgetMs, call, events, guest: id }: Lend): Answer => {
       say({ call })
     }
     if (!borrowed.take()) break
-    const answer = guest.call("handleIngress", event, budgetMs)
+    const answer = guest.call("handleIngress", event, budgetMs, borrowed.copy)
     if (isOver(answer)) members.delete(id)
     if (answer.kind === "unwanted" || !borrowed.tell(answer)) return answer
     if (isOver(answer)) break
