@@ -30,11 +30,11 @@ import {
   type IngressEvent,
   type SourceOrigin
 } from "./IngressEvent.ts"
-import { Backpressure, READ_TEXTS, type Limits } from "./internal/backpressure.ts"
+import { Backpressure, type Limits } from "./internal/backpressure.ts"
 import { Loans } from "./internal/loans.ts"
 import { Losses } from "./internal/losses.ts"
 import { States } from "./internal/states.ts"
-import * as Texts from "./internal/texts.ts"
+import { Texts } from "./internal/texts.ts"
 import * as TextRules from "./TextRules.ts"
 import type { EventQueue, Turns } from "./Turns.ts"
 
@@ -90,7 +90,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   /** How fast the socket is read. */
   readonly backpressure: Backpressure
   readonly #options: Options
-  readonly #texts: Texts.Texts
+  readonly #texts = new Texts()
   readonly #states = new States()
   readonly #losses = new Losses()
   readonly #loans: Loans
@@ -101,15 +101,14 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   #epoch = 0
   #frame = 0
 
-  constructor(options: Options, texts: Texts.Texts) {
+  constructor(options: Options) {
     const { limits, monotonic, paused } = options
     this.#options = options
     this.#limits = limits
-    this.#texts = texts
-    this.#loans = new Loans(texts, this.#states, this.#losses)
+    this.#loans = new Loans(this.#texts, this.#states, this.#losses)
     this.#takesText = options.takes("websocket_text")
     this.#rules = options.rules()
-    this.backpressure = new Backpressure({ limits, held: texts, monotonic, paused })
+    this.backpressure = new Backpressure({ limits, held: this.#texts, monotonic, paused })
   }
 
   /** From now on there are other limits, and the ingress may take other kinds and say otherwise of its texts. */
@@ -287,8 +286,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     accounting.queueDepth++
     accounting.queueBytes += memory
     hostBytes.used += memory
-    if (!this.inTurn) turns.join(this)
     this.backpressure.added(event.bytes)
+    turns.arrive(this)
   }
 
   #isTooFullFor(bytes: number): boolean {
@@ -387,8 +386,4 @@ export class IngressQueue implements ConnectionSink, EventQueue {
  * @category constructors
  * @since 0.1.0
  */
-export const make = (options: Options): Effect.Effect<IngressQueue> =>
-  Effect.map(Texts.make(MOST_CAPACITY + READ_TEXTS + 1), (texts) => new IngressQueue(options, texts))
-
-// The most that any limit may be: the producer makes room, by the limit of the day.
-const MOST_CAPACITY = 1_000_000
+export const make = (options: Options): Effect.Effect<IngressQueue> => Effect.sync(() => new IngressQueue(options))

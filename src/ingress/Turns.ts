@@ -39,6 +39,14 @@ export interface EventQueue extends Waiting<EventQueue> {
 }
 
 /**
+ * What a ring says of an event that came, where nobody hands it over as it comes.
+ *
+ * @category constants
+ * @since 0.4.0
+ */
+export const notNow = (): boolean => false
+
+/**
  * A first-in-first-out ring over its own members; joining and serving are a
  * few assignments.
  *
@@ -46,9 +54,13 @@ export interface EventQueue extends Waiting<EventQueue> {
  * @since 0.1.0
  */
 export class Turns<Member extends Waiting<Member>> {
+  /** Asked when an event came: true if what waited was handed over in that call. */
+  arrived: () => boolean = notNow
   readonly #joined: () => void
   #first: Member | undefined = undefined
   #last: Member | undefined = undefined
+  /** Whose event was handed over as it came: it had its turn, and who joins stands before it. */
+  #served: Member | undefined = undefined
 
   /** `joined` is called whenever a member joins an empty ring. */
   constructor(joined: () => void) {
@@ -58,12 +70,34 @@ export class Turns<Member extends Waiting<Member>> {
   /** Puts a member at the end, unless it is in the ring. */
   join(member: Member): void {
     if (member.inTurn) return
+    const wasEmpty = this.#first === undefined
+    this.#add(member)
+    if (wasEmpty) this.#joined()
+  }
+
+  /** As `join`, where an event came that may be handed over in this very call. */
+  arrive(member: Member): void {
+    const wasEmpty = this.#first === undefined
+    if (!member.inTurn) this.#add(member)
+    if (this.arrived()) this.#served = member
+    else if (wasEmpty) this.#joined()
+  }
+
+  /** Whose turn it was doesn't matter any more. */
+  forget(): void {
+    this.#served = undefined
+  }
+
+  #add(member: Member): void {
     member.inTurn = true
     member.nextInTurn = undefined
     if (this.#last === undefined) {
       this.#first = member
       this.#last = member
-      this.#joined()
+    } else if (this.#served !== undefined && this.#first === this.#served) {
+      this.#served = undefined
+      member.nextInTurn = this.#first
+      this.#first = member
     } else {
       this.#last.nextInTurn = member
       this.#last = member
@@ -94,6 +128,7 @@ export class Turns<Member extends Waiting<Member>> {
     if (member === undefined) return undefined
     this.#first = member.nextInTurn
     if (this.#first === undefined) this.#last = undefined
+    this.#served = undefined
     member.inTurn = false
     member.nextInTurn = undefined
     return member

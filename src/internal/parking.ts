@@ -19,12 +19,16 @@ export interface Parking {
   /** As `park` until woken, for a loop that waits for something that is under way. */
   readonly pend: Effect.Effect<void>
   readonly wake: () => void
+  /** As `wake`, but the loop goes on inside of this call where it can: only for who knows what it will do. */
+  readonly rouse: () => void
 }
 
 export const make = (activity: Activity): Parking => {
   let running = false
   let parked = false
   let woken = false
+  /** Ends the wait of the loop: now, and in a turn of its own. */
+  let goOn: (() => void) | undefined
   let resume: (() => void) | undefined
 
   const unpark = () => {
@@ -42,8 +46,17 @@ export const make = (activity: Activity): Parking => {
         complete(Effect.void)
         return
       }
-      resume = () => fiber.currentDispatcher.scheduleTask(() => complete(Effect.void), 0)
+      const own = () => {
+        // A loop that was roused in between may wait again, for something else.
+        if (goOn !== own) return
+        goOn = undefined
+        resume = undefined
+        complete(Effect.void)
+      }
+      goOn = own
+      resume = () => fiber.currentDispatcher.scheduleTask(own, 0)
       return Effect.sync(() => {
+        goOn = undefined
         resume = undefined
       })
     })
@@ -85,6 +98,11 @@ export const make = (activity: Activity): Parking => {
       const waiting = resume
       resume = undefined
       waiting?.()
+    },
+    rouse: () => {
+      woken = true
+      unpark()
+      goOn?.()
     }
   }
 }

@@ -14,11 +14,10 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Result from "effect/Result"
 import type { Answered } from "../commands/CommandExecutor.ts"
 import type { Accounting } from "../ingress/Accounting.ts"
 import type { AnyEvent, Origin } from "../ingress/IngressEvent.ts"
-import type { EventQueue, Turns } from "../ingress/Turns.ts"
+import { notNow, type EventQueue, type Turns } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import { abandonExit } from "../internal/promises.ts"
@@ -27,10 +26,11 @@ import type { HadTime } from "../time/HadTime.ts"
 import { effectOf } from "./internal/effects.ts"
 import { lossOf, provided } from "./internal/lifetime.ts"
 import { Lending } from "./internal/lending.ts"
-import * as Output from "./internal/output.ts"
-import { checked, diedOf, refused } from "./internal/verdict.ts"
+import type * as Output from "./internal/output.ts"
+import { Settling } from "./internal/settling.ts"
+import { TurnShare } from "./internal/turnShare.ts"
 import { Watchdog } from "./internal/watchdog.ts"
-import { DispatchFailed, DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
+import { DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
 import type { BatchingInstance, Instance, Loss } from "./PluginRuntime.ts"
 
 /**
@@ -77,6 +77,10 @@ const STATUS_EVERY_MS = 10_000
 
 const NOWHERE: Origin = { key: "", source: "", id: null, url: null, ingressName: "" }
 
+/** What most handlers answer with is told apart by what it is, which costs a tenth of looking for what it has. */
+const isExit = (effect: Effect.Effect<unknown, unknown>): effect is Exit.Exit<unknown, unknown> =>
+  effect === Exit.void || Exit.isExit(effect)
+
 type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
@@ -101,7 +105,14 @@ export class Dispatcher {
   /** The time when the runner last looked, and when it lets others have the thread. */
   #now = 0
   #yieldAt = 0
+  /** How many events may pass between two looks at the clock. */
+  #step = 1
   #end: End | undefined = undefined
+  /** Whether the runner has nothing to do, nor is about to: then an event may be handed over as it comes. */
+  #isResting = false
+  /** What a handler answered an event with that was handed over as it came: the runner's fiber is to run it. */
+  #pending: Effect.Effect<unknown, unknown> | undefined = undefined
+  readonly #settling: Settling
   /** What the runtime is lent, where it takes several events at once. */
   readonly #lending: Lending | undefined
   readonly #monotonic: () => number
@@ -110,6 +121,7 @@ export class Dispatcher {
     this.#options = options
     this.#monotonic = monotonic(options.clock)
     this.#idle = Parking.make(options.activity)
+    this.#settling = new Settling(options, (end) => this.#finish(end))
     this.#lending = this.#newLending()
     this.#watchdog = new Watchdog({
       time: options.time,
@@ -131,8 +143,7 @@ export class Dispatcher {
       monotonic: this.#monotonic,
       begun: () => this.#watch(),
       settled: (event, exit) => {
-        this.#now = clock.currentTimeMillisUnsafe()
-        this.#settle(event, exit)
+        this.#settling.event(event, exit, clock.currentTimeMillisUnsafe())
       },
       returned: () => this.#idle.wake(),
       broke: (cause) => {
@@ -170,6 +181,7 @@ export class Dispatcher {
     const running = this.#idle.around(
       Effect.withFiber((fiber) => {
         this.#fiber = fiber
+        this.#takeArrivals(fiber)
         // Whatever ends the runner, its end is known: a handler may interrupt its own fiber, a report may be a defect.
         fiber.addObserver((exit) => this.#runnerEnded(exit))
         return Effect.uninterruptibleMask((restore) => this.#loop(restore))
@@ -177,6 +189,17 @@ export class Dispatcher {
     )
     // Once for all events: for each it would cost as much as a short handler.
     return provided(this.#options.instance, running)
+  }
+
+  #takeArrivals({ currentDispatcher }: Fiber.Fiber<unknown, unknown>): void {
+    const { clock, instance, turns } = this.#options
+    if (instance.batches !== undefined) return
+    const share = new TurnShare({
+      now: () => clock.currentTimeMillisUnsafe(),
+      whenOver: (over) => currentDispatcher.scheduleTask(over, 0),
+      over: () => turns.forget()
+    })
+    turns.arrived = () => this.#arrived(instance, share)
   }
 
   #loop(restore: Restore): Effect.Effect<void> {
@@ -187,8 +210,9 @@ export class Dispatcher {
         ? restore(this.#idle.park(null))
         : Effect.suspend(() => restore(this.#idle.park(Math.max(1, Math.ceil(this.#askAt - this.#monotonic())))))
     const turn: Effect.Effect<void> = Effect.suspend(() => {
+      this.#isResting = false
       if (this.#end !== undefined) return Effect.void
-      if (status !== undefined && this.#askAt <= this.#monotonic()) {
+      if (this.#pending === undefined && status !== undefined && this.#askAt <= this.#monotonic()) {
         return Effect.andThen(this.#ask(status, restore), turn)
       }
       this.#now = clock.currentTimeMillisUnsafe()
@@ -222,33 +246,72 @@ export class Dispatcher {
   ): Effect.Effect<void> {
     const { clock } = this.#options
     const loop: Effect.Effect<void> = Effect.suspend(() => {
-      if (this.#now >= this.#yieldAt) return Effect.andThen(Effect.yieldNow, turn)
-      for (let taken = 0, lookAt = 1, step = 1; this.#end === undefined; taken++) {
-        if (taken === lookAt) {
-          const now = clock.currentTimeMillisUnsafe()
-          if (now >= this.#yieldAt || taken >= SLICE_EVENTS) return Effect.andThen(Effect.yieldNow, turn)
-          step = now > this.#now ? 1 : Math.min(step * 2, MOST_BETWEEN_LOOKS)
-          lookAt = taken + step
-          this.#now = now
-        }
-        const event = this.#take()
-        if (event === undefined) return Effect.andThen(idle, turn)
-        const effect = this.#call(instance, event)
-        if (Exit.isExit(effect)) {
-          this.#handled(event, effect)
-        } else {
-          this.#start()
-          return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
-            this.#now = clock.currentTimeMillisUnsafe()
-            this.#handled(event, exit)
-            // Where its own fiber was interrupted it ends here, before it takes another event.
-            return Exit.hasInterrupts(exit) ? Effect.andThen(restore(Effect.void), loop) : loop
-          })
-        }
+      const effect = this.#pending ?? (this.#now < this.#yieldAt ? this.#drain(instance) : "late")
+      this.#pending = undefined
+      if (this.#end !== undefined) return Effect.void
+      if (effect === "late") return Effect.andThen(Effect.yieldNow, turn)
+      if (effect === "none") {
+        this.#idle.look()
+        this.#isResting = true
+        return Effect.andThen(idle, turn)
       }
-      return Effect.void
+      this.#start()
+      return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
+        this.#now = clock.currentTimeMillisUnsafe()
+        this.#handled(exit)
+        // Where its own fiber was interrupted it ends here, before it takes another event.
+        return Exit.hasInterrupts(exit) ? Effect.andThen(restore(Effect.void), loop) : loop
+      })
     })
     return loop
+  }
+
+  /** Hands over what waits: until nothing does, or it is late, or an answer has to be run. */
+  #drain(instance: Instance): Effect.Effect<unknown, unknown> | "none" | "late" {
+    const { clock } = this.#options
+    for (let taken = 0, lookAt = this.#step; this.#end === undefined; taken++) {
+      if (taken === lookAt) {
+        const now = clock.currentTimeMillisUnsafe()
+        if (now >= this.#yieldAt || taken >= SLICE_EVENTS) {
+          this.#step = 1
+          return "late"
+        }
+        this.#step = now > this.#now ? 1 : Math.min(this.#step * 2, MOST_BETWEEN_LOOKS)
+        lookAt = taken + this.#step
+        this.#now = now
+      }
+      const event = this.#take()
+      if (event === undefined) return "none"
+      const effect = this.#call(instance, event)
+      if (!isExit(effect)) return effect
+      this.#handled(effect)
+    }
+    return "none"
+  }
+
+  /**
+   * A text came: hands over what waits in this very call where the runner rests and its share of the turn allows that;
+   * whether it did. The socket may be in the middle of a chunk.
+   */
+  #arrived(instance: Instance, share: TurnShare): boolean {
+    if (!this.#isResting) return false
+    const since = share.allows(this.#options.accounting.queueDepth)
+    if (since === 0) return false
+    // What the handlers' commands cause comes back here.
+    this.#isResting = false
+    this.#now = since
+    this.#yieldAt = since + SLICE_MS
+    const effect = this.#drain(instance)
+    if (typeof effect !== "string") {
+      this.#pending = effect
+      this.#idle.rouse()
+    } else if (effect === "none") {
+      this.#isResting = this.#end === undefined
+    } else {
+      this.#idle.wake()
+    }
+    share.used(this.#options.clock.currentTimeMillisUnsafe() - since)
+    return true
   }
 
   /** Asks the plugin for its status: plugin code like a handler, with the same deadline. */
@@ -263,16 +326,7 @@ export class Dispatcher {
 
   #told(exit: Exit.Exit<unknown, unknown>): void {
     if (this.#decide() === undefined) return abandonExit(exit)
-    const { failed, limits, reported } = this.#options
-    if (Exit.isFailure(exit)) {
-      abandonExit(exit)
-      if (Cause.hasDies(exit.cause)) this.#finish(diedOf(exit.cause, "status"))
-      else failed(new DispatchFailed({ during: "status", cause: Cause.squash(exit.cause) }))
-      return
-    }
-    const text = Output.json("status", exit.value, limits.reportedStatusBytes)
-    if (Result.isFailure(text)) failed(text.failure)
-    else if (text.success !== undefined) reported(text.success)
+    this.#settling.status(exit)
   }
 
   #take(): AnyEvent | undefined {
@@ -280,10 +334,7 @@ export class Dispatcher {
     let event: AnyEvent | undefined
     do {
       const queue = turns.next()
-      if (queue === undefined) {
-        this.#idle.look()
-        return undefined
-      }
+      if (queue === undefined) return undefined
       // A queue that was discarded may still have its turn.
       event = queue.take()
     } while (event === undefined)
@@ -299,46 +350,17 @@ export class Dispatcher {
   #call(instance: Instance, event: AnyEvent): Effect.Effect<unknown, unknown> {
     try {
       // A handler that isn't written in TypeScript may return anything.
-      return effectOf(instance.handle(event))
+      const answer = instance.handle(event)
+      return answer === Exit.void ? answer : effectOf(answer)
     } catch (defect) {
       return Exit.die(defect)
     }
   }
 
-  #handled(event: AnyEvent, exit: Exit.Exit<unknown, unknown>): void {
-    if (this.#current !== event) return abandonExit(exit)
-    this.#decide()
-    this.#settle(this.#answered, exit)
-  }
-
-  #settle(event: Answered, exit: Exit.Exit<unknown, unknown>): void {
-    const { accounting, answered, failed, limits } = this.#options
-    if (Exit.isFailure(exit)) {
-      abandonExit(exit)
-      if (Cause.hasDies(exit.cause)) {
-        const end = diedOf(exit.cause, "event")
-        if (end._tag === "DispatchTimeout") accounting.timedOut++
-        else accounting.failed++
-        this.#finish(end)
-      } else {
-        accounting.failed++
-        failed(refused(Cause.squash(exit.cause)))
-      }
-      return
-    }
-    const output = checked(exit.value, limits)
-    if (output instanceof InstanceLost) {
-      accounting.failed++
-      this.#finish(output)
-      return
-    }
-    if (Result.isFailure(output)) {
-      accounting.failed++
-      failed(output.failure)
-      return
-    }
-    accounting.dispatched++
-    answered(event, output.success, this.#now)
+  #handled(exit: Exit.Exit<unknown, unknown>): void {
+    // It may have been taken out of the plugin's hands before it was answered.
+    if (this.#decide() === undefined) return abandonExit(exit)
+    this.#settling.event(this.#answered, exit, this.#now)
   }
 
   /** Takes what the plugin is busy with out of its hands; undefined if it is busy with nothing. */
@@ -379,6 +401,8 @@ export class Dispatcher {
 
   #finish(end: End): void {
     this.#end = end
+    this.#isResting = false
+    this.#options.turns.arrived = notNow
     this.#options.accounting.discarded += this.#lending?.abandon() ?? 0
     this.#idle.wake()
     this.#watchdog.end()

@@ -235,50 +235,56 @@ describe("a text with the end right behind it", () => {
     ["a close frame", Servers.closeFrame(1000)],
     ["a broken frame", Servers.frame(Servers.TEXT, "x", 0xc0)]
   ] as const) {
-    it.live(`(${name}) is handed over, and its answer judged by what was read, wherever the bytes are cut`, () =>
-      Effect.gen(function* () {
-        const bytes = Buffer.concat([text, end])
-        const cuts = Array.from({ length: bytes.length }, (_, cut) => cut)
-        const answered = cuts.map(() => 0)
-        const { url } = yield* Servers.answering((socket, request) => {
-          const cut = Number(/^GET \/(\d+)/.exec(request)?.[1])
-          socket.setNoDelay()
-          socket.on("data", (data) => {
-            // Another is a close frame.
-            if (data[0] === 0x81) answered[cut] = data.length
-            if (cut >= text.length) rest()
-          })
-          const rest = () => socket.write(bytes.subarray(cut))
-          socket.write(Buffer.concat([Servers.switching(request), bytes.subarray(0, cut)]))
-          // A whole text is answered before the rest comes.
-          if (cut < text.length) setImmediate(rest)
-        })
-        const { handed, until } = yield* runHost({
-          sources: cuts.map((cut) => `${url}${cut}`),
-          limits: { connectionsPerPlugin: cuts.length, dialsAtOncePerPlugin: cuts.length },
-          text: (event) =>
-            Exit.succeed({
-              commands: [OutputCommand.send(event, "hi", { commandId: `cut-${event.url.slice(url.length)}` })]
+    it.live(
+      `(${name}) is handed over, and its answer judged by what it was answered in sight of, wherever the bytes are cut`,
+      () =>
+        Effect.gen(function* () {
+          const bytes = Buffer.concat([text, end])
+          const cuts = Array.from({ length: bytes.length }, (_, cut) => cut)
+          const answered = cuts.map(() => 0)
+          const { url } = yield* Servers.answering((socket, request) => {
+            const cut = Number(/^GET \/(\d+)/.exec(request)?.[1])
+            socket.setNoDelay()
+            socket.on("data", (data) => {
+              // Another is a close frame.
+              if (data[0] === 0x81) answered[cut] = data.length
+              if (cut >= text.length) rest()
             })
+            const rest = () => socket.write(bytes.subarray(cut))
+            socket.write(Buffer.concat([Servers.switching(request), bytes.subarray(0, cut)]))
+            // A whole text is answered before the rest comes.
+            if (cut < text.length) setImmediate(rest)
+          })
+          const { handed, until } = yield* runHost({
+            sources: cuts.map((cut) => `${url}${cut}`),
+            limits: { connectionsPerPlugin: cuts.length, dialsAtOncePerPlugin: cuts.length },
+            text: (event) =>
+              Exit.succeed({
+                commands: [OutputCommand.send(event, "hi", { commandId: `cut-${event.url.slice(url.length)}` })]
+              })
+          })
+          const { plugin } = yield* until(
+            ({ plugin: { outputCommandResults } }) =>
+              outputCommandResults.length === cuts.length &&
+              handed.filter(({ kind }) => kind === "websocket_close").length === cuts.length
+          )
+          for (const cut of cuts) {
+            const isApart = cut >= text.length
+            const result = plugin.outputCommandResults.find(({ commandId }) => commandId === `cut-${cut}`)
+            const became = `${result?.status} ${result?.error?.tag ?? ""}`
+            // What breaks the protocol is known with its first byte, a close frame with its last.
+            const isKnown = name === "a broken frame" && cut > text.length + 1
+            // One that is handed over as it comes is answered before what stands behind it is looked at; one that waits for
+            // its turn, after that.
+            const may =
+              isApart && !isKnown ? ["executed "] : ["rejected NotConnected", ...(isApart ? [] : ["executed "])]
+            assert.include(may, became, `cut at ${cut}`)
+            assert.strictEqual(answered[cut], became === "executed " ? 8 : 0, `cut at ${cut}`)
+            const events = handed.filter((event) => "url" in event && event.url === `${url}${cut}`)
+            const kinds = events.map(({ kind }) => kind.replace("websocket_", "")).join()
+            assert.strictEqual(kinds, name === "a close frame" ? "open,text,close" : "open,text,error,close")
+          }
         })
-        const { plugin } = yield* until(
-          ({ plugin: { outputCommandResults } }) =>
-            outputCommandResults.length === cuts.length &&
-            handed.filter(({ kind }) => kind === "websocket_close").length === cuts.length
-        )
-        for (const cut of cuts) {
-          const isApart = cut >= text.length
-          const result = plugin.outputCommandResults.find(({ commandId }) => commandId === `cut-${cut}`)
-          const became = `${result?.status} ${result?.error?.tag ?? ""}`
-          // What breaks the protocol is known with its first byte, a close frame with its last.
-          const isKnown = name === "a broken frame" && cut > text.length + 1
-          assert.strictEqual(became, isApart && !isKnown ? "executed " : "rejected NotConnected", `cut at ${cut}`)
-          assert.strictEqual(answered[cut], became === "executed " ? 8 : 0, `cut at ${cut}`)
-          const events = handed.filter((event) => "url" in event && event.url === `${url}${cut}`)
-          const kinds = events.map(({ kind }) => kind.replace("websocket_", "")).join()
-          assert.strictEqual(kinds, name === "a close frame" ? "open,text,close" : "open,text,error,close")
-        }
-      })
     )
   }
 })

@@ -26,9 +26,6 @@ export interface Options {
 const READ_BYTES = 65_536
 const FRAME_HEADER_BYTES = 2
 
-/** The most texts that one read can bring. */
-export const READ_TEXTS = READ_BYTES / FRAME_HEADER_BYTES
-
 export class Backpressure {
   flow: Flow = "flowing"
   readonly #options: Options

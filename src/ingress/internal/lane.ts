@@ -1,10 +1,11 @@
 /**
- * Texts in the order in which they came, with the oldest in sight. The producer
- * makes room itself, so the queue beneath never drops what it can't hand over.
+ * Texts in the order in which they came, with the oldest in sight.
+ *
+ * The list beneath is the one that Effect's `Queue` has inside; the queue itself
+ * would add a second bound, takers, and an `Exit` for each text, which together
+ * cost a fifth of a frame and a kilobyte of each idle connection.
  */
-import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
-import * as Queue from "effect/Queue"
+import * as MutableList from "effect/MutableList"
 import { memoryOf } from "../Accounting.ts"
 import type { WebSocketText } from "../IngressEvent.ts"
 
@@ -12,35 +13,24 @@ export class Lane {
   /** Texts that wait, and the memory that they take. */
   depth = 0
   bytes = 0
-  readonly #queue: Queue.Queue<WebSocketText>
-  #head: WebSocketText | undefined = undefined
-  /** What came back and stands before the queue, the oldest last. */
-  readonly #returned: Array<WebSocketText> = []
-
-  constructor(queue: Queue.Queue<WebSocketText>) {
-    this.#queue = queue
-  }
-
-  /** The oldest. */
-  get head(): WebSocketText | undefined {
-    this.#head ??= this.#poll()
-    return this.#head
-  }
+  /** The oldest, wherever any waits. */
+  head: WebSocketText | undefined = undefined
+  /** Those behind it. */
+  readonly #rest = MutableList.make<WebSocketText>()
 
   add(event: WebSocketText): void {
-    Queue.offerUnsafe(this.#queue, event)
+    if (this.head === undefined) this.head = event
+    else MutableList.append(this.#rest, event)
     this.depth++
     this.bytes += memoryOf(event.text, event.bytes)
   }
 
   /** Removes the oldest, if it has a lower sequence than this. */
   remove(before: number): WebSocketText | undefined {
-    const event = this.#head ?? this.#poll()
-    if (event === undefined || event.sequence >= before) {
-      this.#head = event
-      return undefined
-    }
-    this.#head = undefined
+    const event = this.head
+    if (event === undefined || event.sequence >= before) return undefined
+    const next = this.depth === 1 ? MutableList.Empty : MutableList.take(this.#rest)
+    this.head = next === MutableList.Empty ? undefined : next
     this.depth--
     this.bytes -= memoryOf(event.text, event.bytes)
     return event
@@ -48,20 +38,9 @@ export class Lane {
 
   /** Puts the one that was removed last back where it was. */
   giveBack(event: WebSocketText): void {
-    if (this.#head !== undefined) this.#returned.push(this.#head)
-    this.#head = event
+    if (this.head !== undefined) MutableList.prepend(this.#rest, this.head)
+    this.head = event
     this.depth++
     this.bytes += memoryOf(event.text, event.bytes)
   }
-
-  #poll(): WebSocketText | undefined {
-    if (this.depth === 0) return undefined
-    if (this.#returned.length > 0) return this.#returned.pop()
-    const taken = Queue.takeUnsafe(this.#queue)
-    return taken !== undefined && Exit.isSuccess(taken) ? taken.value : undefined
-  }
 }
-
-/** A lane that holds at most so many texts. */
-export const make = (most: number): Effect.Effect<Lane> =>
-  Effect.map(Queue.sliding<WebSocketText>(most), (queue) => new Lane(queue))

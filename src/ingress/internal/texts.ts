@@ -4,10 +4,9 @@
  * ordinary ones, at most eight times in a row, and they make room for it. Those
  * that are lent go on to wait until they begin.
  */
-import * as Effect from "effect/Effect"
 import { memoryOf } from "../Accounting.ts"
 import type { WebSocketText } from "../IngressEvent.ts"
-import * as Lane from "./lane.ts"
+import { Lane } from "./lane.ts"
 
 const MOST_IN_A_ROW = 8
 
@@ -17,18 +16,13 @@ interface Lent {
 }
 
 export class Texts {
-  readonly #ordinary: Lane.Lane
-  readonly #urgent: Lane.Lane
+  readonly #ordinary = new Lane()
+  readonly #urgent = new Lane()
   /** How many urgent ones were handed over or lent since anything else was. */
   row = 0
   /** In the order in which they were lent. */
   readonly #lent: Array<Lent> = []
   #lentBytes = 0
-
-  constructor(ordinary: Lane.Lane, urgent: Lane.Lane) {
-    this.#ordinary = ordinary
-    this.#urgent = urgent
-  }
 
   /** Texts that wait. */
   get depth(): number {
@@ -115,7 +109,3 @@ export class Texts {
     return this.#ordinary.remove(Infinity) ?? this.#urgent.remove(Infinity)
   }
 }
-
-/** No texts, and room for so many. */
-export const make = (most: number): Effect.Effect<Texts> =>
-  Effect.zipWith(Lane.make(most), Lane.make(most), (ordinary, urgent) => new Texts(ordinary, urgent))

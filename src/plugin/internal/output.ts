@@ -22,7 +22,9 @@ export interface Checked {
 type Limits = Pick<Values, "outputBytes" | "stateBytes" | "reportedStatusBytes">
 type Failure = DispatchFailed | OutputInvalid | OutputTooLarge
 
-const NOTHING: Checked = { commands: [], status: undefined, state: undefined }
+const NO_OUTPUT: Checked = { commands: [], status: undefined, state: undefined }
+/** The output of who answers nothing, which may be used. */
+export const NOTHING: Result.Result<Checked> = Result.succeed(NO_OUTPUT)
 const FIELDS: ReadonlySet<string> = new Set(["accepted", "status", "state", "commands"])
 // A UTF-16 code unit takes at most 3 bytes of UTF-8.
 const MOST_BYTES_PER_UNIT = 3
@@ -41,7 +43,7 @@ const invalid = (path: string, message: string): Result.Result<never, OutputInva
 
 /** The output, or why nothing of it is used. */
 export const check = (output: unknown, limits: Limits): Result.Result<Checked, Failure> => {
-  if (output === undefined) return Result.succeed(NOTHING)
+  if (output === undefined) return NOTHING
   const checked = checkForm(output, limits)
   if (Result.isFailure(checked)) abandon(output)
   return checked
@@ -54,7 +56,7 @@ const checkForm = (output: unknown, limits: Limits): Result.Result<Checked, Fail
     if (!FIELDS.has(key)) return invalid("\u{2026}", "Expected no excess property")
     isEmpty = false
   }
-  if (isEmpty) return abandon(output) ? invalid("", EXPECTED_EFFECT) : Result.succeed(NOTHING)
+  if (isEmpty) return abandon(output) ? invalid("", EXPECTED_EFFECT) : NOTHING
   // It is an object, and each field is checked below.
   const { accepted, commands = [], state, status } = output as { readonly [field: string]: unknown }
   if (accepted !== undefined && typeof accepted !== "boolean") return invalid("accepted", "Expected a boolean")
