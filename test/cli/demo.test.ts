@@ -65,7 +65,9 @@ const JSON_FAST = ["demo", "--port", "0", "--json", "--interval", "20ms"]
 describe("mooring demo", () => {
   it.live("prints one status document a line, the last one after everything has stopped", () =>
     Effect.gen(function* () {
-      const { code, stderr, stdout } = yield* mooring(["demo", "--json", "--interval", "200ms", "--for", "2s"])
+      const { code, stderr, stdout } = yield* mooring(["demo", "--json", "--interval", "100ms"], {
+        once: { when: '"answered":', act: kill("SIGINT") }
+      })
       assert.strictEqual(code, 0)
       assertLogLines(stderr)
       const all = yield* documents(stdout)
@@ -83,7 +85,9 @@ describe("mooring demo", () => {
 
   it.live("draws the table once, at the end, where stderr is no terminal", () =>
     Effect.gen(function* () {
-      const { code, stderr, stdout } = yield* mooring(["demo", "--port", "0", "--interval", "20ms", "--for", "500ms"])
+      const { code, stderr, stdout } = yield* mooring(["demo", "--port", "0", "--interval", "20ms"], {
+        once: { when: "not granted", act: kill("SIGINT") }
+      })
       assert.strictEqual(code, 0)
       assert.strictEqual(stdout, "")
       assert.strictEqual(stderr.split("PLUGIN").length, 2)
@@ -103,10 +107,10 @@ describe("mooring demo", () => {
       for (const words of [
         /INFO  demo\.echo: connected to ws:\/\/127\.0\.0\.1:\d+\/gateway$/m,
         /WARN  demo\.stray: asks for ws:\/\/127\.0\.0\.1:\d+\/admin: not granted, never dialled$/m,
-        /demo\.burst: 5,000 messages at once: queue at [\d,]+, reading paused(?:, then slid)?, (?:none|[\d,]+) dropped, done in [\d,]+ ms$/m,
+        /demo\.burst: 5,000 messages at once: queue at [\d,]+, reading paused(?:, then slid)?, (?:none|[\d,]+) dropped, in [\d,]+ ms$/m,
         /WARN  demo\.loop: looped for ever: stopped at its deadline \(DispatchTimeout\)$/m,
         /INFO  demo\.loop: runs again$/m,
-        /WARN  demo\.crash: crashed, waiting for what can never come: it starts again by itself \(DispatchTimeout\)$/m,
+        /WARN  demo\.crash: waited for what can never come: ended at once, starts again \(DispatchTimeout\)$/m,
         /INFO  demo\.crash: runs again, and counts on from its last state$/m
       ]) {
         assert.match(stderr, words)

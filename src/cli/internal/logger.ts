@@ -45,7 +45,7 @@ const lineFor =
     const name = level.toUpperCase()
     const known = COLOURS.get(name)
     const shown = look.isColoured && known !== undefined ? colour(name.padEnd(5), known) : name.padEnd(5)
-    return `${date.toTimeString().slice(0, 8)} ${shown} ${clean(text)}`
+    return `${date.toISOString().slice(11, 19)} ${shown} ${clean(text)}`
   }
 
 const COLOURS: ReadonlyMap<string, Colour> = new Map([

@@ -72,7 +72,7 @@ const unknown = (): Known => ({
 
 /** What the examples are known to do. */
 const ENDS: ReadonlyMap<string, string> = new Map([
-  ["builtin:demo.crash", "crashed, waiting for what can never come: it starts again by itself"],
+  ["builtin:demo.crash", "waited for what can never come: ended at once, starts again"],
   ["builtin:demo.loop", "looped for ever: stopped at its deadline"]
 ])
 
@@ -133,7 +133,7 @@ const ofBurst = (connection: ConnectionStatus, known: Known, at: number): Readon
       isTrouble: drops > 0,
       words:
         `${figure(receivedTextFrames - burst.receivedBefore)} messages at once: queue at ${figure(burst.most)}, ${paused}, ` +
-        `${drops === 0 ? "none" : figure(drops)} dropped, done in ${figure(at - burst.began)} ms`
+        `${drops === 0 ? "none" : figure(drops)} dropped, in ${figure(at - burst.began)} ms`
     }
   ]
 }

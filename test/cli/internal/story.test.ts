@@ -69,7 +69,7 @@ describe("the story of the demo", () => {
       const end = step(5010, 0, "flowing")
       const [, ...words] = yield* told(quiet, ...steps, end, end, end)
       assert.deepStrictEqual(words, [
-        "demo.one: 5,000 messages at once: queue at 812, reading paused, none dropped, done in 60 ms"
+        "demo.one: 5,000 messages at once: queue at 812, reading paused, none dropped, in 60 ms"
       ])
       const slid = [
         step(2000, 1024, "sliding", 3),
@@ -78,7 +78,7 @@ describe("the story of the demo", () => {
       ] as const
       const [, ...drops] = yield* told(quiet, step(800, 700, "paused"), ...slid)
       assert.deepStrictEqual(drops, [
-        "! demo.one: 5,000 messages at once: queue at 1,024, reading paused, then slid, 1,500 dropped, done in 60 ms"
+        "! demo.one: 5,000 messages at once: queue at 1,024, reading paused, then slid, 1,500 dropped, in 60 ms"
       ])
       assert.lengthOf(yield* told(quiet, step(20, 10, "flowing"), step(20, 0, "flowing")), 1)
     })
