@@ -20,12 +20,18 @@ export interface Running {
   readonly ended: Effect.Effect<{ readonly code: number | null; readonly last: HostStatus.HostStatus | undefined }>
 }
 
-/** Runs a host file for as long as the test runs. */
-export const running = (file: string, env: NodeJS.ProcessEnv = {}, flags: ReadonlyArray<string> = []) =>
+/** Runs a host file for as long as the test runs; `inside`: a command that runs the one that follows. */
+export const running = (
+  file: string,
+  env: NodeJS.ProcessEnv = {},
+  flags: ReadonlyArray<string> = [],
+  inside: ReadonlyArray<string> = []
+) =>
   Effect.acquireRelease(
     Effect.sync((): Running => {
       const args = ["run", file, "--json", "--interval", "50ms", ...flags]
-      const child = spawn(process.execPath, [BIN, ...args], {
+      const [command = process.execPath, ...others] = [...inside, process.execPath, BIN, ...args]
+      const child = spawn(command, others, {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...CACHED, ...env }
       })
