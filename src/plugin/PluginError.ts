@@ -18,6 +18,10 @@ const Cause = Schema.Json.pipe(
   )
 )
 
+/** As the sandbox calls it; an error of a guest's may be named so, too, but is one of ours. */
+const isWantOfRoom = (cause: unknown): boolean =>
+  cause instanceof Error && cause.name === "NoRoom" && !("_tag" in cause)
+
 /** Which of the plugin's code it was: the handler of an event, its `status` or its `stop`. */
 const During = Schema.Literals(["event", "status", "stop"])
 
@@ -94,7 +98,8 @@ export class StartFailed extends Schema.TaggedError<StartFailed>(id("StartFailed
   cause: Cause
 }) {
   override get message(): string {
-    return "the plugin could not be started"
+    const why = isWantOfRoom(this.cause) ? ": there is no room for another sandboxed plugin" : ""
+    return `the plugin could not be started${why}`
   }
 }
 

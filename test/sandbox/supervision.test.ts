@@ -61,6 +61,8 @@ const several = (names: ReadonlyArray<string>, soloWorkers: number) =>
     })
   ).pipe(Layer.provide(Sandbox.layer))
 
+const workerOf = (name: string) => Effect.map(rowOf(`project:test.${name}`), ({ worker }) => worker)
+
 describe("the supervision of sandboxed plugins", () => {
   for (const [name, ms, isForgiven] of [
     ["an hour without an incident", HOUR_MS + 1000, true],
@@ -114,7 +116,6 @@ describe("the supervision of sandboxed plugins", () => {
 
   it.live("rule 12: where all solo workers are taken, a culprit joins the one with the fewest", () => {
     const names = ["a", "b", "c", "d", "good"]
-    const workerOf = (name: string) => Effect.map(rowOf(`project:test.${name}`), ({ worker }) => worker)
     return Effect.gen(function* () {
       const fake = yield* FakeWebSocket.FakeWebSocket
       const host = yield* PluginHost.PluginHost
@@ -230,5 +231,44 @@ describe("the supervision of sandboxed plugins", () => {
         assert.isTrue(other.isOpen)
       }).pipe(Effect.provide(beside({ deadlineMs: 20_000 })))
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "rule 12: where there is no room for a worker after one was ended, no event that waits for it is charged",
+    () =>
+      Effect.gen(function* () {
+        let isRoom = true
+        const refuse = (worker: Worker): void => void (isRoom || worker.terminate())
+        yield* Effect.acquireRelease(
+          Effect.sync(() => process.on("worker", refuse)),
+          () => Effect.sync(() => process.off("worker", refuse))
+        )
+        yield* Effect.gen(function* () {
+          const { fake, host, remote } = yield* opened(GATEWAY)
+          const { remote: other } = yield* opened(FINE)
+          other.sendText("x")
+          yield* host.idle
+          isRoom = false
+          remote.sendText(NATIVE_LOOP)
+          yield* until(Effect.map(rowOf(REF), ({ dispatchCounters }) => dispatchCounters.inFlight === 1))
+          for (let text = 0; text < 3; text++) other.sendText("x")
+          yield* until(Effect.map(rowOf(NEIGHBOUR), ({ lifecycle }) => lifecycle === "failed"))
+          const { dispatchCounters, lastError, retryAt } = yield* rowOf(NEIGHBOUR)
+          assert.strictEqual(lastError?.tag, "StartFailed")
+          assert.include(lastError?.message, "there is no room")
+          assert.isNotNull(retryAt)
+          assert.deepInclude(dispatchCounters, { dispatched: 2, failed: 0, timedOut: 0 })
+          isRoom = true
+          yield* fake.remote(GATEWAY, 2)
+          const again = yield* fake.remote(FINE, 2)
+          again.sendText("x")
+          yield* host.idle
+          assert.deepStrictEqual([other.sent, again.sent.length], [["first 1"], 1])
+          const row = yield* rowOf(NEIGHBOUR)
+          assert.strictEqual(row.lifecycle, "running")
+          assert.deepInclude(row.dispatchCounters, { failed: 0, timedOut: 0 })
+          assert.isUndefined(accountingProblem(row))
+        }).pipe(Effect.provide(beside({ limits: { failedRetryMs: 300 } })))
+      }).pipe(Effect.scoped)
   )
 })

@@ -8,6 +8,7 @@ import type { Values } from "../../limits/Limits.ts"
 import type { StartReason } from "../../plugin/PluginRuntime.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { Home } from "./homes.ts"
+import { roomForWorker } from "./room.ts"
 import { Thread } from "./thread.ts"
 
 /** How long a plugin has to run without an incident before it shares a worker again. */
@@ -52,6 +53,7 @@ export class Pool {
     const threads = [...this.#threads].filter((thread) => thread.isSolo === isSolo)
     const [emptiest] = threads.toSorted((one, other) => one.size - other.size)
     if (emptiest !== undefined && (emptiest.size === 0 || threads.length >= most)) return emptiest
+    roomForWorker()
     const thread: Thread = new Thread({
       time: this.time,
       number: this.#number,
