@@ -27,7 +27,7 @@ const RequestedAt = Schema.String.check(
 
 // Half a surrogate pair has no encoding in UTF-8: what goes out instead is another text than the plugin's.
 const Text = Schema.String.check(
-  Schema.isPattern(/^[^\ud800-\udfff]*$/u, { expected: "a text without half a surrogate pair" })
+  Schema.isPattern(Wire.WELL_FORMED, { expected: "a text without half a surrogate pair" })
 )
 
 const Epoch = Schema.Union([

@@ -42,13 +42,19 @@ export const wholeNumber = (minimum: number, maximum: number) => {
 
 const utf8 = new TextEncoder()
 
+/**
+ * Texts without half a surrogate pair, by what they have: the engines of other languages, which editors check TOML with,
+ * have no surrogates and refuse a pattern, and with it the whole schema, that names them.
+ */
+export const WELL_FORMED = /^[\u0000-\ud7ff\ue000-\u{10ffff}]*$/u
+
 /** A text of so many bytes of UTF-8; one with half a surrogate pair has none. */
 export const boundedText = (minimum: number, maximum: number) => {
   const expected = `a text of ${minimum} to ${maximum} bytes of UTF-8`
   return Schema.String.check(
     // As JSON Schema can say it; the bytes are counted below. One that fails is enough: all expect the same.
     Schema.isBetweenLength(minimum, maximum, { expected }).abort(),
-    Schema.isPattern(/^[^\ud800-\udfff]*$/u, { expected }).abort(),
+    Schema.isPattern(WELL_FORMED, { expected }).abort(),
     Schema.makeFilter((value: string) => utf8.encode(value).length <= maximum, {
       expected,
       toJsonSchema: () => [{}, true]

@@ -8,9 +8,9 @@ import * as Schema from "effect/Schema"
 import * as FromOutside from "./internal/fromOutside.ts"
 
 const Variable = Schema.String.check(
-  Schema.isPattern(/^[^=\0]+$/u, { expected: "the name of a variable of the environment" })
+  Schema.isPattern(/^[^=\u0000]+$/u, { expected: "the name of a variable of the environment" })
 )
-const Path = Schema.String.check(Schema.isPattern(/^[^\0]+$/u, { expected: "the path of a file" }))
+const Path = Schema.String.check(Schema.isPattern(/^[^\u0000]+$/u, { expected: "the path of a file" }))
 
 /**
  * Where a text comes from, as it is written.

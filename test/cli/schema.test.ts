@@ -210,6 +210,21 @@ const disagreement = ({ decode }: Subject, validate: ValidateFunction, input: Js
 const random = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 }))
 
 describe("mooring schema", () => {
+  it("has no pattern that an engine of another language refuses: editors check TOML with such", () => {
+    const patterns: Array<string> = []
+    const collect = (key: string, value: unknown) => {
+      if (key === "pattern") patterns.push(String(value))
+      return value
+    }
+    JSON.stringify(
+      Object.values<Subject>(SUBJECTS).map((subject) => subject.schema),
+      collect
+    )
+    assert.isAbove(patterns.length, 20)
+    // To them half of a surrogate pair is no character, and \0 no escape.
+    for (const pattern of patterns) assert.notMatch(pattern, /\\u\{?d[89a-f]|\\0/i)
+  })
+
   for (const [name, subject] of Object.entries<Subject>(SUBJECTS)) {
     const validate = validator(subject.schema)
     const documents = [...fullest({ ...subject.schema }), ...subject.byHand]

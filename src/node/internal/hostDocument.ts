@@ -15,7 +15,7 @@ import * as ProxySettings from "../ProxySettings.ts"
 import type * as Toml from "./toml.ts"
 
 const Folder = Schema.Struct({
-  package: Schema.String.check(Schema.isPattern(/^[^\0]+$/u, { expected: "the path of a folder" }))
+  package: Schema.String.check(Schema.isPattern(/^[^\u0000]+$/u, { expected: "the path of a folder" }))
 })
 
 /** The whole file. */
