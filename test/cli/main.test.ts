@@ -35,14 +35,7 @@ describe("mooring", () => {
     )
   }
 
-  for (const args of [
-    ["--help"],
-    ["demo", "--help"],
-    ["check", "--help"],
-    ["digest", "--help"],
-    ["--version"],
-    ["--completions", "bash"]
-  ]) {
+  for (const args of [["--help"], ["--version"], ["--completions", "bash"]]) {
     it.live(`prints on stdout, and nothing on stderr: mooring ${args.join(" ")}`, () =>
       Effect.gen(function* () {
         const { code, stderr, stdout } = yield* mooring(args)
