@@ -148,9 +148,32 @@ describe.skipIf(withoutScript)("mooring demo at a terminal", () => {
     })
   )
 
+  it.live("has the stack of what nobody caught below its last frame, and a cursor that is seen", () =>
+    Effect.gen(function* () {
+      const ending = `stty cols 100; SIGNAL=throw "$NODE" -r "${END_AFTER_WRITES}" "$BIN" demo --port 0 --interval 50ms`
+      const all = yield* atTerminal(`${ending}; echo code $?`)
+      const shown = terminal(100)
+      shown.write(plain(all))
+      const lines = shown.lines()
+      const stack = lines.findIndex((line) => line.includes("Error: nobody catches this"))
+      const table = lines.findLastIndex((line) => line.startsWith("PLUGIN"))
+      assert.isAbove(table, -1, lines.join("\n"))
+      assert.isAbove(stack, table + 5, lines.join("\n"))
+      for (const name of ["echo", "burst", "crash", "loop", "stray"]) {
+        assert.isTrue(
+          lines.slice(table, stack).some((line) => line.startsWith(`demo.${name} `)),
+          name
+        )
+      }
+      // It was never hidden, so nothing has to bring it back.
+      assert.notInclude(all, "\u001b[?25l")
+      assert.match(all, /code [1-9]/)
+    })
+  )
+
   it.live("leaves the terminal as it was, whatever ends it", () =>
     Effect.gen(function* () {
-      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"]) {
+      for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL", "throw"]) {
         const ending = `SIGNAL=${signal} "$NODE" -r "${END_AFTER_WRITES}" "$BIN" demo --port 0 --interval 50ms`
         const shown = yield* atTerminal(`echo before $(stty -g); ${ending}; echo after $(stty -g)`)
         const [, before] = /before (\S+)/.exec(shown) ?? []

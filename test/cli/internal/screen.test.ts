@@ -5,6 +5,7 @@ import * as TestClock from "effect/testing/TestClock"
 import * as Screen from "../../../src/cli/internal/screen.ts"
 import { either, int, list, oneOf } from "../../support/arbitraries.ts"
 import { fakeDescriptor } from "../support/fakeDescriptor.ts"
+import { reflowing } from "../support/reflowing.ts"
 import { terminal } from "../support/terminal.ts"
 
 const make = (columns: number, rows: number, later?: (call: () => void) => void) => {
@@ -65,6 +66,45 @@ describe("a screen on a terminal", () => {
         const shown = terminal(40)
         shown.write(fake.written())
         assert.deepStrictEqual(shown.lines(), [...logged, ...table])
+      }),
+    { arbitrary: { runs: 300 } }
+  )
+
+  it.effect.prop(
+    "leaves nothing behind of a table that wraps when the terminal is resized",
+    { steps: list(either<"log" | "show" | number>(oneOf("log", "show"), int(12, 70)), 0, 40) },
+    ({ steps }) =>
+      Effect.sync(() => {
+        const { fake, resize, screen } = make(40, 40)
+        const shown = reflowing(40)
+        const logged: Array<string> = []
+        let width = 40
+        let [seen, shows] = [0, 0]
+        const settle = () => {
+          settleAll(fake)
+          shown.write(fake.written().slice(seen))
+          seen = fake.written().length
+        }
+        const rows = (columns: number) =>
+          Array.from({ length: 1 + (shows % 5) }, (_, row) =>
+            `${shows} ${row} `.padEnd(10 + 13 * row, "x").slice(0, columns)
+          )
+        for (const [index, step] of steps.entries()) {
+          if (step === "log") {
+            logged.push(`line ${index} `.padEnd(10 + ((index * 7) % 90), "y"))
+            screen.log(logged.at(-1) ?? "")
+          } else if (step === "show") {
+            shows++
+            screen.show(({ columns }) => rows(columns))
+          } else {
+            width = step
+            shown.resize(step)
+            resize(step)
+          }
+          settle()
+        }
+        const expected = [...logged, ...(shows === 0 ? [] : rows(width - 1))].map((line) => line.trimEnd())
+        assert.deepStrictEqual(shown.lines(), expected)
       }),
     { arbitrary: { runs: 300 } }
   )
