@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
-import { Enablement, OutputCommand, PluginHost, ServicePlugin, type Limits, type PluginRuntime } from "mooring"
+import { Enablement, IngressEvent, Limits, OutputCommand, PluginHost, ServicePlugin, type PluginRuntime } from "mooring"
 import { Sandbox } from "mooring/sandbox"
 import { FakeWebSocket, TestHost, type Remote } from "mooring/testing"
 
@@ -81,13 +81,24 @@ const trusted = () =>
       Exit.succeed({ commands: [OutputCommand.send(event, event.text + "y".repeat(TEXT_OUT - TEXT_IN))] })
   })
 
+/** Says what comes of it, and ends. */
+const said = <A>(measured: Effect.Effect<A, unknown>): void => {
+  const program = Effect.tap(measured, (figures) =>
+    Effect.sync(() => process.stdout.write(`${JSON.stringify(figures)}\n`))
+  )
+  Effect.runPromise(Effect.provide(program, Logger.layer([]))).catch((error: unknown) => {
+    process.stderr.write(`${String(error)}\n`)
+    process.exitCode = 1
+  })
+}
+
 interface Hosted {
   readonly plugins: (sandbox: Sandbox.Sandbox["Service"]) => ReadonlyArray<PluginRuntime.PluginPackage>
   readonly limits?: Partial<Limits.Values>
   readonly own?: { readonly [limit: string]: number }
 }
 
-/** Runs against a host, says what comes of it, and ends. */
+/** Runs against a host. */
 const run = <A>(
   { limits = {}, own = {}, plugins }: Hosted,
   measured: Effect.Effect<A, unknown, FakeWebSocket.FakeWebSocket | PluginHost.PluginHost>
@@ -102,13 +113,7 @@ const run = <A>(
       })
     })
   ).pipe(Layer.provide(Sandbox.layer))
-  const program = Effect.tap(measured, (figures) =>
-    Effect.sync(() => process.stdout.write(`${JSON.stringify(figures)}\n`))
-  )
-  Effect.runPromise(program.pipe(Effect.provide(host), Effect.provide(Logger.layer([])))).catch((error: unknown) => {
-    process.stderr.write(`${String(error)}\n`)
-    process.exitCode = 1
-  })
+  said(measured.pipe(Effect.provide(host)))
 }
 
 const remoteOf = (name: string, nth = 1) => FakeWebSocket.FakeWebSocket.use((fake) => fake.remote(urlOf(name), nth))
@@ -153,12 +158,13 @@ const start = (count: number): void => {
       const { status } = yield* PluginHost.PluginHost
       for (const name of names) yield* remoteOf(name)
       const startMs = performance.now() - from
+      const used = process.cpuUsage()
       const { plugins } = yield* status
       const running = plugins.filter(({ lifecycle }) => lifecycle === "running").length
       yield* pause
       globalThis.gc?.()
       yield* pause
-      return { startMs, running, rssMib: process.memoryUsage.rss() / MIB }
+      return { startMs, cpuMs: (used.user + used.system) / 1000, running, rssMib: process.memoryUsage.rss() / MIB }
     })
   )
 }
@@ -190,28 +196,48 @@ const delay = (workMs: number, times: number): void =>
     })
   )
 
-/** What the process holds after so many workers were ended for a native loop, and more of them. */
-const kills = (first: number, last: number): void =>
-  run(
-    {
-      limits: { restarts: 10_000, sandboxWorkers: 1, soloWorkers: 1, dialsPerSecond: 10_000 },
-      own: { dispatch_deadline_ms: 10 },
-      plugins: (sandbox) => [sandboxed(sandbox, "own", KILLED)]
-    },
-    Effect.gen(function* () {
-      const held: Array<number> = []
-      const from = performance.now()
-      for (let kill = 1; kill <= last; kill++) {
-        const remote = yield* remoteOf("own", kill)
-        remote.sendText("x")
-        if (kill !== first && kill !== last) continue
-        yield* pause
-        globalThis.gc?.()
-        held.push(process.memoryUsage.rss() / MIB)
-      }
-      return { afterFirstMib: held[0] ?? 0, afterLastMib: held[1] ?? 0, seconds: (performance.now() - from) / 1000 }
+/** Starts a guest and ends its worker with an event that never ends. The supervisor's backoff would take hours. */
+const kill = (pkg: PluginRuntime.PluginPackage, key: string) =>
+  Effect.gen(function* () {
+    const instance = yield* pkg.runtime.start({
+      key,
+      limits: { ...Limits.defaults, dispatchDeadlineMs: 10, sandboxWorkers: 1, soloWorkers: 1 },
+      config: {},
+      reason: "crash",
+      state: null,
+      deliver: () => Result.succeed("")
     })
-  )
+    const { batches } = instance
+    if (batches === undefined) return yield* Effect.die(new Error("no batches"))
+    const origin = { key, source: "websocket:ws://a/", id: "a", url: "ws://a/", ingressName: "feed" }
+    return yield* Effect.callback<boolean>((resume) => {
+      batches.dispatch([new IngressEvent.WebSocketText(origin, 1, 1, 0, 1, "x", 1)], {
+        begun: () => {},
+        done: (exit) => resume(Effect.succeed(Exit.isFailure(exit))),
+        ended: () => {}
+      })
+    })
+  }).pipe(Effect.scoped)
+
+/** What the process holds after so many workers were ended for a native loop, and after many more. */
+const kills = (first: number, last: number): void => {
+  const program = Effect.gen(function* () {
+    const pkg = sandboxed(yield* Sandbox.Sandbox, "own", KILLED)
+    const held: Array<number> = []
+    let failed = 0
+    const from = performance.now()
+    for (let count = 1; count <= last; count++) {
+      if (yield* kill(pkg, "own")) failed++
+      if (count !== first && count !== last) continue
+      globalThis.gc?.()
+      yield* pause
+      held.push(process.memoryUsage.rss() / MIB)
+    }
+    const seconds = (performance.now() - from) / 1000
+    return { afterFirstMib: held[0] ?? 0, afterLastMib: held[1] ?? 0, killed: failed, seconds }
+  })
+  said(program.pipe(Effect.provide(Sandbox.layer)))
+}
 
 const number = (index: number): number => Number(args[index])
 if (what === "cost") cost(args[0] ?? "", number(1), number(2))

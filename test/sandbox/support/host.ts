@@ -52,6 +52,8 @@ export function handleIngress(name, event) {
 
 export interface Setup {
   readonly code?: string
+  /** The neighbour's code, where it is to do something else than count. */
+  readonly neighbour?: string
   readonly map?: string
   readonly limits?: Partial<Limits.Values>
   readonly config?: unknown
@@ -60,11 +62,18 @@ export interface Setup {
 }
 
 /** One sandboxed plugin that a test is about, and a neighbour that counts, in one worker unless the limits say otherwise. */
-export const beside = ({ code = OBEDIENT, config = {}, deadlineMs = 200, limits, map }: Setup) =>
+export const beside = ({
+  code = OBEDIENT,
+  config = {},
+  deadlineMs = 200,
+  limits,
+  map,
+  neighbour: next = COUNTING
+}: Setup) =>
   Layer.unwrap(
     Effect.map(Sandbox.Sandbox, (sandbox) => {
       const own = sandboxed(sandbox, code, map === undefined ? {} : { map })
-      const neighbour = sandboxed(sandbox, COUNTING, { name: "neighbour", sources: [FINE] })
+      const neighbour = sandboxed(sandbox, next, { name: "neighbour", sources: [FINE] })
       return onFake({
         plugins: [own, neighbour],
         enabled: [enable(own, { config, limits: { dispatch_deadline_ms: deadlineMs } }), enable(neighbour)],
