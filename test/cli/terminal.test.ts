@@ -4,53 +4,11 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
-import { spawn, spawnSync } from "node:child_process"
 import { fileURLToPath } from "node:url"
+import { atTerminal, CTRL_C, withoutScript } from "./support/atTerminal.ts"
 import { terminal } from "./support/terminal.ts"
-import { BIN, CACHED } from "./support/program.ts"
 
 const END_AFTER_WRITES = fileURLToPath(new URL("support/endAfterWrites.cjs", import.meta.url))
-
-const withoutScript = spawnSync("script", ["--version"]).status !== 0
-
-// What a machine of tests says of colours isn't a terminal's word.
-const { CI: _ci, FORCE_COLOR: _force, NO_COLOR: _no, ...withoutWishes } = process.env
-
-/** What is typed once something is shown that wasn't before, one after the other. */
-type Typed = ReadonlyArray<readonly [shown: string, keys: string]>
-
-const CTRL_C = "\u0003"
-
-/** Runs a shell's command at a terminal; all that it shows. */
-const atTerminal = (command: string, typed: Typed = []): Effect.Effect<string> =>
-  Effect.acquireUseRelease(
-    Effect.sync(() =>
-      spawn("script", ["-qefc", command, "/dev/null"], {
-        env: { ...withoutWishes, ...CACHED, TERM: "xterm", NODE: process.execPath, BIN },
-        stdio: "pipe"
-      })
-    ),
-    (child) =>
-      Effect.callback<string>((resume) => {
-        let [shown, from] = ["", 0]
-        const left = [...typed]
-        const type = () => {
-          const [next] = left
-          if (next === undefined || !shown.includes(next[0], from)) return
-          left.shift()
-          from = shown.length
-          child.stdin.write(next[1])
-          type()
-        }
-        child.stdout.on("data", (chunk) => {
-          shown += String(chunk)
-          type()
-        })
-        child.on("close", () => resume(Effect.succeed(shown)))
-        type()
-      }),
-    (child) => Effect.sync(() => child.kill("SIGKILL"))
-  )
 
 /** Without colours. */
 const plain = (text: string): string => text.replace(/\u001b\[\d*m/g, "")
