@@ -4,6 +4,7 @@
 import type * as Net from "node:net"
 import type { WebSocket } from "ws"
 import type { ReadMode, Socket } from "../../connection/WebSocketClient.ts"
+import * as ReadStop from "./readStop.ts"
 import { writeQueueSize } from "./writeQueue.ts"
 
 // One read of a socket brings at most 64 KiB. Half of that means that it was a large one and that more is waiting.
@@ -50,6 +51,8 @@ export class WsSocket implements Socket {
   readonly #turn: Turn
   #mode: ReadMode = "full"
   #held = false
+  /** Whether it is held beneath its stream. */
+  #stopped = false
   #slow: NodeJS.Timeout | undefined = undefined
   #seen = -1
   #bytes = 0
@@ -127,7 +130,9 @@ export class WsSocket implements Socket {
 
   #hold(millis: number): void {
     this.#held = true
-    this.#ws.pause()
+    // What inflates is stopped with the stream only.
+    this.#stopped = millis === 0 && this.#ws.extensions === "" && ReadStop.stop(this.#connected)
+    if (!this.#stopped) this.#ws.pause()
     if (millis === 0) setImmediate(this.#release)
     else this.#slow = setTimeout(this.#release, millis)
   }
@@ -135,6 +140,8 @@ export class WsSocket implements Socket {
   readonly #release = (): void => {
     this.#slow = undefined
     this.#held = false
+    // Whatever it was told meanwhile, nobody else would.
+    if (this.#stopped) ReadStop.start(this.#connected)
     if (this.#mode !== "off") this.#ws.resume()
   }
 }

@@ -13,11 +13,17 @@ const NOTHING = () => {}
 
 const connected = { bytesRead: 123, _handle: { writeQueueSize: 7 } }
 
-/** A `ws` that writes down what it is told, as far as this needs one. */
-const play = (turn = new Turn()) => {
+/** A `ws` that writes down what it is told, as far as this needs one; on Node's own socket, if that is said. */
+const play = (turn = new Turn(), onNode = false, extensions = "") => {
   const calls: Array<string> = []
+  const handle = {
+    reading: true,
+    readStop: () => calls.push("stop"),
+    readStart: () => calls.push("start")
+  }
   let written: Done | undefined
   const ws = {
+    extensions,
     pause: () => calls.push("pause"),
     resume: () => calls.push("resume"),
     ping: (data: Uint8Array, mask: undefined, done: Done) => {
@@ -35,8 +41,9 @@ const play = (turn = new Turn()) => {
       written = done
     }
   }
-  const socket = new WsSocket(ws as unknown as WebSocket, connected, agreed, turn)
-  return { socket, calls: () => calls.splice(0), written: (error?: Error | null) => written?.(error) }
+  const beneath = onNode ? { bytesRead: 123, _handle: handle } : connected
+  const socket = new WsSocket(ws as unknown as WebSocket, beneath, agreed, turn)
+  return { socket, handle, calls: () => calls.splice(0), written: (error?: Error | null) => written?.(error) }
 }
 
 /** A turn of the event loop goes by. */
@@ -226,5 +233,55 @@ describe("the pace of reading", () => {
     slow.socket.ended()
     assert.strictEqual(vi.getTimerCount(), 0)
     assert.deepStrictEqual(slow.calls(), [])
+  })
+
+  it("is held beneath the stream where that can be, and goes on there whatever was said meanwhile", () => {
+    const { calls, socket } = play(undefined, true)
+    socket.received(LARGE)
+    assert.deepStrictEqual(calls(), ["stop"])
+    socket.received(LARGE)
+    turnOver()
+    assert.deepStrictEqual(calls(), ["start", "resume"])
+    socket.received(LARGE)
+    socket.read("off")
+    turnOver()
+    // Its stream is paused, and stops by itself what it doesn't want.
+    assert.deepStrictEqual(calls(), ["stop", "pause", "start"])
+    socket.read("full")
+    socket.received(LARGE)
+    socket.read("off")
+    socket.read("full")
+    turnOver()
+    assert.deepStrictEqual(calls(), ["resume", "stop", "pause", "start", "resume"])
+    socket.received(LARGE)
+    socket.read("slow")
+    turnOver()
+    assert.deepStrictEqual(calls(), ["stop", "start", "resume"])
+  })
+
+  it("is held by the stream where it is slow, and where messages are inflated, which stops with it", () => {
+    const slow = play(undefined, true)
+    slow.socket.read("slow")
+    slow.socket.received(1)
+    vi.runAllTimers()
+    assert.deepStrictEqual(slow.calls(), ["resume", "pause", "resume"])
+    const inflating = play(undefined, true, "permessage-deflate")
+    inflating.socket.received(LARGE)
+    turnOver()
+    assert.deepStrictEqual(inflating.calls(), ["pause", "resume"])
+  })
+
+  it("leaves alone what its stream has stopped, or starts by itself, or has ended", () => {
+    const stopped = play(undefined, true)
+    stopped.handle.reading = false
+    stopped.socket.received(LARGE)
+    turnOver()
+    assert.deepStrictEqual(stopped.calls(), ["pause", "resume"])
+    const later = play(undefined, true)
+    later.socket.received(LARGE)
+    later.handle.reading = false
+    later.socket.ended()
+    vi.runAllTimers()
+    assert.deepStrictEqual(later.calls(), ["stop"])
   })
 })
