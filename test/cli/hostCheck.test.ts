@@ -342,4 +342,28 @@ urls = ["ws://127.0.0.1:7700/gateway?key={key}", "ws://127.0.0.1:7700/other?pass
       for (const secret of ["hunter22", "t0ps3cret"]) assert.notInclude(said, secret)
     }).pipe(Effect.scoped)
   )
+
+  it.effect("counts the host's connections over all plugins, in the order of the file", () =>
+    Effect.gen(function* () {
+      const urls = [1, 2].map((nth) => `"ws://127.0.0.1:7700/gateway/${nth}"`).join(", ")
+      const rest = `[plugins.enabled.sources.gateway]\nurls = [${urls}]\n`
+      const { ok, plugins } = yield* check(
+        (digest) =>
+          `[limits]\nconnections_per_host = 3\n${entry(digest, { rest, more: 'instance = "denied"', permissions: [] })}${[
+            "a",
+            "b",
+            "c"
+          ]
+            .map((name) => entry(digest, { rest, more: `instance = "${name}"` }))
+            .join("")}`
+      )
+      assert.isFalse(ok)
+      const tags = plugins.map(({ sources }) => sources.map(({ tag, would }) => tag ?? would))
+      assert.deepStrictEqual(tags.slice(1), [
+        ["dial", "dial"],
+        ["dial", "ConnectionLimit"],
+        ["ConnectionLimit", "ConnectionLimit"]
+      ])
+    })
+  )
 })

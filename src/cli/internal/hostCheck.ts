@@ -32,8 +32,15 @@ const asNote = (problem: Problem): Found => ({ ...problem, severity: "note" })
 
 const checked = (file: HostFile.HostFile) =>
   Effect.gen(function* () {
-    const entries = yield* Effect.forEach(file.entries, (entry) => entryCheck(entry, file), {
-      concurrency: "unbounded"
+    const examined = yield* Effect.forEach(file.entries, (entry) => examine(entry, file), { concurrency: "unbounded" })
+    // Places go to who comes first, which is in the order of the file as far as anybody can tell.
+    const limit = file.limits.connectionsPerHost
+    let left = limit
+    const entries = examined.map((each) => {
+      if ("plugin" in each) return each
+      const { checked: one, places } = judged(each, file, { limit, left })
+      left -= places
+      return one
     })
     const notes = file.proxy === undefined ? [] : file.located([{ path: "proxy", message: PROXIED }])
     const problems = [...file.problems.map(asProblem), ...notes.map(asNote), ...entries.flatMap(({ found }) => found)]
@@ -51,7 +58,14 @@ interface Checked {
   readonly found: ReadonlyArray<Found>
 }
 
-const entryCheck = (entry: HostFile.Entry, file: HostFile.HostFile) =>
+/** An entry with a package that it can be set up with. */
+interface Usable {
+  readonly entry: HostFile.Entry
+  readonly folder: string
+  readonly found: PackageFolders.LoadedPackage
+}
+
+const examine = (entry: HostFile.Entry, file: HostFile.HostFile) =>
   Effect.gen(function* () {
     const { enablement, package: folder } = entry
     // What is wrong with the entry itself is among the problems of the file.
@@ -61,20 +75,26 @@ const entryCheck = (entry: HostFile.Entry, file: HostFile.HostFile) =>
     if (Result.isFailure(loaded)) {
       return failed(enablement, loaded.failure._tag, problemsOf(loaded.failure, entry, file))
     }
-    const { digest, located, manifest } = loaded.success
     const lack = yield* EntryCheck.lack(enablement, loaded.success, file.limits)
     if (lack !== undefined) return failed(enablement, lack._tag, problemsOf(lack, entry, file))
-    const { denials, plugin } = prospectOf({ digest, manifest }, enablement, limits.connectionsPerPlugin)
-    const inManifest = located(notesOf(manifest)).map((note) => ({ ...note, file: Path.join(folder, FILE) }))
-    return {
-      plugin,
-      found: [
-        ...file.located(denials.map((denial) => asProblem(denied(denial, entry)))),
-        ...file.located(notesOn(entry).map(asNote)),
-        ...inManifest.map(asNote)
-      ]
-    }
+    return { entry, folder, found: loaded.success } satisfies Usable
   })
+
+const judged = ({ entry, folder, found }: Usable, file: HostFile.HostFile, left: { limit: number; left: number }) => {
+  const { digest, located, manifest } = found
+  const { connectionsPerPlugin } = { ...file.limits, ...entry.enablement.limits }
+  const { denials, places, plugin } = prospectOf({ digest, manifest }, entry.enablement, connectionsPerPlugin, left)
+  const inManifest = located(notesOf(manifest)).map((note) => ({ ...note, file: Path.join(folder, FILE) }))
+  const one: Checked = {
+    plugin,
+    found: [
+      ...file.located(denials.map((denial) => asProblem(denied(denial, entry)))),
+      ...file.located(notesOn(entry).map(asNote)),
+      ...inManifest.map(asNote)
+    ]
+  }
+  return { checked: one, places }
+}
 
 const failed = (enablement: Enablement, tag: string, problems: ReadonlyArray<Problem>): Checked => ({
   plugin: { pluginRef: refOf(enablement), would: "fail", tag, sources: [], requests: [] },

@@ -20,14 +20,23 @@ export interface Denial {
 
 export interface Prospect {
   readonly plugin: Plugin
+  /** How many of the host's places its sources would take. */
+  readonly places: number
   readonly denials: ReadonlyArray<Denial>
 }
 
-/** The prospect of a package under an entry that enables it. */
+/** The `connections_per_host`, and how many of these nobody before has taken. */
+interface Places {
+  readonly limit: number
+  readonly left: number
+}
+
+/** The prospect of a package under an entry that enables it; alone on its host unless something else is said. */
 export const prospectOf = (
   { digest, manifest }: { readonly digest: string; readonly manifest: Manifest },
   enablement: Enablement.Enablement,
-  connectionsPerPlugin: number
+  connectionsPerPlugin: number,
+  { left, limit }: Places = { limit: Infinity, left: Infinity }
 ): Prospect => {
   const { id, surfaces, version } = enablement
   const pluginRef = Enablement.refOf(enablement)
@@ -38,6 +47,7 @@ export const prospectOf = (
     if (at >= connectionsPerPlugin) {
       return new ConnectionLimit({ url: source.display, per: "plugin", limit: connectionsPerPlugin })
     }
+    if (at >= left) return new ConnectionLimit({ url: source.display, per: "host", limit })
     return failureOf(evaluation.target(source.ingress, source.url, source.display))
   }
   const all = Source.all(manifest, enablement)
@@ -57,6 +67,7 @@ export const prospectOf = (
       })),
       requests: []
     },
+    places: failure === undefined ? Math.min(all.length, connectionsPerPlugin, left) : 0,
     denials:
       // Without its service none of its sources is dialled, for the same reason.
       failure !== undefined
