@@ -144,6 +144,7 @@ describe("PackageFolders", () => {
     ({ at, contents, names }) =>
       Effect.gen(function* () {
         const usable = names.filter((name) => name !== "." && name !== "..")
+        if (usable.length === 0) return
         const files = usable.map((name, index) => [name, Buffer.from(contents[index] ?? "")] as const)
         const one = yield* packageOf(Object.fromEntries(files))
         const other = yield* packageOf(Object.fromEntries(files.toReversed()))
