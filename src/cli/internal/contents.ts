@@ -50,7 +50,7 @@ export const make = ({ look, read: readContent }: Folder): Effect.Effect<Content
     Effect.sync(() => {
       const now = monotonic(clock)
       let told: string | undefined
-      let seen = { look: "", key: "", since: 0, isSettled: false }
+      let seen = { look: "", lookedSo: 0, isReread: false, key: "", since: 0 }
 
       const reread = Effect.map(readContent, (content) => {
         const key = keyOf(content)
@@ -63,7 +63,7 @@ export const make = ({ look, read: readContent }: Folder): Effect.Effect<Content
         const at = yield* look
         const content = yield* readContent
         told = keyOf(content)
-        seen = { look: at, key: told, since: now(), isSettled: false }
+        seen = { look: at, lookedSo: now(), isReread: false, key: told, since: now() }
         return content
       })
 
@@ -72,17 +72,18 @@ export const make = ({ look, read: readContent }: Folder): Effect.Effect<Content
           yield* Effect.sleep(Math.max(LOOK_EVERY_MS, seen.look.length / MS_FOR_CHARACTERS))
           const at = yield* look
           if (at !== seen.look) {
-            seen = { ...seen, look: at, isSettled: false }
+            seen = { ...seen, look: at, lookedSo: now(), isReread: false }
+            yield* reread
+          } else if (!seen.isReread && now() - seen.lookedSo >= SAME_FOR_MS) {
+            // What was written within the same tick of the file system's clock as what was read looks the same.
+            seen = { ...seen, isReread: true }
             yield* reread
           }
-          if (seen.isSettled || now() - seen.since < SAME_FOR_MS) continue
-          // What was written within the same tick of the file system's clock looks the same, and is read now.
-          const before = seen.key
+          const { key } = seen
+          if (key === told || now() - seen.since < SAME_FOR_MS) continue
           const content = yield* reread
-          if (seen.key !== before) continue
-          seen = { ...seen, isSettled: true }
-          if (seen.key === told) continue
-          told = seen.key
+          if (seen.key !== key) continue
+          told = key
           return content
         }
       })

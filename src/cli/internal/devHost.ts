@@ -22,7 +22,7 @@ import * as GrantStore from "../../grants/GrantStore.ts"
 import type { PluginStatus } from "../../host/HostStatus.ts"
 import * as PluginHost from "../../host/PluginHost.ts"
 import type { Enablement } from "../../manifest/Enablement.ts"
-import type { LoadedPackage } from "../../node/PackageFolders.ts"
+import * as PackageFolders from "../../node/PackageFolders.ts"
 import * as WsClient from "../../node/WsClient.ts"
 import { PluginConsole, type ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { GuestError } from "../../plugin/PluginError.ts"
@@ -40,7 +40,7 @@ const FLUSH_EVERY_MS = 250
 
 export interface DevHost {
   /** Runs a package in place of the one that runs. Whether it does; if not, why has been said. */
-  readonly run: (loaded: LoadedPackage, enablement: Enablement) => Effect.Effect<boolean>
+  readonly run: (loaded: PackageFolders.LoadedPackage, enablement: Enablement) => Effect.Effect<boolean>
 }
 
 /** A host in the scope; it says all there is to say on these lines. */
@@ -72,7 +72,7 @@ export const make = Effect.fnUntraced(function* (asked: Asked, lines: DevLines) 
 
   const isRunning = Effect.map(host.status, ({ plugins }) => plugins.some(({ lifecycle }) => lifecycle === "running"))
 
-  const run = (loaded: LoadedPackage, enablement: Enablement) =>
+  const run = (loaded: PackageFolders.LoadedPackage, enablement: Enablement) =>
     Effect.gen(function* () {
       if ((yield* isRunning) && !(yield* startsOnTrial(packageIn(trials, loaded), last, lines))) return false
       granted = GrantStore.grantOf(enablement)
@@ -89,19 +89,10 @@ interface Line {
 
 const labelled = (level: ConsoleLevel, text: string): string => (level === "log" ? text : `${level}: ${text}`)
 
-const packageIn = (
-  sandbox: Sandbox.Sandbox["Service"],
-  { digest, entry, files, manifest, suspects }: LoadedPackage
-): PluginPackage => {
-  const bytesOf = (path: string) => files.find((file) => file.path === path)?.bytes
-  const made = sandbox.package({
-    manifest,
-    digest,
-    entry: bytesOf(entry.path) ?? new Uint8Array(),
-    sourceMap: bytesOf(`${entry.path}.map`)
-  })
-  return { ...made, suspects }
-}
+const packageIn = (sandbox: Sandbox.Sandbox["Service"], loaded: PackageFolders.LoadedPackage): PluginPackage => ({
+  ...sandbox.package(PackageFolders.codeOf(loaded)),
+  suspects: loaded.suspects
+})
 
 /** Whether a package starts where another one runs; if not, says why, with what it wrote to its console. */
 const startsOnTrial = (trial: PluginPackage, { start, state }: LastStart, lines: DevLines): Effect.Effect<boolean> =>

@@ -44,13 +44,21 @@ const single = (instance: Instance, observer: Observer): Instance => ({
     })
 })
 
-const batching = (instance: BatchingInstance, observer: Observer): BatchingInstance => ({
-  ...instance,
-  batches: {
-    ...instance.batches,
-    dispatch: (events, told) => instance.batches.dispatch(events, watching(events, told, observer))
+const batching = (instance: BatchingInstance, observer: Observer): BatchingInstance => {
+  const { batches } = instance
+  return {
+    ...instance,
+    batches: {
+      get mostEvents() {
+        return batches.mostEvents
+      },
+      get mostBytes() {
+        return batches.mostBytes
+      },
+      dispatch: (events, told) => batches.dispatch(events, watching(events, told, observer))
+    }
   }
-})
+}
 
 const watching = (events: ReadonlyArray<AnyEvent>, told: Told, observer: Observer): Told => {
   const waiting = events.values()

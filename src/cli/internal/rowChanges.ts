@@ -5,7 +5,11 @@ import type { ConnectionStatus, PluginStatus } from "../../host/HostStatus.ts"
 import type { DevLines } from "./devLines.ts"
 
 /** Tells how one row became another; of a plugin that wasn't there, how it is. */
-export const tellChanges = (before: PluginStatus | undefined, now: PluginStatus | undefined, lines: DevLines): void => {
+export const tellChanges = (
+  before: PluginStatus | undefined,
+  now: PluginStatus | undefined,
+  lines: Pick<DevLines, "say" | "result">
+): void => {
   if (now === undefined || before?.pluginRef !== now.pluginRef) {
     if (before !== undefined && before.lifecycle !== "stopped")
       lines.say("plugin", `${before.pluginRef} is enabled no more`)
