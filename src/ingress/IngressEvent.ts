@@ -51,25 +51,46 @@ export interface SourceOrigin extends Origin {
  */
 export const correlationId = (origin: Origin, sequence: number): string => `${origin.key}.${sequence}`
 
+/**
+ * What the texts that one source brings in one turn have in common, and share:
+ * with it an event has six fields, and makes no object for its time.
+ *
+ * @category models
+ * @since 0.4.0
+ */
+export interface Stamp<O extends Origin = SourceOrigin> {
+  readonly origin: O
+  readonly epoch: number
+  readonly at: number
+}
+
 abstract class Base<O extends Origin = SourceOrigin> {
   /**
    * How many of the source's events with a lower sequence were lost, evicted or discarded, and not told by an earlier
    * event. Set when this one is handed over.
    */
   droppedBefore = 0
-  readonly origin: O
   /** Grows by one per event enqueued from this source, from 1. Urgent texts are handed over before lower ones. */
   readonly sequence: number
-  /** The epoch of the connection, 0 before the first open. */
-  readonly epoch: number
-  /** When it happened, in Unix milliseconds. */
-  readonly at: number
+  readonly #stamp: Stamp<O>
 
-  constructor(origin: O, sequence: number, epoch: number, at: number) {
-    this.origin = origin
+  constructor(origin: O, sequence: number, epoch: number, at: number, stamp: Stamp<O> = { origin, epoch, at }) {
     this.sequence = sequence
-    this.epoch = epoch
-    this.at = at
+    this.#stamp = stamp
+  }
+
+  get origin(): O {
+    return this.#stamp.origin
+  }
+
+  /** The epoch of the connection, 0 before the first open. */
+  get epoch(): number {
+    return this.#stamp.epoch
+  }
+
+  /** When it happened, in Unix milliseconds. */
+  get at(): number {
+    return this.#stamp.at
   }
 
   /** The source's URL as written. */
@@ -158,9 +179,10 @@ export class WebSocketText extends Base {
     at: number,
     frame: number,
     text: string,
-    bytes: number
+    bytes: number,
+    stamp?: Stamp
   ) {
-    super(origin, sequence, epoch, at)
+    super(origin, sequence, epoch, at, stamp)
     this.text = text
     this.bytes = bytes
     this.frame = frame

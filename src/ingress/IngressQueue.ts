@@ -28,7 +28,8 @@ import {
   WebSocketOpen,
   WebSocketText,
   type IngressEvent,
-  type SourceOrigin
+  type SourceOrigin,
+  type Stamp
 } from "./IngressEvent.ts"
 import { Backpressure, type Limits } from "./internal/backpressure.ts"
 import { Loans } from "./internal/loans.ts"
@@ -100,11 +101,13 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   #sequence = 0
   #epoch = 0
   #frame = 0
+  #stamp: Stamp
 
   constructor(options: Options) {
     const { limits, monotonic, paused } = options
     this.#options = options
     this.#limits = limits
+    this.#stamp = { origin: options.origin, epoch: 0, at: 0 }
     this.#loans = new Loans(this.#texts, this.#states, this.#losses)
     this.#takesText = options.takes("websocket_text")
     this.#rules = options.rules()
@@ -165,7 +168,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
       this.ignoredText++
       return false
     }
-    const event = new WebSocketText(this.#options.origin, ++this.#sequence, this.#epoch, at, this.#frame, text, bytes)
+    const { epoch, origin } = this.#stamped(at)
+    const event = new WebSocketText(origin, ++this.#sequence, epoch, at, this.#frame, text, bytes, this.#stamp)
     this.#enqueueText(event, rules !== null && TextRules.isUrgent(rules, text))
     return true
   }
@@ -262,6 +266,14 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     accounting.queueDepth -= states
     accounting.discarded += waiting
     if (states > 0) this.#options.readied()
+  }
+
+  /** What the texts of this turn share. */
+  #stamped(at: number): Stamp {
+    if (this.#stamp.at !== at || this.#stamp.epoch !== this.#epoch) {
+      this.#stamp = { origin: this.#options.origin, epoch: this.#epoch, at }
+    }
+    return this.#stamp
   }
 
   /** Answers a text itself where the ingress says so and there is room for it. */

@@ -147,7 +147,7 @@ describe("a dispatcher by itself", () => {
       const { answers, queue } = yield* dispatching({
         clock: standing(time),
         handle: (event) => {
-          Object.assign(event, { origin: {}, sequence: 99, epoch: 99 })
+          for (const field of ["origin", "sequence", "epoch"]) Reflect.set(event, field, 99)
           return Exit.void
         }
       })

@@ -16,23 +16,15 @@ interface Lent {
 }
 
 export class Texts {
-  readonly #ordinary = new Lane()
-  readonly #urgent = new Lane()
+  /** Texts that wait, and the memory that they take: asked for every frame, so they aren't put together when asked. */
+  depth = 0
+  bytes = 0
   /** How many urgent ones were handed over or lent since anything else was. */
   row = 0
+  readonly #ordinary = new Lane()
+  readonly #urgent = new Lane()
   /** In the order in which they were lent. */
   readonly #lent: Array<Lent> = []
-  #lentBytes = 0
-
-  /** Texts that wait. */
-  get depth(): number {
-    return this.#ordinary.depth + this.#urgent.depth + this.#lent.length
-  }
-
-  /** The memory that they take. */
-  get bytes(): number {
-    return this.#ordinary.bytes + this.#urgent.bytes + this.#lentBytes
-  }
 
   /** When the oldest came, in Unix milliseconds. */
   get oldestAt(): number | undefined {
@@ -42,12 +34,25 @@ export class Texts {
   }
 
   add(event: WebSocketText, isUrgent: boolean): void {
+    this.depth++
+    this.bytes += memoryOf(event.text, event.bytes)
     if (isUrgent) this.#urgent.add(event)
     else this.#ordinary.add(event)
   }
 
   /** Takes the one whose turn it is among those with a lower sequence than this. */
   takeBefore(sequence: number): WebSocketText | undefined {
+    return this.#gone(this.#next(sequence))
+  }
+
+  #gone(event: WebSocketText | undefined): WebSocketText | undefined {
+    if (event === undefined) return undefined
+    this.depth--
+    this.bytes -= memoryOf(event.text, event.bytes)
+    return event
+  }
+
+  #next(sequence: number): WebSocketText | undefined {
     if (this.#urgent.depth > 0 && !(this.row >= MOST_IN_A_ROW && this.#hasOrdinary(sequence))) {
       const urgent = this.#urgent.remove(sequence)
       if (urgent !== undefined) {
@@ -62,27 +67,20 @@ export class Texts {
 
   /** Lends the one whose turn it is among those with a lower sequence than this. */
   lendBefore(sequence: number): WebSocketText | undefined {
-    const event = this.takeBefore(sequence)
-    if (event === undefined) return undefined
-    this.#lent.push({ event, isUrgent: this.row > 0 })
-    this.#lentBytes += memoryOf(event.text, event.bytes)
+    const event = this.#next(sequence)
+    if (event !== undefined) this.#lent.push({ event, isUrgent: this.row > 0 })
     return event
   }
 
   /** The one that was lent first doesn't wait any more. */
   begin(): WebSocketText | undefined {
-    return this.#returned(this.#lent.shift())?.event
+    return this.#gone(this.#lent.shift()?.event)
   }
 
   /** The one that was lent last isn't any more. */
   giveBack(): void {
-    const lent = this.#returned(this.#lent.pop())
+    const lent = this.#lent.pop()
     if (lent !== undefined) (lent.isUrgent ? this.#urgent : this.#ordinary).giveBack(lent.event)
-  }
-
-  #returned(lent: Lent | undefined): Lent | undefined {
-    if (lent !== undefined) this.#lentBytes -= memoryOf(lent.event.text, lent.event.bytes)
-    return lent
   }
 
   /** Whether a text that comes now is to be handed over before one that is lent. */
@@ -106,6 +104,6 @@ export class Texts {
 
   /** Removes the one that goes first to make room. */
   evict(): WebSocketText | undefined {
-    return this.#ordinary.remove(Infinity) ?? this.#urgent.remove(Infinity)
+    return this.#gone(this.#ordinary.remove(Infinity) ?? this.#urgent.remove(Infinity))
   }
 }

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import type { AnyEvent } from "../../ingress/IngressEvent.ts"
+import { WebSocketText, type AnyEvent } from "../../ingress/IngressEvent.ts"
 import { abandon } from "../../internal/promises.ts"
 import type { Problem } from "../../internal/wire.ts"
 import { OutputInvalid } from "../PluginError.ts"
@@ -48,8 +48,21 @@ export const handler = <State>(
     ])
   )
   const encoded = state === undefined ? undefined : stateEncoder(state)
+  const find = (ingress: string, kind: string) => byIngress.get(ingress)?.get(kind)
+  // That of texts is looked up once as long as they come from one ingress, which most plugins have.
+  let ingress: string | undefined
+  let ofTexts: Handle | undefined
+  const handlerOf = (event: AnyEvent): Handle | undefined => {
+    if (!(event instanceof WebSocketText)) return find(event.ingressName, event.kind)
+    const { ingressName } = event
+    if (ingressName !== ingress) {
+      ingress = ingressName
+      ofTexts = find(ingressName, event.kind)
+    }
+    return ofTexts
+  }
   return (event) => {
-    const handle = byIngress.get(event.ingressName)?.get(event.kind)
+    const handle = handlerOf(event)
     if (handle === undefined) return Exit.void
     const answer = handle(event)
     // Without a schema State is Json, and whoever called refuses what is no effect.
