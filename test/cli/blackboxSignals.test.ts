@@ -7,7 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import * as path from "node:path"
 import { gateway } from "../support/servers.ts"
-import { folder } from "./support/files.ts"
+import { folder, fullPipe } from "./support/files.ts"
 import { greeting, packaged, rowOf, save } from "./support/hostFiles.ts"
 import { assertLogLines, BIN, CACHED, mooring } from "./support/program.ts"
 import { running } from "./support/running.ts"
@@ -76,6 +76,40 @@ describe("the ends of mooring run", () => {
       }).pipe(Effect.scoped)
     )
   }
+
+  it.live("is 0 of the other commands that run, too, whenever a signal comes", () =>
+    Effect.gen(function* () {
+      const { file } = yield* hosted
+      const commands = [
+        ["demo", "--port", "0", "--json", "--interval", "10ms"],
+        ["dev", path.join(path.dirname(file), "echo")]
+      ]
+      const all = commands.flatMap((args) => [60, 300, 700, 1200].map((afterMs) => ({ args, afterMs })))
+      yield* Effect.forEach(
+        all,
+        ({ afterMs, args }, index) =>
+          Effect.map(mooring(args, { started: after(afterMs, index % 2 === 0 ? "SIGINT" : "SIGTERM") }), (ended) => {
+            if (ended.signal !== null) return assert.strictEqual(ended.stdout + ended.stderr, "")
+            assert.strictEqual(ended.code, 0, `${args[0]} ${afterMs}: ${ended.stderr}`)
+            assert.notMatch(ended.stderr, /node:internal|^ +at /m)
+            for (const line of ended.stdout.split("\n").slice(0, -1)) decode(line)
+            assert.isTrue(ended.stdout === "" || ended.stdout.endsWith("\n"))
+          }),
+        { concurrency: 4 }
+      )
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("isn't held up by a reader of its documents that stalls", () =>
+    Effect.gen(function* () {
+      const { file } = yield* hosted
+      const { write } = yield* fullPipe
+      const args = ["run", file, "--json", "--interval", "10ms", "--for", "600ms"]
+      const { code, stderr } = yield* mooring(args, { stdio: ["ignore", write, "pipe"] })
+      assert.strictEqual(code, 1)
+      assert.include(stderr, "mooring: stdout can't be written: stalled\n")
+    }).pipe(Effect.scoped)
+  )
 
   for (const [first, second, code] of [
     ["SIGINT", "SIGINT", 130],
