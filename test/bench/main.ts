@@ -7,6 +7,7 @@ const benchmarks: { readonly [name: string]: () => Promise<unknown> } = {
   connections: () => import("./connections.ts"),
   storm: () => import("./storm.ts"),
   soak: () => import("./soak.ts"),
+  sandbox: () => import("./sandbox.ts"),
   abuse: () => import("./abuse.ts")
 }
 

@@ -8,7 +8,7 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { TestClock } from "effect/testing"
-import { Limits, type PluginError } from "mooring"
+import { Limits, PluginError } from "mooring"
 import type { Answered } from "../../src/commands/CommandExecutor.ts"
 import * as Accounting from "../../src/ingress/Accounting.ts"
 import * as IngressQueue from "../../src/ingress/IngressQueue.ts"
@@ -44,7 +44,12 @@ const ANSWERS = {
   refused: Exit.succeed({ accepted: false }),
   fails: Exit.fail("no"),
   wrong: Exit.succeed({ commands: 1 } as never),
-  throws: Exit.die(new Error("boom"))
+  /** In a sandbox: it throws, or is out of memory. */
+  rejects: Exit.fail(new PluginError.GuestError({ name: "Error", message: "no" })),
+  grows: Exit.fail(new PluginError.OutOfMemory({ limit: 1 })),
+  throws: Exit.die(new Error("boom")),
+  /** In a sandbox: it loops until its runtime stops it, or its worker is ended; or it never settles. */
+  loops: Exit.die(new PluginError.DispatchTimeout({ during: "event", deadlineMs: 1 }))
 }
 type Answer = keyof typeof ANSWERS
 
@@ -65,7 +70,10 @@ const come: Arbitrary.Arbitrary<Step> = Arbitrary.all({
 })
 const plays: Arbitrary.Arbitrary<Step> = either<Step>(
   Arbitrary.all({ kind: oneOf("claim", "begin", "begin") }),
-  Arbitrary.all({ kind: oneOf("done"), answer: oneOf("well", "well", "well", "refused", "fails", "wrong") }),
+  Arbitrary.all({
+    kind: oneOf("done"),
+    answer: oneOf("well", "well", "well", "well", "refused", "fails", "wrong", "rejects", "grows")
+  }),
   Arbitrary.all({ kind: oneOf("end"), ms: oneOf(0, 1, 5, 30) }),
   Arbitrary.all({ kind: oneOf("work"), ms: oneOf(0, 0, 1, 30) })
 )
@@ -75,7 +83,7 @@ const happens: Arbitrary.Arbitrary<Step> = Arbitrary.all({
 })
 const ends: Arbitrary.Arbitrary<Step> = either<Step>(
   Arbitrary.all({ kind: oneOf("stop", "crash", "neighbour") }),
-  Arbitrary.all({ kind: oneOf("done"), answer: oneOf("throws") }),
+  Arbitrary.all({ kind: oneOf("done"), answer: oneOf("throws", "loops", "loops") }),
   Arbitrary.all({ kind: oneOf("wait"), ms: oneOf(400, 800, 1200, 1200) })
 )
 const Step: Arbitrary.Arbitrary<Step> = either<Step>(come, come, come, plays, plays, plays, happens, ends)
@@ -265,7 +273,9 @@ describe("batches", () => {
           if (!runtime.done(ANSWERS[answer])) return Effect.void
           ended++
           const loan = reference.settle() ?? assert.fail()
-          if (answer !== "well") {
+          if (answer === "loops") {
+            reference.count.timedOut++
+          } else if (answer !== "well") {
             reference.count.failed++
           } else {
             reference.count.dispatched++
@@ -279,7 +289,7 @@ describe("batches", () => {
               "rule 8"
             )
           }
-          if (answer !== "throws") return Effect.void
+          if (answer !== "throws" && answer !== "loops") return Effect.void
           reference.count.interrupted += reference.drop()
           return over
         }

@@ -68,6 +68,29 @@ describe("the workers of a sandbox", () => {
     }).pipe(Effect.provide(beside({ limits: { soloWorkers: 0 } })))
   )
 
+  it.live("rule 12: one with many events lets its neighbour have its turn, however many it was lent at once", () =>
+    Effect.gen(function* () {
+      const { host, remote } = yield* opened(GATEWAY)
+      const { remote: other } = yield* opened(FINE)
+      const quick = Array.from({ length: 200 }, () => "answer = 'x'")
+      // It has shown that many fit into a turn, and from now on they don't.
+      for (let burst = 0; burst < 3; burst++) {
+        remote.sendBurst(quick)
+        yield* host.idle
+      }
+      const before = remote.sent.length
+      const slow = "const end = Date.now() + 20; while (Date.now() < end); 'x'"
+      remote.sendBurst(Array.from({ length: 40 }, () => slow))
+      yield* until(Effect.map(rowOf(REF), ({ dispatchCounters }) => dispatchCounters.inFlight === 1))
+      other.sendText("x")
+      assert.deepStrictEqual(yield* other.received(1), ["first 1"])
+      // Two or three have ended meanwhile; all of them, where a turn lasts as long as a batch.
+      assert.isBelow(remote.sent.length - before, 20)
+      yield* host.idle
+      assert.strictEqual(remote.sent.length - before, 40)
+    }).pipe(Effect.provide(beside({ deadlineMs: 5000 })))
+  )
+
   it.live("rule 12: one that takes too much for too long is told apart, and isn't charged", () =>
     Effect.gen(function* () {
       const { host, remote } = yield* opened(GATEWAY)
