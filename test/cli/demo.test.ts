@@ -65,8 +65,8 @@ const JSON_FAST = ["demo", "--port", "0", "--json", "--interval", "20ms"]
 describe("mooring demo", () => {
   it.live("prints one status document a line, the last one after everything has stopped", () =>
     Effect.gen(function* () {
-      const { code, stderr, stdout } = yield* mooring(["demo", "--json", "--interval", "100ms"], {
-        once: { when: '"answered":', act: kill("SIGINT") }
+      const { code, stderr, stdout } = yield* mooring(["demo", "--json", "--interval", "20ms"], {
+        once: { when: '"reported_status":{"answered":', act: kill("SIGINT") }
       })
       assert.strictEqual(code, 0)
       assertLogLines(stderr)
