@@ -105,11 +105,12 @@ describe("a command whose file can't be read", () => {
           const file = path.join(root, `${index}.toml`)
           fs.writeFileSync(file, text)
           write(root, { [`p${index}/plugin.toml`]: text })
-          for (const args of [
-            ["check", file],
+          // The others read it as this one does.
+          const others = [
             ["run", file],
             ["check", path.join(root, `p${index}`)]
-          ]) {
+          ]
+          for (const args of [["check", file], ...(index === 0 ? others : [])]) {
             const ended = yield* mooring(args)
             assert.strictEqual(ended.code, 3, text)
             assert.match(ended.stdout + ended.stderr, /\.toml:\d+:\d+: Expected TOML: [a-z ]+/, text)

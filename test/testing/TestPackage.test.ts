@@ -122,6 +122,31 @@ describe("TestPackage", () => {
     })
   )
 
+  it.live("deals with what was sent before a step before that step", () =>
+    tested(
+      OBEDIENT,
+      async (plugin) => {
+        const first = await plugin.remote(GATEWAY)
+        first.sendText("() => Date.now()")
+        await plugin.pass("1 minute")
+        assert.deepStrictEqual(first.sent, ["0"])
+        first.sendText("() => ({ state: { seen: 7 } })")
+        await plugin.restart()
+        const second = await plugin.remote(GATEWAY)
+        second.sendText("(event, { given }) => given.state.seen")
+        await plugin.deliver({ ingressName: "gateway", kind: "announcement", payload: null })
+        assert.deepStrictEqual(second.sent, ["7", "null"])
+      },
+      {},
+      {
+        "plugin.toml": MANIFEST.replace(
+          'name = "gateway"\nsources',
+          'name = "gateway"\nevent_kinds = ["websocket_text", "announcement"]\nsources'
+        )
+      }
+    )
+  )
+
   it.live("lets each happen when it is due that the one before it has caused", () =>
     tested(
       `import { timerSet, websocketSend } from "mooring/guest"
