@@ -149,6 +149,23 @@ describe("HostFile.follow", () => {
     })
   )
 
+  it.effect("tells of no prefix of a file, wherever it stood for less than half a second", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const file = at(root, "host.toml")
+      Fs.writeFileSync(file, enabling("a", "b"))
+      const told = yield* following(file)
+      const content = enabling("c")
+      for (let end = 0; end <= content.length; end++) {
+        Fs.writeFileSync(file, content.slice(0, end))
+        yield* pass(1)
+      }
+      assert.deepStrictEqual(told, [["a", "b"]])
+      yield* pass(3)
+      assert.deepStrictEqual(told, [["a", "b"], ["c"]])
+    })
+  )
+
   it.effect("makes one of 20 saves in 2 seconds", () =>
     Effect.gen(function* () {
       const root = yield* folder
