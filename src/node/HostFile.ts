@@ -39,6 +39,10 @@ export type { Entry } from "./internal/hostDocument.ts"
  */
 export const MOST_BYTES = 1_048_576
 
+interface Proxy extends ProxySettings.ProxySettings {
+  readonly authorization?: Redacted.Redacted<string>
+}
+
 /**
  * What a host file says, as far as it can be used, and all that is wrong with
  * it. `digest` is that of the file.
@@ -49,7 +53,10 @@ export const MOST_BYTES = 1_048_576
 export interface HostFile {
   readonly digest: string
   readonly limits: Limits.Values
-  readonly proxy: ProxySettings.ProxySettings | "unusable" | undefined
+  /** With the credentials that there were when it was read. */
+  readonly proxy: Proxy | "unusable" | undefined
+  /** What stands in it of that. */
+  readonly proxyTable: ProxySettings.Table | "unusable" | undefined
   readonly entries: ReadonlyArray<HostDocument.Entry>
   readonly problems: ReadonlyArray<Wire.Problem>
   /** Says of what else was found in it where it stands. */
@@ -102,6 +109,7 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
     digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
     limits: content.limits,
     proxy: Result.getOrElse(proxy, () => "unusable" as const),
+    proxyTable: content.proxy,
     entries: content.entries,
     problems: [
       ...((yield* isOrphan(file)) ? [{ path: "", message: ORPHAN, file }] : []),
@@ -224,15 +232,20 @@ const isOrphan = (file: string): Effect.Effect<boolean> =>
 
 const PROXY_AUTHORIZATION = "proxy.authorization"
 
-type Proxy = Result.Result<HostFile["proxy"], Wire.Problem>
+type FoundProxy = Result.Result<HostFile["proxy"], Wire.Problem>
 
-/** The proxy with its credentials, or what is wrong with these. */
-const proxyOf = (table: HostDocument.Content["proxy"]): Effect.Effect<Proxy> =>
+/**
+ * A proxy with its credentials as they are now, or what is wrong with these.
+ *
+ * @category reading
+ * @since 0.4.0
+ */
+export const proxyOf = (table: HostFile["proxyTable"]): Effect.Effect<FoundProxy> =>
   Effect.gen(function* () {
     if (table === undefined || table === "unusable") return Result.succeed(table)
     const { authorization: from, connect } = table
     if (from === undefined) return Result.succeed({ connect })
-    const refuse = (message: string): Proxy => Result.fail({ path: PROXY_AUTHORIZATION, message })
+    const refuse = (message: string): FoundProxy => Result.fail({ path: PROXY_AUTHORIZATION, message })
     const port = yield* Secrets
     const found = yield* Effect.result(port.lookup({ pluginRef: "", path: PROXY_AUTHORIZATION, from }))
     if (Result.isFailure(found)) {

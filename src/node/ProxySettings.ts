@@ -10,16 +10,20 @@ import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import { Outside } from "../manifest/Outside.ts"
 
+/** What may be another one at each dial, or is always the same. */
+type Authorization = Redacted.Redacted<string> | (() => Redacted.Redacted<string>)
+
 /**
  * Where the proxy is, `http://proxy.example:3128` or `https://…`, and the whole
- * value of `Proxy-Authorization` where it wants one.
+ * value of `Proxy-Authorization` where it wants one; a function is asked at each
+ * dial.
  *
  * @category models
  * @since 0.3.0
  */
 export interface ProxySettings {
   readonly connect: string
-  readonly authorization?: Redacted.Redacted<string>
+  readonly authorization?: Authorization
 }
 
 /** What is dialled of a proxy. */
@@ -27,8 +31,17 @@ interface Parsed {
   readonly host: string
   readonly port: number
   readonly isSecure: boolean
-  readonly authorization: Redacted.Redacted<string> | undefined
+  readonly authorization: Authorization | undefined
 }
+
+/**
+ * The value now.
+ *
+ * @category getters
+ * @since 0.4.0
+ */
+export const valueOf = (authorization: Authorization): string =>
+  Redacted.value(typeof authorization === "function" ? authorization() : authorization)
 
 const DEFAULT_PORTS = new Map([
   ["http:", 80],
@@ -46,7 +59,7 @@ const FIELD_VALUE = /^[\x21-\x7e\xa0-\xff](?:[\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\x
  */
 export const parse = ({ authorization, connect }: ProxySettings): Parsed | undefined => {
   const at = endpointOf(connect)
-  if (at === undefined || (authorization !== undefined && !FIELD_VALUE.test(Redacted.value(authorization)))) {
+  if (at === undefined || (authorization !== undefined && !FIELD_VALUE.test(valueOf(authorization)))) {
     return undefined
   }
   return { ...at, authorization }

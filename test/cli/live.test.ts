@@ -93,6 +93,42 @@ urls = ["ws://127.0.0.1:${server.port}/gateway?key={key}"]
     }).pipe(Effect.scoped)
   )
 
+  it.live("shows a proxy's rotated credentials to it from the next dial on, and says when they can't be used", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const asked: Array<string> = []
+      const proxy = yield* answering((socket, request) => {
+        asked.push(/^proxy-authorization: (.*)\r$/im.exec(request)?.[1] ?? "")
+        if (asked.at(-1) !== NEW) socket.end(response("407 Proxy Authentication Required"))
+        else {
+          socket.write(response("200 OK"))
+          socket.once("data", (upgrade) => socket.write(switching(upgrade.toString("latin1"))))
+        }
+      })
+      const entry = yield* packaged(root, "echo", 7700)
+      const table = `[proxy]\nconnect = "http://127.0.0.1:${proxy.port}"\nauthorization = { file = "proxy.auth" }\n`
+      fs.writeFileSync(path.join(root, "proxy.auth"), `${OLD}\n`)
+      save(root, table + entry())
+      const { child, ended, seen, stderr } = yield* running(path.join(root, "host.toml"))
+      yield* seen("a refusal", (status) => rowOf(status)?.websocketConnections[0]?.lastError?.tag === "DialFailed")
+      fs.writeFileSync(path.join(root, "proxy.auth"), NEW)
+      const open = yield* seen("the new ones", (status) => stateOf(status) === "open")
+      assert.deepInclude(open.host.config, { state: "applied", problems: [] })
+      fs.unlinkSync(path.join(root, "proxy.auth"))
+      const partly = yield* seen("that they are gone", ({ host }) => host.config.state === "partly")
+      assert.deepInclude(partly.host.config.problems[0], { path: "proxy.authorization", line: 3 })
+      assert.strictEqual(stateOf(partly), "open")
+      fs.writeFileSync(path.join(root, "proxy.auth"), NEW)
+      yield* seen("that they are back", ({ host }) => host.config.state === "applied")
+      assert.deepStrictEqual([...new Set(asked)], [OLD, NEW])
+      child.kill("SIGTERM")
+      for (const socket of proxy.sockets) socket.destroy()
+      const { code, last } = yield* ended
+      assert.strictEqual(code, 0)
+      assert.notMatch(stderr() + JSON.stringify([open, partly, last]), new RegExp(`${OLD}|${NEW}`))
+    }).pipe(Effect.scoped)
+  )
+
   it.live("loses nothing of a plugin that stays while others come, go, change and are revoked", () =>
     Effect.gen(function* () {
       const root = yield* folder

@@ -11,7 +11,6 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Queue from "effect/Queue"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
@@ -19,12 +18,15 @@ import * as GrantStore from "../../grants/GrantStore.ts"
 import type { HostStatus } from "../../host/HostStatus.ts"
 import { refOf } from "../../manifest/Enablement.ts"
 import * as PluginHost from "../../host/PluginHost.ts"
+import * as Following from "../../internal/following.ts"
 import type * as Wire from "../../internal/wire.ts"
 import * as Limits from "../../limits/Limits.ts"
 import * as HostFile from "../../node/HostFile.ts"
 import type * as PackageFolders from "../../node/PackageFolders.ts"
 import * as WsClient from "../../node/WsClient.ts"
 import type { Sandbox } from "../../sandbox/Sandbox.ts"
+import { Secrets } from "../../secrets/Secrets.ts"
+import { LiveProxy } from "./liveProxy.ts"
 import * as Packages from "./packages.ts"
 
 const LOOK_AT_FOLDERS_EVERY_MS = 5000
@@ -36,13 +38,14 @@ export interface Beginning {
   readonly path: string
   readonly file: HostFile.HostFile
   readonly packages: Packages.Packages
+  readonly proxy: LiveProxy
 }
 
 export const begin = (path: string) =>
   Effect.gen(function* () {
     const file = yield* HostFile.read(path)
     const packages = yield* Packages.read(file.entries, file.limits.startDeadlineMs, [], () => true)
-    return { path, file, packages } satisfies Beginning
+    return { path, file, packages, proxy: new LiveProxy(file) } satisfies Beginning
   })
 
 const grantsOf = (file: HostFile.HostFile) => file.entries.map(({ enablement }) => enablement)
@@ -66,15 +69,10 @@ export const layer = ({ file, packages }: Beginning) =>
   )
 
 /** By which it dials. */
-export const client = ({ file: { proxy } }: Beginning) => WsClient.layerOptions(proxy === undefined ? {} : { proxy })
+export const client = ({ proxy: { settings: proxy } }: Beginning) =>
+  WsClient.layerOptions(proxy === undefined ? {} : { proxy })
 
 const WAITS = "Expected a new start of the program, for which what has changed here waits"
-
-const isSameProxy = (one: HostFile.HostFile["proxy"], other: HostFile.HostFile["proxy"]): boolean => {
-  if (typeof one !== "object" || typeof other !== "object") return one === other
-  const [left, right] = [one, other].map(({ authorization }) => authorization && Redacted.value(authorization))
-  return one.connect === other.connect && left === right
-}
 
 const wireLimits = Schema.encodeSync(Limits.LimitsSchema)
 
@@ -90,10 +88,10 @@ const otherLimits = (now: HostFile.HostFile, began: HostFile.HostFile): Readonly
 }
 
 /** What of a changed file waits for the next start. */
-const waiting = (now: HostFile.HostFile, began: HostFile.HostFile): Problems =>
+const waiting = (now: HostFile.HostFile, { file: began, proxy }: Beginning): Problems =>
   now.located([
     ...otherLimits(now, began).map((key) => ({ path: `limits.${key}`, message: WAITS })),
-    ...(isSameProxy(now.proxy, began.proxy) ? [] : [{ path: "proxy", message: WAITS }])
+    ...(proxy.isSame(now) ? [] : [{ path: "proxy", message: WAITS }])
   ])
 
 /** What was read and is still to be applied. */
@@ -116,23 +114,26 @@ const merged = (before: Pending, { found, isAsked }: HostFile.Told): Pending => 
 
 /** Follows the file until it is interrupted; at each `hangup` it is read anew, and what has ended is started again. */
 export const follow = (
-  { file: began, packages, path }: Beginning,
+  beginning: Beginning,
   host: PluginHost.PluginHost["Service"],
   services: Context.Context<GrantStore.GrantEditor | PackageFolders.PackageFolders | Sandbox>,
   hangup: Effect.Effect<void>
 ): Effect.Effect<never> =>
   Effect.gen(function* () {
     const grants = Context.get(services, GrantStore.GrantEditor)
+    const { file: began, packages, path, proxy } = beginning
     const { startDeadlineMs } = began.limits
     const arrived = yield* Queue.sliding<void>(1)
     let pending = NOTHING
     let applied = { file: began, packages }
     let newest = began
+    let refused: Problems | undefined
 
     const take = (told: HostFile.Told) =>
       Effect.gen(function* () {
         pending = merged(pending, told)
         Queue.offerUnsafe(arrived, undefined)
+        refused = Result.isFailure(told.found) ? told.found.failure.problems : undefined
         if (Result.isFailure(told.found)) return
         const read = told.found.success
         newest = read
@@ -150,7 +151,7 @@ export const follow = (
       const next = file ?? applied.file
       const read = yield* Packages.read(next.entries, startDeadlineMs, applied.packages, (ref) => ended.includes(ref))
       applied = { file: next, packages: read }
-      const problems = [...next.problems, ...waiting(next, began)]
+      const problems = [...proxy.problemsOf(next), ...waiting(next, beginning)]
       const enabled = Packages.enabledOf(read)
       const change = Effect.andThen(
         host.apply(file === undefined ? { enabled } : { enabled, file: { ...file, problems } }),
@@ -179,6 +180,13 @@ export const follow = (
       )
       yield* isArrived ? enact : lookAtFolders
     })
+
+    const renewProxy = Effect.gen(function* () {
+      if (!(yield* proxy.renewed)) return
+      pending = { ...pending, file: pending.file ?? applied.file, rejected: refused }
+      Queue.offerUnsafe(arrived, undefined)
+    })
+    yield* Effect.forkScoped(Following.follow(yield* Secrets, "secrets", renewProxy), { startImmediately: true })
 
     const reading = Stream.runForEach(HostFile.followFrom(path, began, hangup), take)
     return yield* Effect.raceFirst(Effect.andThen(reading, Effect.never), Effect.forever(applying))

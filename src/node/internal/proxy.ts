@@ -4,7 +4,6 @@
  * as it is. All that goes wrong here is the phase `proxy`.
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Net from "node:net"
@@ -12,6 +11,7 @@ import type { SecureContext } from "node:tls"
 import { DialFailed, type DialError } from "../../connection/ConnectionError.ts"
 import type { Resolve } from "../../connection/ResolveAddresses.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
+import { valueOf, type ProxySettings } from "../ProxySettings.ts"
 import { ConnectAnswer } from "./connectAnswer.ts"
 import { codeOf } from "./errorCode.ts"
 import { reach, type Reached } from "./reach.ts"
@@ -24,7 +24,7 @@ export interface Proxy {
   /** For a proxy that is spoken to with TLS. */
   readonly context: SecureContext | undefined
   /** The whole value of `Proxy-Authorization`. */
-  readonly authorization: Redacted.Redacted<string> | undefined
+  readonly authorization: ProxySettings["authorization"] | undefined
 }
 
 interface Dial {
@@ -53,11 +53,11 @@ export const through = (
   })
 
 /** The name or address and the port are a parsed URL's: no letter of them ends a line. */
-const request = ({ url }: AuthorizedTarget, authorization: Redacted.Redacted<string> | undefined): string => {
+const request = ({ url }: AuthorizedTarget, authorization: Proxy["authorization"]): string => {
   const host = Net.isIPv6(url.host) ? `[${url.host}]` : url.host
   const authority = `${host}:${url.port}`
   const lines = [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`]
-  if (authorization !== undefined) lines.push(`Proxy-Authorization: ${Redacted.value(authorization)}`)
+  if (authorization !== undefined) lines.push(`Proxy-Authorization: ${valueOf(authorization)}`)
   return [...lines, "", ""].join("\r\n")
 }
 
