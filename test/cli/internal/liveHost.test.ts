@@ -308,6 +308,7 @@ describe("a host that follows its file", () => {
       fs.writeFileSync(file, "[[plugins.enabled]]\n")
       yield* hangUp
       yield* pass(2)
+      assert.strictEqual((yield* host.status).plugins.length, 3)
       fs.writeFileSync(file, content)
       yield* pass(6)
       assert.deepInclude((yield* host.status).host.config, { state: "applied", problems: [] })
