@@ -228,6 +228,77 @@ describe("the table", () => {
     })
   )
 
+  it.effect("says for how long the host has run", () =>
+    Effect.gen(function* () {
+      const status = withPlugins(yield* full, {})
+      const up = (seconds: number) =>
+        / {2}up (.+?) {2}/.exec(
+          table({ ...status, host: { ...status.host, uptimeMs: seconds * 1000 } }, { columns: 300 })[0] ?? ""
+        )?.[1]
+      assert.deepStrictEqual([0, 59, 60, 3599, 3600, 172_799, 172_800, 180_000].map(up), [
+        "0 s",
+        "59 s",
+        "1 min 0 s",
+        "59 min 59 s",
+        "1 h 0 min",
+        "47 h 59 min",
+        "2 d 0 h",
+        "2 d 2 h"
+      ])
+    })
+  )
+
+  it.effect("counts texts and binary messages together", () =>
+    Effect.gen(function* () {
+      const counts = { receivedTextFrames: 2, receivedBinaryFrames: 3, sentTextFrames: 7, sentBinaryFrames: 11 }
+      const status = withConnections(yield* full, { ...counts, queueDepth: 1, queueDrops: 4 })
+      assert.match(table(status, { columns: 79 })[2] ?? "", /flowing +5 +1 +4 +18 /)
+    })
+  )
+
+  it.effect("has states and what is wrong in red or yellow, what flows in green and what has ended in neither", () =>
+    Effect.gen(function* () {
+      const status = yield* full
+      const colours = (change: Parameters<typeof withPlugins>[1]) =>
+        [
+          ...(table(withPlugins(status, change), { columns: 200, isColoured: true })[2] ?? "").matchAll(
+            /\u001b\[(\d+)m/g
+          )
+        ]
+          .map(([, code]) => Number(code))
+          .filter((code) => code !== 0)
+      const lastError = error("GuestError", "what", status.host.at)
+      const [red, green, yellow, dim] = [31, 32, 33, 2]
+      assert.deepStrictEqual(colours({}), [green, dim])
+      assert.deepStrictEqual(colours({ lastError }), [green, yellow])
+      assert.deepStrictEqual(colours({ lifecycle: "failed", lastError }), [red, red])
+      assert.deepStrictEqual(colours({ lifecycle: "restarting", lastError }), [red, red])
+      assert.deepStrictEqual(colours({ lifecycle: "starting" }), [yellow, dim])
+      assert.deepStrictEqual(
+        colours({ lifecycle: "stopped", connections: [{ state: "stopped", stopReason: "service" }] }),
+        [dim, dim]
+      )
+      assert.deepStrictEqual(colours({ connections: [{ flow: "paused" }] }), [yellow, dim])
+      assert.deepStrictEqual(colours({ connections: [{ flow: "sliding" }] }), [yellow, yellow])
+      assert.deepStrictEqual(colours({ connections: [{ state: "waiting" }] }), [yellow, yellow])
+      assert.deepStrictEqual(colours({ connections: [{ state: "stopped", stopReason: "grant" }] }), [red, red])
+      assert.deepStrictEqual(colours({ connections: [{ state: "connecting" }] }), [yellow, dim])
+      assert.deepStrictEqual(colours({ connections: [{ state: "closed" }] }), [dim, dim])
+    })
+  )
+
+  it.effect("tells what is wrong with a plugin once, and of its other sources where they lead", () =>
+    Effect.gen(function* () {
+      const lastError = error("InstanceLost", "what")
+      const connections = [{ id: "aaaaaaaa" }, { id: "bbbbbbbb", url: "ws://other/" }]
+      const rows = table(withPlugins(yield* full, { lifecycle: "restarting", lastError, connections }), {
+        columns: 200
+      })
+      assert.match(rows[2] ?? "", /restarting .* InstanceLost: what$/)
+      assert.match(rows[3] ?? "", /restarting .* bbbbbbbb {2}ws:\/\/other\/$/)
+    })
+  )
+
   it.effect("says what is wrong with the host file, at its head and below", () =>
     Effect.gen(function* () {
       const status = withPlugins(yield* full, {})
