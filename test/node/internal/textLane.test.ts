@@ -102,6 +102,7 @@ describe("the lane beside ws, alone", () => {
     ["a length that no number holds", Buffer.from([0x81, 127, 0x80, 0, 0, 0, 0, 0, 0, 0])],
     ["a header cut after a byte", Buffer.from([0x81])],
     ["a length cut in two", Buffer.from([0x81, 126, 0])],
+    ["a length of 64 bits cut in two", Buffer.from([0x81, 127, 0, 0, 0])],
     ["a payload cut", text("abc").subarray(0, 4)],
     ["a ping cut in two", frame(PING, "abc").subarray(0, 4)]
   ] as const) {
@@ -205,7 +206,7 @@ describe("the lane beside ws, of what conformance suites have", () => {
       }
     }
     assert.isAbove(plays, 5000)
-  })
+  }, 120_000)
 })
 
 describe("the lane beside ws", () => {
@@ -229,7 +230,8 @@ describe("the lane beside ws", () => {
         const isPaced = stream.length >= PACED_FROM && [...does.values()].includes("terminate")
         if (!isPaced) assert.deepStrictEqual(lane, ws)
       }),
-    { arbitrary: { runs: 2000 } }
+    // A fraction of that where a machine has nothing else to do.
+    { arbitrary: { runs: 2000 }, timeout: 120_000 }
   )
 
   it.effect.prop(
