@@ -1,8 +1,8 @@
 /**
- * Stops the reading of a socket for a moment beneath its stream. To pause the
- * stream costs a third more (of 64 KiB that were read, 9 µs; this, 6), and one
- * read more is taken in and kept meanwhile. It is inside of Node, as the size of
- * its write queue is; another runtime may not have it.
+ * Stops the reading of a socket for a moment beneath its stream. It takes about
+ * 4 µs for each 64 KiB that are read, to pause the stream 8; and the stream reads
+ * ahead when it is paused, another 64 KiB that are kept meanwhile. It is inside
+ * of Node, as the size of its write queue is; another runtime may not have it.
  */
 import type { Socket } from "node:net"
 

@@ -5,10 +5,10 @@
  * of frames stays what it was, for the receiver has told of what it was handed
  * when it returns; where it inflates it hasn't, and there is no lane.
  *
- * Of a text of 128 bytes the receiver takes 0.44 µs: an object for the payload,
- * a check of its UTF-8, a string, two event emitters. Here it is the string
- * alone, 0.08 µs, for the check is only asked where the string has a character
- * that stands for what isn't valid.
+ * A received text of 128 bytes takes 0.35 µs with the receiver, from the system's
+ * read on, and 0.20 with the lane: no object for the payload, no event emitters,
+ * and no check of its UTF-8 but where the string has a character that stands
+ * for what isn't valid. Of texts of 16 KiB it saves nothing that can be measured.
  *
  * It judges nothing itself. At the first frame that is odd, or not all there,
  * or a close frame, and once the receiver has refused anything, it gives up for
