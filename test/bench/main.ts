@@ -8,6 +8,7 @@ const benchmarks: { readonly [name: string]: () => Promise<unknown> } = {
   storm: () => import("./storm.ts"),
   soak: () => import("./soak.ts"),
   sandbox: () => import("./sandbox.ts"),
+  minutes: () => import("./fiveMinutes.ts"),
   abuse: () => import("./abuse.ts")
 }
 
