@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import * as Wire from "../internal/wire.ts"
-import { describe } from "./internal/foreign.ts"
+import { attempt, describe } from "./internal/foreign.ts"
 
 const id = (name: string) => `mooring/plugin/${name}`
 
@@ -20,7 +20,7 @@ const Cause = Schema.Json.pipe(
 
 /** As the sandbox calls it; an error of a guest's may be named so, too, but is one of ours. */
 const isWantOfRoom = (cause: unknown): boolean =>
-  cause instanceof Error && cause.name === "NoRoom" && !("_tag" in cause)
+  attempt(() => cause instanceof Error && cause.name === "NoRoom" && !("_tag" in cause)) === true
 
 /** Which of the plugin's code it was: the handler of an event, its `status` or its `stop`. */
 const During = Schema.Literals(["event", "status", "stop"])

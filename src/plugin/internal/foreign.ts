@@ -72,7 +72,8 @@ const fieldsOf = (value: object, depth: number): { readonly [key: string]: Schem
       .map(([key, { value: field }]: [string, PropertyDescriptor]) => [key, valueOf(field, depth + 1)])
   )
 
-const attempt = <A>(look: () => A): A | undefined => {
+/** What a look at something of others shows; undefined where it throws. */
+export const attempt = <A>(look: () => A): A | undefined => {
   try {
     return look()
   } catch {
