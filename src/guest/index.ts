@@ -5,6 +5,7 @@
  *
  * @since 0.3.0
  */
+import "./globals.ts"
 
 /** A JSON value. */
 export type Json = null | boolean | number | string | ReadonlyArray<Json> | { readonly [key: string]: Json }
