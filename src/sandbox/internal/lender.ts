@@ -17,7 +17,7 @@ const MOST_BYTES = 262_144
 const GRACE_MS = 500
 
 export interface Options {
-  readonly thread: Thread
+  readonly thread: Pick<Thread, "ask" | "hasten">
   readonly guest: number
   readonly time: HadTime
   readonly deadlineMs: number
@@ -47,6 +47,10 @@ export class Lender implements Batches {
   readonly #lent = new Lent()
   #batches = 0
   #out: Out | undefined = undefined
+  /** Whether the worker hasn't answered yet what it was asked last: also where that was taken back meanwhile. */
+  #isAsked = false
+  /** Asks it for what is out, once it has. */
+  #next: (() => void) | undefined = undefined
   /** Nothing more begins. */
   #isClosed = false
   #forget: (() => void) | undefined = undefined
@@ -61,21 +65,27 @@ export class Lender implements Batches {
   }
 
   dispatch(events: ReadonlyArray<AnyEvent>, told: Told): Batch {
-    const { deadlineMs, guest, thread, written } = this.#options
     const out: Out = { told, begun: 0, done: 0 }
     this.#out = out
     const batch = ++this.#batches
     this.#lent.lend(batch)
     if (this.#isClosed) this.#lent.recall()
-    else {
-      thread.ask(
-        guest,
-        { do: "lend", batch, events: events.map(written), budgetMs: deadlineMs },
-        (outcome, reply) => this.#ended(out, outcome, reply),
-        () => this.#look(out)
-      )
-    }
+    // What waits in a busy worker takes memory, however soon it is taken back: one that floods is lent again for each
+    // event that slides out.
+    else if (this.#isAsked) this.#next = () => this.#ask(out, batch, events)
+    else this.#ask(out, batch, events)
     return { recall: () => this.#recall(out), interrupt: () => this.#interrupt(out) }
+  }
+
+  #ask(out: Out, batch: number, events: ReadonlyArray<AnyEvent>): void {
+    const { deadlineMs, guest, thread, written } = this.#options
+    this.#isAsked = true
+    thread.ask(
+      guest,
+      { do: "lend", batch, events: events.map(written), budgetMs: deadlineMs },
+      (outcome, reply) => this.#ended(out, outcome, reply),
+      () => this.#look(out)
+    )
   }
 
   /** Nothing more begins: the guest is about to be lost. */
@@ -112,10 +122,14 @@ export class Lender implements Batches {
 
   /** The worker has come to the end of it, or was ended because of it. */
   #ended(out: Out, outcome: Outcome, reply: Reply | undefined): void {
+    this.#isAsked = false
     // What is lost for another's sake is told of once the worker has ended.
     if (this.#out === out && outcome.kind !== "gone") this.#settled(out, outcome, reply)
     // This may be its end, so that everything else is told by then.
     if (reply !== undefined) this.#options.replied(reply)
+    const next = this.#next
+    this.#next = undefined
+    if (!this.#isClosed) next?.()
   }
 
   #settled(out: Out, outcome: Outcome, reply: Reply | undefined): void {
@@ -130,6 +144,7 @@ export class Lender implements Batches {
   #recall(out: Out): void {
     if (this.#out !== out) return
     this.#begun(out, this.#lent.recall())
+    this.#next = undefined
     // The worker may come to it much later, and finds nothing then.
     if (out.begun === 0) queueMicrotask(() => this.#over(out, 0))
   }
