@@ -97,8 +97,13 @@ export type DispatchError = typeof DispatchError.Type
 export class StartFailed extends Schema.TaggedError<StartFailed>(id("StartFailed"))("StartFailed", {
   cause: Cause
 }) {
+  /** Whether there was no room for it, which is nothing that its code did. */
+  get isWantOfRoom(): boolean {
+    return isWantOfRoom(this.cause)
+  }
+
   override get message(): string {
-    const why = isWantOfRoom(this.cause) ? ": there is no room for another sandboxed plugin" : ""
+    const why = this.isWantOfRoom ? ": there is no room for another sandboxed plugin" : ""
     return `the plugin could not be started${why}`
   }
 }

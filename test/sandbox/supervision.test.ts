@@ -253,10 +253,12 @@ describe("the supervision of sandboxed plugins", () => {
           yield* until(Effect.map(rowOf(REF), ({ dispatchCounters }) => dispatchCounters.inFlight === 1))
           for (let text = 0; text < 3; text++) other.sendText("x")
           yield* until(Effect.map(rowOf(NEIGHBOUR), ({ lifecycle }) => lifecycle === "failed"))
-          const { dispatchCounters, lastError, retryAt } = yield* rowOf(NEIGHBOUR)
+          const { diagnosticCounts, dispatchCounters, lastError, restarts, retryAt } = yield* rowOf(NEIGHBOUR)
           assert.strictEqual(lastError?.tag, "StartFailed")
           assert.include(lastError?.message, "there is no room")
           assert.isNotNull(retryAt)
+          // No start is tried that would be in vain.
+          assert.deepStrictEqual([restarts, diagnosticCounts["StartFailed"]], [0, 1])
           assert.deepInclude(dispatchCounters, { dispatched: 2, failed: 0, timedOut: 0 })
           isRoom = true
           yield* fake.remote(GATEWAY, 2)

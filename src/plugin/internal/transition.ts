@@ -249,11 +249,17 @@ const unstarted = (state: State, problem: StartProblem | null, facts: Facts): St
   if (phase.name !== "starting") return [state, phase.name === "ending" ? [report] : NOTHING]
   const failure = { error: problem, at: facts.at }
   const isFirst = state.reason === "first" || state.reason === "reload"
+  // Where there is no room, there is none in a moment either, and it has crashed by no start.
+  const isWantOfRoom = problem._tag === "StartFailed" && problem.isWantOfRoom
   const decided: readonly [Supervision.Decision, Supervision.History] =
     problem._tag === "ManifestInvalid"
       ? // Only the operator can help.
         [{ lifecycle: "failed", at: null }, state.history]
-      : (isFirst ? Supervision.failed : Supervision.crashed)(ran(state, phase.since, facts), facts.now, facts.limits)
+      : (isFirst || isWantOfRoom ? Supervision.failed : Supervision.crashed)(
+          ran(state, phase.since, facts),
+          facts.now,
+          facts.limits
+        )
   const [next, rest] = following(state, failure, decided)
   const why: Why = { kind: "decided", rest, lifecycle: lifecycleOf(phase) }
   return [

@@ -411,6 +411,21 @@ describe("what a service does next", () => {
     assert.strictEqual(show(step(stateOf(phase, change), { kind: "due" }, { ...FACTS, ...facts })[0]), expected)
   })
 
+  it("has failed at once where there was no room for it, and hasn't crashed by that", () => {
+    const cause = new Error("there is no room for another sandboxed plugin")
+    cause.name = "NoRoom"
+    for (const [problem, expected, restarts] of [
+      [new StartFailed({ cause }), "ending: failed", 0],
+      [BROKEN, "ending: restarting", 1]
+    ] as const) {
+      for (const reason of ["crash", "neighbour"] as const) {
+        const from = stateOf(PHASES["starting beside its sessions"], { reason })
+        const [next] = step(from, { kind: "unstarted", problem }, FACTS)
+        assert.deepStrictEqual([show(next), next.restarts - from.restarts], [expected, restarts])
+      }
+    }
+  })
+
   it.each<[what: string, PhaseName, InputName, expected: string]>([
     ["doesn't hold up a restart", "crashed", "gone", "restarting"],
     ["doesn't hold up one that is decided already", "about to wait", "gone", "restarting"],
