@@ -121,7 +121,7 @@ describe("what a guest has of the web's platform", () => {
       ["((o) => structuredClone(o))({ get a() { return structuredClone(this) } })", "threw"],
       ["new URLSearchParams('a&'.repeat(1e6)).size", "memory"],
       ["(() => { const p = new URLSearchParams(); for (;;) p.append('a', 'b'.repeat(1e6)) })()", "memory"],
-      ["(() => { const p = new URL('http://x/'); for (;;) p.searchParams.append('a', 'b'.repeat(3e6)) })()", "memory"]
+      ["(() => { const p = new URL('http://x/'); for (;;) p.searchParams.append('a', 'b'.repeat(3e6)) })()", "threw"]
     ] as const) {
       const guest = await handling(`e === null ? ${expression} : e`)
       assert.strictEqual(say(guest).kind, kind, expression)

@@ -10,9 +10,10 @@ import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { Budget } from "./budget.ts"
 import { CLONING } from "./cloning.ts"
 import { GUEST_MODULE, GUEST_MODULE_TEXT } from "./guestModule.ts"
+import { hostFunctions, OUT_OF_MEMORY } from "./hostFunctions.ts"
 import { Positions } from "./position.ts"
 import { ANSWER, EXPORTS, PRELUDE } from "./prelude.ts"
-import { SEARCH_PARAMS } from "./searchParams.ts"
+import { WEB_PARTS } from "./searchParams.ts"
 
 /** What a guest is made from, and bounded by. */
 export interface Settings {
@@ -57,7 +58,6 @@ export type Answer =
 
 // QuickJS takes the limit as a 32-bit number.
 const MOST_MEMORY = 0xffff_0000
-const OUT_OF_MEMORY = "out of memory"
 const NOTHING: Answer = { kind: "answered", text: "" }
 const VALUE = ANSWER.value.charCodeAt(0)
 
@@ -84,19 +84,17 @@ export class Guest {
     this.#positions = new Positions(settings.name, settings.map)
     let lines = 0
     this.#lines = () => lines
-    const random = vm.newFunction("random", (length) => refused(() => vm.newArrayBuffer(randomBytes(length))))
     const { written: tell } = settings
-    const written = vm.newFunction("lineWritten", (level, text) => {
+    const own = hostFunctions(vm, (level, text) => {
       lines++
-      // The prelude calls it with the name of one of its functions.
-      if (level !== undefined && text?.isString === true) tell?.(level.toString() as ConsoleLevel, text.toString())
-      return vm.undefined
+      if (text?.isString === true) tell?.(level, text.toString())
     })
     const isHeard = tell === undefined ? vm.false : vm.true
-    for (const program of [SEARCH_PARAMS, CLONING]) vm.evalCode(program, "<mooring>").dispose()
+    vm.callFunction(vm.evalCode(WEB_PARTS, "<mooring>"), vm.undefined, own.located).dispose()
+    vm.evalCode(CLONING, "<mooring>").dispose()
     const prelude = vm.evalCode(PRELUDE, "<mooring>")
     const most = vm.newNumber(settings.outputBytes)
-    const made = vm.callFunction(prelude, vm.undefined, random, written, most, isHeard)
+    const made = vm.callFunction(prelude, vm.undefined, own.random, own.lineWritten, most, isHeard)
     this.#entry = made.getProp("entry")
     this.#call = made.getProp("call")
     this.#answer = made.getProp("answer")
@@ -302,18 +300,6 @@ const outside = (memory: WebAssembly.Memory, clock: { readonly isSeed: boolean; 
     return 0
   }
 })
-
-const randomBytes = (length: JSValueHandle | undefined): Uint8Array =>
-  crypto.getRandomValues(new Uint8Array(length === undefined ? 0 : length.toNumber()))
-
-/** An Error of the host's would take its stack into the guest: a text has none. */
-const refused = <A>(make: () => A): A => {
-  try {
-    return make()
-  } catch {
-    throw OUT_OF_MEMORY // oxlint-disable-line no-throw-literal
-  }
-}
 
 /** What became of the instance, without a path of ours. */
 const lossOf = (thrown: unknown): string => (thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "unknown")

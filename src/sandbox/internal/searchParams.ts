@@ -1,13 +1,13 @@
 /**
- * `URLSearchParams` and `URL`'s `searchParams` as guests have them, and
- * `TextEncoder` and `TextDecoder` made to read their arguments before the engine
- * takes hold of a buffer. The engine's own extension knows neither pairs nor
- * `searchParams`, and ends the whole instance where its memory does; this is code
- * of the guest's, which ends in an exception.
+ * `URLSearchParams`, and with it `URL`, as guests have them, and `TextEncoder` and
+ * `TextDecoder` made to read their arguments before the engine takes hold of a
+ * buffer. The engine's own extension knows no pairs, and ends the whole instance
+ * where its memory does; this is code of the guest's, which ends in an exception.
  */
+import { URL_CLASS } from "./url.ts"
 
-/** A program that sets them up in a guest, before any code of the guest's own. */
-export const SEARCH_PARAMS = `(() => {
+/** An expression: a function of `located` of the host's, which sets them up before any code of the guest's own. */
+export const WEB_PARTS = `((located) => {
   "use strict"
   const { apply, defineProperty, getOwnPropertyDescriptor, getPrototypeOf } = Reflect
   const { isView } = ArrayBuffer
@@ -153,29 +153,5 @@ export const SEARCH_PARAMS = `(() => {
   defineProperty(URLSearchParams.prototype, Symbol.toStringTag, { value: "URLSearchParams", configurable: true })
   put(globalThis, "URLSearchParams", URLSearchParams)
 
-  const search = getOwnPropertyDescriptor(URL.prototype, "search")
-  const href = getOwnPropertyDescriptor(URL.prototype, "href")
-  const paramsOf = new WeakMap()
-  defineProperty(URL.prototype, "searchParams", {
-    get() {
-      const url = this
-      const known = paramsOf.get(url)
-      if (known !== undefined) return known
-      const params = linked(apply(search.get, url, []), (text) => apply(search.set, url, [text]))
-      paramsOf.set(url, params)
-      return params
-    },
-    enumerable: true,
-    configurable: true
-  })
-  for (const [name, { get, set }] of [["search", search], ["href", href]]) {
-    const follows = {
-      set(value) {
-        apply(set, this, [value])
-        const params = paramsOf.get(this)
-        if (params !== undefined) renew(params, apply(search.get, this, []))
-      }
-    }
-    defineProperty(URL.prototype, name, { get, set: follows.set, enumerable: true, configurable: true })
-  }
-})()`
+  ;${URL_CLASS}(located, linked, renew)
+})`

@@ -6,7 +6,11 @@ declare namespace WebAssembly {
   interface Module {
     readonly [Symbol.toStringTag]: "WebAssembly.Module"
   }
-  const Module: new (bytes: Uint8Array) => Module
+  const Module: {
+    new (bytes: Uint8Array): Module
+    imports(module: Module): ReadonlyArray<{ readonly name: string }>
+    exports(module: Module): ReadonlyArray<{ readonly name: string }>
+  }
   interface Memory {
     readonly buffer: ArrayBuffer
     grow(pages: number): number
