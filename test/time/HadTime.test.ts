@@ -223,6 +223,50 @@ it.effect("ends an effect that hasn't ended within its time, and no other", () =
   }).pipe(virtual)
 )
 
+/** An effect that takes a minute, and half a second to be interrupted. */
+const slow = (name: string, then: Effect.Effect<string>) =>
+  Effect.onInterrupt(Effect.as(Effect.sleep(60_000), name), () => Effect.andThen(Effect.sleep(500), then))
+
+it.effect(
+  "ends an effect that is late before it says so, whatever that one still comes to, and leaves none running",
+  () =>
+    counted((running) =>
+      Effect.gen(function* () {
+        const time = yield* HadTime.make
+        const before = running()
+        const said: Array<string> = []
+        const says = (text: string) => Effect.sync(() => said.push(text)).pipe(Effect.as(text))
+        const limited = (effect: Effect.Effect<string>) =>
+          Effect.forkChild(effect.pipe(HadTime.within(time, 1000, () => says("late"))), { startImmediately: true })
+        const late = yield* limited(slow("hung", says("ended")))
+        const stubborn = yield* limited(Effect.uninterruptible(Effect.as(Effect.sleep(1200), "in the end")))
+        const stopped = yield* limited(slow("stopped", says("stopped")))
+        yield* Effect.forkChild(Fiber.interrupt(stopped), { startImmediately: true })
+        yield* TestClock.adjust(600)
+        assert.deepStrictEqual(said, ["stopped"])
+        assert.isDefined(stopped.pollUnsafe())
+        yield* TestClock.adjust("1 minute")
+        assert.deepStrictEqual(yield* Fiber.join(late), "late")
+        assert.deepStrictEqual(yield* Fiber.join(stubborn), "late")
+        assert.deepStrictEqual(said, ["stopped", "late", "ended", "late"])
+        assert.strictEqual(running(), before)
+      }).pipe(virtual)
+    )
+)
+
+it.effect("waits for no time where an effect ends at once", () =>
+  Effect.gen(function* () {
+    const time = yield* HadTime.make
+    const ends = (effect: Effect.Effect<string, string>) =>
+      Effect.exit(effect.pipe(HadTime.within(time, 1000, () => Effect.die("late"))))
+    const had = time.now()
+    assert.deepStrictEqual(yield* ends(Effect.succeed("ended")), Exit.succeed("ended"))
+    assert.deepStrictEqual(yield* ends(Effect.fail("failed")), Exit.fail("failed"))
+    yield* TestClock.adjust(500)
+    assert.strictEqual(time.now(), had)
+  }).pipe(virtual)
+)
+
 it.effect("leaves no fiber when its scope closes, and is due for nobody after that", () =>
   counted((running) =>
     Effect.gen(function* () {
