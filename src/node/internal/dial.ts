@@ -74,7 +74,7 @@ export const dial = (
         { interruptible: true }
       )
     })
-    yield* Effect.raceFirst(opens, denied)
+    yield* denied === null ? opens : Effect.raceFirst(opens, denied)
   })
 
 /** A way to the server. With a proxy there is no other than through it. */
@@ -83,7 +83,7 @@ const way = ({ late, options, shared, sockets, target }: Dial): Effect.Effect<Re
   const { lookups, ours, proxy } = shared
   const resolve = (name: string) => lookups.resolve(name, options.lookups)
   if (proxy === undefined) {
-    const addresses = CheckedAddresses.stream(target, resolve, ours)
+    const addresses = url.literal ? url.host : CheckedAddresses.stream(target, resolve, ours)
     const connecting = () => options.entered("tcp")
     return reach(sockets, { display, addresses, port: url.port, phase: "tcp", connecting }, late)
   }

@@ -43,7 +43,7 @@ export const through = (
     const addresses =
       Net.isIP(host) === 0
         ? Stream.mapError(resolve(host), ({ code }) => new DialFailed({ url: display, phase: "proxy", code }))
-        : Stream.succeed([host])
+        : host
     const hop = { display, addresses, port, phase: "proxy", connecting: () => {} } as const
     const { denied, socket } = yield* reach(sockets, hop, () => {})
     const peer = { display, name: host, phase: "proxy" } as const

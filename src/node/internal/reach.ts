@@ -25,7 +25,8 @@ const NEXT_ADDRESS_MS = 250
 export interface Hop {
   /** The URL that is dialled, as it may be shown. */
   readonly display: string
-  readonly addresses: Stream.Stream<ReadonlyArray<string>, AddressDenied | DialFailed>
+  /** As they come; of what is an address itself, that one. */
+  readonly addresses: Stream.Stream<ReadonlyArray<string>, AddressDenied | DialFailed> | string
   readonly port: number
   /** What failures to connect belong to. */
   readonly phase: "tcp" | "proxy"
@@ -33,10 +34,10 @@ export interface Hop {
   readonly connecting: () => void
 }
 
-/** The socket, and what fails once an address of the hop is denied, also after that. */
+/** The socket, and what fails once an address of the hop is denied, also after that; null: no other will come. */
 export interface Reached {
   readonly socket: Socket
-  readonly denied: Effect.Effect<never, AddressDenied | DialFailed>
+  readonly denied: Effect.Effect<never, AddressDenied | DialFailed> | null
 }
 
 interface Arriving {
@@ -50,6 +51,24 @@ interface Arriving {
 export const reach = (
   sockets: Sockets.Sockets,
   hop: Hop,
+  late: (error: AddressDenied) => void
+): Effect.Effect<Reached, AddressDenied | DialFailed, Scope.Scope> => {
+  const { addresses } = hop
+  if (typeof addresses !== "string") return raced(sockets, { ...hop, addresses }, late)
+  // One address has nothing to race with, and that saves seven fibers and two timers.
+  return Effect.suspend(() => {
+    hop.connecting()
+    return Effect.map(Sockets.connect(sockets, hop, addresses), (socket): Reached => ({ socket, denied: null }))
+  })
+}
+
+interface Named extends Hop {
+  readonly addresses: Exclude<Hop["addresses"], string>
+}
+
+const raced = (
+  sockets: Sockets.Sockets,
+  hop: Named,
   late: (error: AddressDenied) => void
 ): Effect.Effect<Reached, AddressDenied | DialFailed, Scope.Scope> =>
   Effect.gen(function* () {
@@ -66,7 +85,7 @@ export const reach = (
 
 /** Takes the addresses as they come, until no more will. */
 const arrive = (
-  hop: Hop,
+  hop: Named,
   { addresses, ready, refused }: Arriving,
   late: (error: AddressDenied) => void
 ): Effect.Effect<void, never, Scope.Scope> => {
