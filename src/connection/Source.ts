@@ -92,7 +92,7 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" |
         id: idOf(ingress.name, url),
         ingress: ingress.name,
         url,
-        display: SocketUrl.display(url),
+        display: Result.isSuccess(parsed) ? parsed.success.display : SocketUrl.display(url),
         canonical: Result.isSuccess(parsed) ? parsed.success.canonical : null,
         headers,
         filling: Filling.of(settings?.urls === undefined ? null : url, headers, isSecret),

@@ -161,16 +161,17 @@ const evaluate = (asking: Asking, granted: Granted): Evaluation => {
       () => surface(asking, granted, "ingress"),
       () => permission(asking, granted, { kind: "ingress", name })
     )
-  const target: Evaluation["target"] = (ingressName, raw, display = SocketUrl.display(raw)) => {
+  const target: Evaluation["target"] = (ingressName, raw, shown) => {
     const allowed = all(
       () => ingress(ingressName),
       () => permission(asking, granted, { kind: "host_api", api: "websocket" })
     )
     if (Result.isFailure(allowed)) return Result.fail(allowed.failure)
+    // Read once: it is half of what the question costs.
     const parsed = SocketUrl.parse(raw)
     return Result.isFailure(parsed)
-      ? Result.fail(new TargetInvalid({ url: display, problem: parsed.failure }))
-      : authorizeUrl(asking.targets, granted.targets, parsed.success, display)
+      ? Result.fail(new TargetInvalid({ url: shown ?? SocketUrl.display(raw), problem: parsed.failure }))
+      : authorizeUrl(asking.targets, granted.targets, parsed.success, shown ?? parsed.success.display)
   }
   return { service, ingress, target }
 }

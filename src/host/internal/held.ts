@@ -62,12 +62,17 @@ export class Held {
   /** How often each value has become another one. */
   readonly #versions = new Map<string, number>()
 
-  constructor(options: Options, wants: ReadonlyArray<Lookup.Want>, { texts, values }: Found) {
-    const { enablement, limits, manifest } = options
+  constructor(
+    options: Options,
+    wants: ReadonlyArray<Lookup.Want>,
+    sources: ReadonlyArray<Source.Source>,
+    { texts, values }: Found
+  ) {
+    const { enablement, limits } = options
     this.limits = { ...limits, ...enablement.limits }
     this.enablement = { ...enablement, config: withTexts(enablement.config, texts) }
     this.#texts = texts
-    this.sources = Source.all(manifest, enablement)
+    this.sources = sources
     this.#options = options
     this.#wants = wants
     this.#values = values
@@ -99,6 +104,8 @@ export class Held {
 
   /** Another one once a value has changed that a source shows to its server. */
   versionOf({ filling, ingress }: Source.Source): number {
+    // Asked at each step of each connection, and most plugins have nothing that changes.
+    if (this.#versions.size === 0) return 0
     const paths = [
       ...Filling.secretsOf(filling).map(Lookup.secretPath),
       ...Lookup.PEMS.map((each) => Lookup.pemPath(ingress, each))
@@ -171,7 +178,7 @@ export const hold = (options: Options): Effect.Effect<Held | HostFileInvalid> =>
       ...unpaired(options.enablement),
       ...unfit(options)
     ]
-    return problems.length === 0 ? new Held(options, wants, found) : new HostFileInvalid({ problems })
+    return problems.length === 0 ? new Held(options, wants, sources, found) : new HostFileInvalid({ problems })
   })
 }
 
