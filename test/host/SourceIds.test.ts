@@ -84,8 +84,9 @@ describe("the id of a source", () => {
           [ONE, FIRST],
           [TWO, SECOND],
           ["websocket_text", SECOND],
-          ["order", null],
-          ["command_result", null]
+          // The text was answered as it came.
+          ["command_result", null],
+          ["order", null]
         ]
       )
       for (const event of seen) {

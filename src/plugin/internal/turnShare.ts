@@ -36,13 +36,13 @@ export class TurnShare {
     this.#options = options
   }
 
-  /** The time, if what waits, so many events, may be handed over now; else 0. */
-  allows(waiting: number): number {
-    if (this.#isUsedUp || (waiting < CACHEFUL && (waiting > 1 || this.#hasBegun))) return 0
+  /** The time, if what waits, so many events, may be handed over now; undefined where it has to wait. */
+  allows(waiting: number): number | undefined {
+    if (this.#isUsedUp || (waiting < CACHEFUL && (waiting > 1 || this.#hasBegun))) return undefined
     if (!this.#hasBegun) return this.#begin()
     const now = this.#options.now()
     this.#isUsedUp = this.#usedMs >= Math.max(LEAST_MS, (now - this.#beganAt) / 2)
-    return this.#isUsedUp ? 0 : now
+    return this.#isUsedUp ? undefined : now
   }
 
   /** What was handed over has taken this long. */
