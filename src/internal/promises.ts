@@ -7,6 +7,7 @@
  * begin its work: the queries of many database libraries run when `then` is
  * called.
  */
+import type * as Cause from "effect/Cause"
 import * as Exit from "effect/Exit"
 
 /** How many objects are looked into, and how many of what is in them is looked at. */
@@ -78,12 +79,15 @@ function* insideOf(object: object): Generator {
 
 /** Takes care of every promise in an outcome that isn't used. */
 export const abandonExit = (exit: Exit.Exit<unknown, unknown>): void => {
-  if (Exit.isSuccess(exit)) {
-    abandon(exit.value)
-    return
+  try {
+    if (Exit.isSuccess(exit)) abandon(exit.value)
+    else for (const reason of exit.cause.reasons) abandonReason(reason)
+  } catch {
+    // It can't be looked at.
   }
-  for (const reason of exit.cause.reasons) {
-    if (reason._tag === "Fail") abandon(reason.error)
-    else if (reason._tag === "Die") abandon(reason.defect)
-  }
+}
+
+const abandonReason = (reason: Cause.Reason<unknown>): void => {
+  if (reason._tag === "Fail") abandon(reason.error)
+  else if (reason._tag === "Die") abandon(reason.defect)
 }

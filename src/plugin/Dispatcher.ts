@@ -296,12 +296,12 @@ export class Dispatcher {
   #arrived(instance: Instance, share: TurnShare): boolean {
     if (!this.#isResting) return false
     const since = share.allows(this.#options.accounting.queueDepth)
-    if (since === 0) return false
+    if (since === undefined) return false
     // What the handlers' commands cause comes back here.
     this.#isResting = false
     this.#now = since
     this.#yieldAt = since + SLICE_MS
-    const effect = this.#drain(instance)
+    const effect = this.#drainInCall(instance)
     if (typeof effect !== "string") {
       this.#pending = effect
       this.#idle.rouse()
@@ -312,6 +312,16 @@ export class Dispatcher {
     }
     share.used(this.#options.clock.currentTimeMillisUnsafe() - since)
     return true
+  }
+
+  /** Whatever is thrown here would be thrown at the socket: it ends the runner, as it does in its own fiber. */
+  #drainInCall(instance: Instance): Effect.Effect<unknown, unknown> | "none" | "late" {
+    try {
+      return this.#drain(instance)
+    } catch (defect) {
+      this.#runnerEnded(Exit.die(defect))
+      return "none"
+    }
   }
 
   /** Asks the plugin for its status: plugin code like a handler, with the same deadline. */

@@ -5,7 +5,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
-import { Limits, type PluginRuntime } from "mooring"
+import { Limits, PluginError, type PluginRuntime } from "mooring"
 import * as Accounting from "../../src/ingress/Accounting.ts"
 import { WebSocketText, type AnyEvent } from "../../src/ingress/IngressEvent.ts"
 import * as IngressQueue from "../../src/ingress/IngressQueue.ts"
@@ -20,7 +20,21 @@ const SOURCES = [0, 1, 2] as const
 const CAPACITY = 200
 
 /** What a handler does with a text: the first word of it; the second is the source that it does it to. */
-const DOES = ["exit", "output", "sync", "yield", "sleep", "fail", "echo", "discard", "close", "stop", "throw"] as const
+const DOES = [
+  "exit",
+  "output",
+  "sync",
+  "yield",
+  "sleep",
+  "fail",
+  "echo",
+  "discard",
+  "close",
+  "stop",
+  "throw",
+  "odd",
+  "never"
+] as const
 type Does = (typeof DOES)[number]
 
 type Step =
@@ -45,6 +59,13 @@ const Step: Arbitrary.Arbitrary<Step> = either<Step>(
   Arbitrary.all({ kind: oneOf("turn") }),
   Arbitrary.all({ kind: oneOf("wait"), ms: oneOf(10, 200) })
 )
+
+/** As code that isn't written in TypeScript may hand one over: its cause can't be looked at. */
+const odd: Exit.Exit<void> = Object.defineProperty(Object.create(Object.getPrototypeOf(Exit.fail(0))), "cause", {
+  get: () => {
+    throw new Error("don't look")
+  }
+})
 
 /** A plugin over queues of its own; its handler does what each text says, and `work` what takes a millisecond. */
 const plugin = Effect.gen(function* () {
@@ -126,6 +147,10 @@ const plugin = Effect.gen(function* () {
         break
       case "throw":
         throw new Error("boom")
+      case "odd":
+        return odd
+      case "never":
+        return Effect.never
     }
     return Exit.void
   }
@@ -157,7 +182,7 @@ const plugin = Effect.gen(function* () {
     turns,
     accounting,
     limits: Limits.defaults,
-    clock: { ...clock, currentTimeMillisUnsafe: () => 1e12 + clock.currentTimeMillisUnsafe() + worked },
+    clock: { ...clock, currentTimeMillisUnsafe: () => clock.currentTimeMillisUnsafe() + worked },
     time,
     activity: () => {},
     answered: () => ended.answered++,
@@ -241,6 +266,22 @@ describe("texts that are handed over as they come", () => {
       yield* settled
       assert.deepInclude(accounting, { inFlight: 0, queueDepth: 0, dispatched: 2 })
     })
+  )
+
+  it.effect(
+    "rule 12: cost the instance and nothing else, where their handler's answer throws when it is looked at",
+    () =>
+      Effect.gen(function* () {
+        const { accounting, check, dispatcher, queues } = yield* plugin
+        const [queue = assert.fail(), other = assert.fail()] = queues
+        push(queue, "odd 0")
+        assert.instanceOf(dispatcher.end, PluginError.InstanceLost)
+        assert.deepInclude(accounting, { enqueued: 1, failed: 1, inFlight: 0, queueDepth: 0 })
+        push(other, "exit 0")
+        check()
+        yield* settled
+        assert.deepInclude(accounting, { enqueued: 2, failed: 1, inFlight: 0, queueDepth: 1 })
+      })
   )
 
   it.effect("of many sources never wait for more than a cacheful, while their handlers are fast", () =>

@@ -10,15 +10,9 @@ import type { Answered } from "../../commands/CommandExecutor.ts"
 import type { Accounting } from "../../ingress/Accounting.ts"
 import { abandonExit } from "../../internal/promises.ts"
 import type { Values } from "../../limits/Limits.ts"
-import {
-  DispatchFailed,
-  InstanceLost,
-  type DispatchError,
-  type DispatchTimeout,
-  type RuntimeError
-} from "../PluginError.ts"
+import { DispatchFailed, DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "../PluginError.ts"
 import * as Output from "./output.ts"
-import { checked, diedOf, refused } from "./verdict.ts"
+import { diedOf, verdictOf } from "./verdict.ts"
 
 export interface Options {
   readonly accounting: Accounting
@@ -40,32 +34,19 @@ export class Settling {
   /** A dispatch has ended, at about this time. */
   event(event: Answered, exit: Exit.Exit<unknown, unknown>, at: number): void {
     const { accounting, answered, failed, limits } = this.#options
-    if (Exit.isFailure(exit)) return this.#failed(exit)
-    // Most handlers answer most events with nothing, of which nothing has to be checked.
-    const output = exit.value === undefined ? Output.NOTHING : checked(exit.value, limits)
-    if (output instanceof InstanceLost) {
+    const verdict = verdictOf(exit, limits)
+    if (verdict instanceof InstanceLost) {
       accounting.failed++
-      this.#crashed(output)
-    } else if (Result.isFailure(output)) {
+      this.#crashed(verdict)
+    } else if (verdict instanceof DispatchTimeout) {
+      accounting.timedOut++
+      this.#crashed(verdict)
+    } else if (Result.isFailure(verdict)) {
       accounting.failed++
-      failed(output.failure)
+      failed(verdict.failure)
     } else {
       accounting.dispatched++
-      answered(event, output.success, at)
-    }
-  }
-
-  #failed(exit: Exit.Failure<unknown, unknown>): void {
-    const { accounting, failed } = this.#options
-    abandonExit(exit)
-    if (Cause.hasDies(exit.cause)) {
-      const end = diedOf(exit.cause, "event")
-      if (end._tag === "DispatchTimeout") accounting.timedOut++
-      else accounting.failed++
-      this.#crashed(end)
-    } else {
-      accounting.failed++
-      failed(refused(Cause.squash(exit.cause)))
+      answered(event, verdict.success, at)
     }
   }
 

@@ -2,7 +2,10 @@
  * What became of a dispatch, by what the plugin's code or its runtime said of it.
  */
 import * as Cause from "effect/Cause"
+import * as Exit from "effect/Exit"
+import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import { abandonExit } from "../../internal/promises.ts"
 import type { Values } from "../../limits/Limits.ts"
 import {
   DispatchFailed,
@@ -32,7 +35,7 @@ export const diedOf = (
 }
 
 /** A typed failure of a handler. A runtime may find out itself what is wrong with the answer. */
-export const refused = (cause: unknown): DispatchError | RuntimeError => {
+const refused = (cause: unknown): DispatchError | RuntimeError => {
   try {
     // A plugin may hold on to its error: what is kept is made anew.
     if (isOutputInvalid(cause)) {
@@ -61,10 +64,16 @@ const refusal = (error: GuestError | OutOfMemory | OutputTooLarge): RuntimeError
   }
 }
 
-/** An output may have getters, or be a proxy: looking at it is running the plugin's code. */
-export const checked = (output: unknown, limits: Values) => {
+/** The output of an answered dispatch or why it isn't one; by itself, what its instance has ended of. */
+export type Verdict = Result.Result<Output.Checked, DispatchError | RuntimeError> | InstanceLost | DispatchTimeout
+
+/** What became of a dispatch. Looking at how it ended may be running the plugin's code: an output may have getters, or be a proxy. */
+export const verdictOf = (exit: Exit.Exit<unknown, unknown>, limits: Values): Verdict => {
   try {
-    return Output.check(output, limits)
+    // Most handlers answer most events with nothing, of which nothing has to be checked.
+    if (Exit.isSuccess(exit)) return exit.value === undefined ? Output.NOTHING : Output.check(exit.value, limits)
+    abandonExit(exit)
+    return Cause.hasDies(exit.cause) ? diedOf(exit.cause, "event") : Result.fail(refused(Cause.squash(exit.cause)))
   } catch (cause) {
     return new InstanceLost({ cause })
   }
