@@ -14,7 +14,6 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
-import type * as Scope from "effect/Scope"
 import type { AuthorizedTarget } from "../grants/Grants.ts"
 import * as Monotonic from "../internal/monotonic.ts"
 import * as Driver from "./internal/driver.ts"
@@ -54,7 +53,7 @@ export type Refusal = Phases.Refusal
  * @category models
  * @since 0.1.0
  */
-export interface Options extends Omit<Given.Options, "changed"> {
+export interface Options extends Given.Options {
   readonly changed: (connection: Connection) => void
 }
 
@@ -84,13 +83,11 @@ const STATES = {
  */
 export class Connection {
   readonly #driver: Driver.Driver
+  #changed: Options["changed"]
 
   constructor(options: Options, clocks: Given.Clocks) {
-    this.#driver = new Driver.Driver(this.#driven(options), clocks)
-  }
-
-  #driven(options: Options): Given.Options {
-    return { ...options, changed: () => options.changed(this) }
+    this.#changed = options.changed
+    this.#driver = new Driver.Driver(options, clocks, () => this.#changed(this))
   }
 
   get source(): Source {
@@ -216,7 +213,8 @@ export class Connection {
 
   /** The same source, enabled anew: other settings, another authority. Only while no service runs it. */
   reconfigure(options: Options): void {
-    this.#driver.options = this.#driven(options)
+    this.#changed = options.changed
+    this.#driver.options = options
     this.forget()
   }
 
@@ -258,25 +256,38 @@ export class Connection {
     return this.#driver.totals
   }
 
-  /** Runs the connection until the scope closes, which closes an open socket in order. */
-  get supervised(): Effect.Effect<void, never, Scope.Scope> {
-    return this.#driver.supervised
+  /** Runs the connection from now on. What it runs has the context of this effect. */
+  get begun(): Effect.Effect<void> {
+    return this.#driver.begun
+  }
+
+  /** Runs it no more: closes an open socket in order, and completes when nothing of it is under way. */
+  get ended(): Effect.Effect<void> {
+    return this.#driver.ended
   }
 }
 
 /**
- * Makes the connection of a source. It does nothing until it is supervised.
+ * Makes the connection of a source. It does nothing until it is begun.
  *
  * @category constructors
  * @since 0.1.0
  */
 export const make = (options: Options): Effect.Effect<Connection> =>
-  Effect.gen(function* () {
-    const clock = yield* Clock.clockWith(Effect.succeed)
-    const random = yield* Random.Random
-    return new Connection(options, {
-      now: () => clock.currentTimeMillisUnsafe(),
-      monotonic: Monotonic.monotonic(clock),
-      random: () => random.nextDoubleUnsafe()
-    })
-  })
+  Effect.map(clocks, (ofFiber) => new Connection(options, ofFiber))
+
+/**
+ * The clocks of a host, which its connections share.
+ *
+ * @category constructors
+ * @since 0.4.0
+ */
+export const clocks: Effect.Effect<Given.Clocks> = Effect.gen(function* () {
+  const clock = yield* Clock.clockWith(Effect.succeed)
+  const random = yield* Random.Random
+  return {
+    now: () => clock.currentTimeMillisUnsafe(),
+    monotonic: Monotonic.monotonic(clock),
+    random: () => random.nextDoubleUnsafe()
+  }
+})

@@ -17,9 +17,9 @@
 export interface Place {
   readonly isHeld: boolean
   /** Takes a place, or waits for one. */
-  readonly take: () => void
+  take(): void
   /** Gives the place back, or waits no more. */
-  readonly leave: () => void
+  leave(): void
 }
 
 /**
@@ -40,24 +40,20 @@ export class Places {
 
   /** For one more source, which has no place yet. `told`: one that it waited for is its own. */
   place(told: () => void): Place {
-    const holding = this.#holding
-    const place: Place = {
-      get isHeld() {
-        return holding.has(place)
-      },
-      take: () => this.#take(place, told),
-      leave: () => this.#leave(place)
-    }
-    return place
+    return new OnePlace(this, told)
   }
 
-  #take(place: Place, told: () => void): void {
+  holds(place: Place): boolean {
+    return this.#holding.has(place)
+  }
+
+  take(place: Place, told: () => void): void {
     if (this.#holding.has(place)) return
     if (this.#holding.size < this.limit) this.#holding.add(place)
     else this.#waiting.set(place, told)
   }
 
-  #leave(place: Place): void {
+  leave(place: Place): void {
     this.#waiting.delete(place)
     if (!this.#holding.delete(place)) return
     for (const [next, told] of this.#waiting) {
@@ -65,5 +61,27 @@ export class Places {
       this.#holding.add(next)
       return told()
     }
+  }
+}
+
+class OnePlace implements Place {
+  readonly #places: Places
+  readonly #told: () => void
+
+  constructor(places: Places, told: () => void) {
+    this.#places = places
+    this.#told = told
+  }
+
+  get isHeld(): boolean {
+    return this.#places.holds(this)
+  }
+
+  take(): void {
+    this.#places.take(this, this.#told)
+  }
+
+  leave(): void {
+    this.#places.leave(this)
   }
 }

@@ -133,6 +133,8 @@ export interface Authority {
   readonly rateOf: (ingress: string, target: AuthorizedTarget) => Rate | undefined
   /** Calls back after each change until the scope closes. */
   readonly watch: (changed: () => void) => Effect.Effect<void, never, Scope.Scope>
+  /** Calls back after each change until what it returns is called: a connection each keeps this, and no finalizer. */
+  readonly listen: (changed: () => void) => () => void
 }
 
 /**
@@ -180,6 +182,11 @@ const authorityOf = (entry: Entry): Authority => {
     return found
   }
 
+  const listen = (changed: () => void) => {
+    entry.watchers.add(changed)
+    return () => void entry.watchers.delete(changed)
+  }
+
   return {
     revision: () => entry.revision,
     service: () => entry.evaluation.service,
@@ -196,9 +203,10 @@ const authorityOf = (entry: Entry): Authority => {
     },
     watch: (changed) =>
       Effect.acquireRelease(
-        Effect.sync(() => entry.watchers.add(changed)),
-        () => Effect.sync(() => entry.watchers.delete(changed))
-      )
+        Effect.sync(() => listen(changed)),
+        (unlisten) => Effect.sync(unlisten)
+      ),
+    listen
   }
 }
 

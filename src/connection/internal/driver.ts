@@ -5,14 +5,15 @@
  * A fiber lives while it dials, waits for a time, or releases what an epoch
  * held; an open, idle connection has none.
  */
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
-import * as FiberSet from "effect/FiberSet"
 import * as Scope from "effect/Scope"
 import { Inputs, type Attempt } from "../../internal/inputs.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
-import { ConnectionClosed } from "../ConnectionError.ts"
+import type { Mask } from "../../secrets/Masking.ts"
+import { ConnectionClosed, type BinaryUnsupported, type DataStale } from "../ConnectionError.ts"
 import { reportedOf, type ReportedError } from "../ConnectionSink.ts"
 import type { Unreached } from "../Reachability.ts"
 import type * as Reconnect from "../Reconnect.ts"
@@ -21,10 +22,8 @@ import * as Dial from "./dial.ts"
 import type { Clocks, Options, Reported } from "./options.ts"
 import * as Phases from "./phases.ts"
 import { Route } from "./route.ts"
-import { Session, type Totals } from "./session.ts"
+import { Session, type Owner, type Totals } from "./session.ts"
 import { step } from "./transition.ts"
-
-type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
 // A time that is past is no reason to ask again in the same turn.
 const SHORTEST_WAIT_MS = 100
@@ -33,9 +32,13 @@ const SHORTEST_WAIT_MS = 100
 export const reasonOf = (phase: Phases.Phase): Reconnect.StopReason | null =>
   phase.name === "stopped" ? phase.reason : null
 
-export class Driver {
+const NOTHING = (): void => {}
+
+/** It owns its sessions itself, so that none of them has closures for what it asks. */
+export class Driver implements Owner {
   options: Options
   readonly clocks: Clocks
+  readonly #changed: () => void
   state = Phases.initial
   route: Route
   session: Session
@@ -61,63 +64,62 @@ export class Driver {
     (input, attempt) => this.#step(input, attempt),
     () => this.#stepped()
   )
-  /** Runs effects while a service runs it. */
-  #fork: Fork | undefined = undefined
+  /** In which its effects run while a service runs it: that of whoever began it, which all its connections share. */
+  #context: Context.Context<never> | undefined = undefined
+  #unwatch: () => void = NOTHING
   #dial: Fiber.Fiber<void> | undefined = undefined
   #timer: { readonly at: number; readonly kind: "due" | "graceOver"; readonly end: () => void } | undefined = undefined
   /** Of what the server was shown last. */
   #shown: number
-  /** For what it waits beside the time. */
-  readonly #waits: (why: Unreached | null) => void
+  /** For what it waits beside the time, once it has waited for anything. */
+  #waits: ((why: Unreached | null) => void) | undefined = undefined
   /** What the last dial acquired, and what releases it. */
   #resources: Scope.Closeable | undefined = undefined
   #releasing: Fiber.Fiber<void> | undefined = undefined
   /** Fibers that dial or release. */
   #underway = 0
   #isBusy = false
-  #rested: () => void = () => {}
+  #rested: () => void = NOTHING
 
-  constructor(options: Options, clocks: Clocks) {
+  constructor(options: Options, clocks: Clocks, changed: () => void) {
     this.options = options
     this.clocks = clocks
+    this.#changed = changed
     this.route = new Route(options)
     this.#shown = options.secrets.version()
-    this.#waits = options.dials.reachability.waiter(() => this.tell({ kind: "reached" }))
     this.since = clocks.now()
-    this.session = this.#newSession()
+    this.session = new Session(this)
   }
 
-  /** Runs the connection until the scope closes, which closes an open socket in order. */
-  get supervised(): Effect.Effect<void, never, Scope.Scope> {
-    return Effect.asVoid(
-      Effect.acquireRelease(this.#start, (fibers) => Effect.andThen(this.#end, Scope.close(fibers, Exit.void)))
+  /** Runs the connection from now on. */
+  get begun(): Effect.Effect<void> {
+    return Effect.contextWith((context: Context.Context<never>) =>
+      Effect.sync(() => {
+        this.#context = context
+        this.#unwatch = this.options.authority.listen(() => this.tell({ kind: "grants" }))
+        this.tell({ kind: "started" })
+      })
     )
   }
 
-  /** A scope of its own for its fibers, which are needed until the end is over. */
-  get #start(): Effect.Effect<Scope.Closeable> {
-    return Effect.gen({ self: this }, function* () {
-      const fibers = yield* Scope.make()
-      this.#fork = yield* Scope.provide(FiberSet.makeRuntime<never, void, never>(), fibers)
-      yield* Scope.provide(
-        this.options.authority.watch(() => this.tell({ kind: "grants" })),
-        fibers
-      )
-      this.tell({ kind: "started" })
-      return fibers
-    })
-  }
-
-  get #end(): Effect.Effect<void> {
-    return Effect.callback<void>((resume) => {
+  /** Runs it no more; completes when an open socket has been closed in order. */
+  get ended(): Effect.Effect<void> {
+    const atRest = Effect.callback<void>((resume) => {
+      if (this.#context === undefined) {
+        resume(Effect.void)
+        return
+      }
       this.#rested = () => {
         if (!Phases.isAtRest(this.state.phase) || this.#underway > 0) return
-        this.#rested = () => {}
-        this.#fork = undefined
+        this.#rested = NOTHING
+        this.#unwatch()
+        this.#unwatch = NOTHING
+        this.#context = undefined
         resume(Effect.void)
       }
       this.tell({ kind: "ending" })
     })
+    return Effect.uninterruptible(atRest)
   }
 
   /** Everything that happens goes through here. */
@@ -127,8 +129,14 @@ export class Driver {
 
   #stepped(): void {
     this.#wait()
-    this.#waits(Phases.waitsFor(this.state))
+    this.#waitFor(Phases.waitsFor(this.state))
     this.#look()
+  }
+
+  #waitFor(why: Unreached | null): void {
+    if (why === null && this.#waits === undefined) return
+    this.#waits ??= this.options.dials.reachability.waiter(() => this.tell({ kind: "reached" }))
+    this.#waits(why)
   }
 
   #step(input: Phases.Input, attempt: Attempt): void {
@@ -163,7 +171,7 @@ export class Driver {
       this.nextAttemptAt = at === null ? null : now() + Math.round(at - monotonic())
     }
     if (before.name !== after.name) this.since = this.clocks.now()
-    if (before.name !== after.name || reasonOf(before) !== reasonOf(after)) this.options.changed()
+    if (before.name !== after.name || reasonOf(before) !== reasonOf(after)) this.#changed()
   }
 
   #do(action: Phases.Action): void {
@@ -214,7 +222,7 @@ export class Driver {
     if (at === (this.#timer?.at ?? null) && kind === (this.#timer?.kind ?? kind)) return
     this.#timer?.end()
     this.#timer = undefined
-    if (at === null || this.#fork === undefined) return
+    if (at === null || this.#context === undefined) return
     const over = () => {
       this.#timer = undefined
       this.tell({ kind })
@@ -230,8 +238,12 @@ export class Driver {
 
   #until(at: number, over: () => void): () => void {
     const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - this.clocks.monotonic()))))
-    const fiber = this.#fork?.(Effect.andThen(sleep, Effect.sync(over)))
+    const fiber = this.#fork(Effect.andThen(sleep, Effect.sync(over)))
     return () => fiber?.interruptUnsafe()
+  }
+
+  #fork(effect: Effect.Effect<void>): Fiber.Fiber<void> | undefined {
+    return this.#context === undefined ? undefined : Effect.runForkWith(this.#context)(effect)
   }
 
   /** Tells whoever waits for it whether something is under way. */
@@ -246,7 +258,7 @@ export class Driver {
 
   /** Runs what dials or releases. */
   #run(effect: Effect.Effect<void>): Fiber.Fiber<void> | undefined {
-    if (this.#fork === undefined) return undefined
+    if (this.#context === undefined) return undefined
     this.#underway++
     const over = Effect.sync(() => {
       this.#underway--
@@ -256,7 +268,7 @@ export class Driver {
   }
 
   #begin(declared: AuthorizedTarget): void {
-    const session = this.#newSession()
+    const session = new Session(this)
     this.session = session
     this.route.target = declared
     this.#shown = this.options.secrets.version()
@@ -267,16 +279,19 @@ export class Driver {
       session,
       declared,
       progress,
-      mayOpen: () => this.#mayOpen()
+      mayOpen: () => this.mayOpen()
     })
     // In a turn of its own: this one is often a listener's in the middle of a chunk.
     const dial = Effect.uninterruptibleMask((restore) =>
       Effect.gen({ self: this }, function* () {
         yield* Effect.yieldNow
         if (this.#releasing !== undefined) yield* Fiber.await(this.#releasing)
+        this.#releasing = undefined
         const resources = yield* Scope.make()
         this.#resources = resources
         const exit = yield* Effect.exit(restore(Scope.provide(connecting, resources)))
+        // An open connection keeps no fiber, nor what one has captured.
+        if (this.session === session) this.#dial = undefined
         if (session.wasOpen) return
         // What opens from here on comes too late.
         session.abandon()
@@ -285,7 +300,7 @@ export class Driver {
           Dial.outcomeOf(exit, {
             url: this.options.source.display,
             isDropped: this.#isDropped,
-            waitMs: this.#waitMs,
+            waitMs: (until) => this.#waitMs(until),
             waitedMs: progress.waitedMs
           })
         )
@@ -295,8 +310,9 @@ export class Driver {
   }
 
   /** How long to wait for a time in Unix milliseconds; not for longer than any server is obeyed. */
-  readonly #waitMs = (until: number): number =>
-    Math.min(Math.max(until - this.clocks.now(), SHORTEST_WAIT_MS), this.options.limits.retryAfterMs)
+  #waitMs(until: number): number {
+    return Math.min(Math.max(until - this.clocks.now(), SHORTEST_WAIT_MS), this.options.limits.retryAfterMs)
+  }
 
   get #isDropped(): boolean {
     return this.state.phase.name === "dialling" && this.state.phase.isDropped
@@ -312,34 +328,43 @@ export class Driver {
     })
   }
 
-  #newSession(): Session {
-    const { limits, sink, turnNow } = this.options
-    const session: Session = new Session({
-      now: this.clocks.now,
-      monotonic: this.clocks.monotonic,
-      time: this.options.time,
-      turnNow,
-      random: this.clocks.random,
-      source: this.options.source,
-      limits,
-      sink,
-      totals: this.totals,
-      binary: (make) => this.options.report("BinaryUnsupported", make),
-      stale: (error) => this.#report(error),
-      mayOpen: () => this.#mayOpen(),
-      mask: () => this.route.mask,
-      opened: (socket, read) => this.#opened(socket, read),
-      closing: () => this.tell({ kind: "closing" }),
-      ended: () => this.#ended(session)
-    })
-    return session
+  get source(): Options["source"] {
+    return this.options.source
   }
 
-  #mayOpen(): boolean {
+  get limits(): Options["limits"] {
+    return this.options.limits
+  }
+
+  get sink(): Options["sink"] {
+    return this.options.sink
+  }
+
+  get time(): Options["time"] {
+    return this.options.time
+  }
+
+  turnNow(): number {
+    return this.options.turnNow()
+  }
+
+  binary(make: () => BinaryUnsupported): void {
+    this.options.report("BinaryUnsupported", make)
+  }
+
+  stale(error: DataStale): void {
+    this.#report(error)
+  }
+
+  mask(): Mask | null {
+    return this.route.mask
+  }
+
+  mayOpen(): boolean {
     return Phases.mayOpen(this.state) && this.route.covered
   }
 
-  #opened(socket: Socket, read: (mode: ReadMode) => void): void {
+  sessionOpened(socket: Socket, read: (mode: ReadMode) => void): void {
     const { attempts } = this.state
     this.subprotocol = socket.subprotocol
     this.remoteAddress = socket.remoteAddress
@@ -348,7 +373,11 @@ export class Driver {
     this.options.sink.opened(this.state.epoch, attempts, socket.subprotocol, read)
   }
 
-  #ended(session: Session): void {
+  sessionClosing(): void {
+    this.tell({ kind: "closing" })
+  }
+
+  sessionEnded(session: Session): void {
     const { clean, code, error } = session
     const reason = this.route.told(session.reason)
     const shown = this.route.shown(session.reason)

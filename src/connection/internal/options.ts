@@ -24,7 +24,6 @@ export interface Options extends RouteOptions {
   /** Why this source isn't dialled at all, where it isn't. Asked before every dial. */
   readonly refused: () => Phases.Refusal | undefined
   readonly report: (tag: Reported["_tag"], make: () => Reported) => void
-  readonly changed: () => void
   /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
   readonly turnNow: () => number
   /** By which its dials and closes are judged. */

@@ -21,6 +21,7 @@ import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
 import { ControlBucket } from "./controlBucket.ts"
 import { GuardedSocket } from "./guardedSocket.ts"
 import { Liveness, type Time } from "./liveness.ts"
+import type { Clocks } from "./options.ts"
 import { Outgoing } from "./outgoing.ts"
 import * as Reason from "./reason.ts"
 import { StallClock } from "./stallClock.ts"
@@ -41,30 +42,26 @@ export interface Totals {
 
 /** What a session asks of the connection around it. */
 export interface Owner {
-  readonly now: () => number
-  /** Milliseconds of a clock that is never set. */
-  readonly monotonic: () => number
+  readonly clocks: Clocks
   /** Time that was had. */
   readonly time: Time
   /** The time at which this turn of the event loop began to receive. */
-  readonly turnNow: () => number
-  /** Uniform in [0, 1). */
-  readonly random: () => number
+  turnNow(): number
   readonly source: Pick<Source, "display" | "staleAfterMs" | "staleReconnect">
   readonly limits: Values
   readonly sink: ConnectionSink
   readonly totals: Totals
-  readonly binary: (make: () => BinaryUnsupported) => void
+  binary(make: () => BinaryUnsupported): void
   /** No data comes, and the connection stays. */
-  readonly stale: (error: DataStale) => void
+  stale(error: DataStale): void
   /** Asked in the turn in which the upgrade completes, before anything is delivered. */
-  readonly mayOpen: () => boolean
+  mayOpen(): boolean
   /** What masks secrets in what the server says; null where it knows none. Asked when it opens, and when they change. */
-  readonly mask: () => Mask | null
-  readonly opened: (socket: Socket, read: (mode: ReadMode) => void) => void
+  mask(): Mask | null
+  sessionOpened(socket: Socket, read: (mode: ReadMode) => void): void
   /** It is closed by the peer, or broken off: nothing is sent any more. */
-  readonly closing: () => void
-  readonly ended: () => void
+  sessionClosing(): void
+  sessionEnded(session: Session): void
 }
 
 const NO_CLOSE_FRAME = 1006
@@ -152,13 +149,13 @@ export class Session implements SocketEvents {
     this.#socket = guarded
     this.#delivering = true
     this.#mask = this.#owner.mask()
-    this.openedAt = this.#owner.monotonic()
+    this.openedAt = this.#owner.clocks.monotonic()
     const { controlFramesPerSecond, sendBufferBytes, sendStallMs } = this.#owner.limits
     this.#control = new ControlBucket(controlFramesPerSecond, this.openedAt)
     this.#outgoing = new Outgoing(guarded, sendBufferBytes, this.#sendsFailed)
     this.#stall = new StallClock(this.#owner.time, sendStallMs, this.#outgoing, this.#stalled)
     this.#liveness = this.#watched(guarded, this.#outgoing)
-    this.#owner.opened(guarded, this.#read)
+    this.#owner.sessionOpened(guarded, this.#read)
   }
 
   remask(): void {
@@ -181,7 +178,7 @@ export class Session implements SocketEvents {
 
   readonly binary = (bytes: number): void => {
     if (this.#socket === null) return
-    this.#owner.totals.lastFrameAt = this.#owner.now()
+    this.#owner.totals.lastFrameAt = this.#owner.clocks.now()
     this.#owner.totals.receivedBinaryFrames++
     this.#owner.binary(() => new BinaryUnsupported({ url: this.#owner.source.display, bytes }))
   }
@@ -192,11 +189,11 @@ export class Session implements SocketEvents {
 
   readonly pong = (data: Uint8Array): void => {
     if (this.#socket === null || this.error !== null) return
-    const { now, totals } = this.#owner
+    const { clocks, totals } = this.#owner
     const answer = this.#liveness?.pong(data) ?? null
     // One that was asked for is no flood, however short the interval of the pings is.
     if (answer === null && !this.#takesControl()) return
-    totals.lastFrameAt = now()
+    totals.lastFrameAt = clocks.now()
     totals.lastPongAt = totals.lastFrameAt
     if (answer === null || this.#outgoing === null) return
     this.#outgoing.answered()
@@ -208,7 +205,7 @@ export class Session implements SocketEvents {
     if (this.#socket === null) return
     this.#endSending()
     this.#liveness?.end()
-    this.#owner.closing()
+    this.#owner.sessionClosing()
   }
 
   readonly failed = (error: ConnectionError | AddressDenied | DialFailed): void => {
@@ -228,11 +225,11 @@ export class Session implements SocketEvents {
   }
 
   #watched(socket: Socket, outgoing: Outgoing): Liveness {
-    const { limits, random, source, stale, time } = this.#owner
+    const { clocks, limits, source, time } = this.#owner
     const url = source.display
     return new Liveness({
       time,
-      random,
+      random: clocks.random,
       limits,
       staleAfterMs: source.staleAfterMs,
       outgoing,
@@ -241,7 +238,7 @@ export class Session implements SocketEvents {
       stale: () => {
         const error = new DataStale({ url, afterMs: source.staleAfterMs })
         if (source.staleReconnect) this.#fail(error)
-        else stale(error)
+        else this.#owner.stale(error)
       }
     })
   }
@@ -257,7 +254,7 @@ export class Session implements SocketEvents {
     this.failed(error)
     this.reject()
     // Its socket may take a while to say that it is gone, or never say so.
-    this.#owner.closing()
+    this.#owner.sessionClosing()
     this.terminate()
   }
 
@@ -305,15 +302,15 @@ export class Session implements SocketEvents {
     this.unconfirmed = totals.unconfirmedFrames
     totals.unconfirmedAtEnds += totals.unconfirmedFrames
     totals.unconfirmedFrames = 0
-    this.#owner.ended()
+    this.#owner.sessionEnded(this)
   }
 
   /** Counts a control frame; false once there are too many. */
   #takesControl(): boolean {
     if (this.#control === null || this.error !== null) return false
-    const { limits, monotonic, now, source, totals } = this.#owner
-    totals.lastFrameAt = now()
-    if (this.#control.take(monotonic())) return true
+    const { clocks, limits, source, totals } = this.#owner
+    totals.lastFrameAt = clocks.now()
+    if (this.#control.take(clocks.monotonic())) return true
     this.#fail(new ControlFlood({ url: source.display, limit: limits.controlFramesPerSecond }))
     return false
   }

@@ -58,6 +58,8 @@ export class Held {
   readonly #wants: ReadonlyArray<Lookup.Want>
   readonly #texts: ReadonlyArray<string>
   readonly #masks = new Map<string, Masking.Mask>()
+  /** Those of each ingress, for all its sources. */
+  readonly #limits = new Map<string, Limits.Values>()
   #values: Values
   /** How often each value has become another one. */
   readonly #versions = new Map<string, number>()
@@ -94,7 +96,9 @@ export class Held {
 
   /** The limits of an ingress's sources: their own, where they have some, in place of the plugin's. */
   limitsOf(ingress: string): Limits.Values {
-    return { ...this.limits, ...this.#settings(ingress)?.limits }
+    const limits = this.#limits.get(ingress) ?? { ...this.limits, ...this.#settings(ingress)?.limits }
+    this.#limits.set(ingress, limits)
+    return limits
   }
 
   #settings(ingress: string) {

@@ -9,7 +9,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
-import * as Scope from "effect/Scope"
 import type { PluginRecord } from "../PluginRecord.ts"
 import type { SourceSlot } from "../SourceSlot.ts"
 
@@ -17,8 +16,8 @@ type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
 export class Sessions {
   readonly #record: PluginRecord
-  /** What is closed when the service ends. */
-  #open: ReadonlyMap<SourceSlot, Scope.Closeable> = new Map()
+  /** What is ended when the service ends; another set for each service. */
+  #open: ReadonlySet<SourceSlot> = new Set()
   /** Sockets that are still being closed. */
   readonly #closing = new Map<SourceSlot, Deferred.Deferred<void>>()
 
@@ -39,18 +38,18 @@ export class Sessions {
   open(fork: Fork): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (this.#open.size > 0) return Effect.void
-      const scopes = new Map(this.#record.slots.map((slot) => [slot, Scope.makeUnsafe()] as const))
-      this.#open = scopes
-      return Effect.forEach(scopes, ([slot, scope]) => this.#supervise(slot, scope, fork), { discard: true })
+      const slots = new Set(this.#record.slots)
+      this.#open = slots
+      return Effect.forEach(slots, (slot) => this.#supervise(slot, slots, fork), { discard: true })
     })
   }
 
-  #supervise(slot: SourceSlot, scope: Scope.Closeable, fork: Fork): Effect.Effect<void> {
+  #supervise(slot: SourceSlot, among: ReadonlySet<SourceSlot>, fork: Fork): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.#open.get(slot) !== scope) return Effect.void
+      if (this.#open !== among) return Effect.void
       const closing = this.#closing.get(slot)
-      if (closing === undefined) return Scope.provide(slot.connection.supervised, scope)
-      fork(Effect.andThen(Deferred.await(closing), this.#supervise(slot, scope, fork)))
+      if (closing === undefined) return slot.connection.begun
+      fork(Effect.andThen(Deferred.await(closing), this.#supervise(slot, among, fork)))
       return Effect.void
     })
   }
@@ -61,13 +60,13 @@ export class Sessions {
     // gives up.
     for (const { connection } of this.#record.slots.toReversed()) connection.silence()
     this.#record.discardWaiting()
-    const closing = Array.from(this.#open, ([slot, scope]) => {
+    const closing = Array.from(this.#open, (slot) => {
       const before = this.#closing.get(slot)
       const over = Deferred.makeUnsafe<void>()
       this.#closing.set(slot, over)
-      return this.#closed(slot, scope, over, before)
+      return this.#closed(slot, over, before)
     })
-    this.#open = new Map()
+    this.#open = new Set()
     // In a turn of its own: this one may be a listener's in the middle of a chunk.
     const all = Effect.all(closing, { concurrency: "unbounded", discard: true })
     if (closing.length > 0) fork(Effect.andThen(Effect.yieldNow, all))
@@ -75,13 +74,12 @@ export class Sessions {
 
   #closed(
     slot: SourceSlot,
-    scope: Scope.Closeable,
     over: Deferred.Deferred<void>,
     before: Deferred.Deferred<void> | undefined
   ): Effect.Effect<void> {
     return Effect.gen({ self: this }, function* () {
       if (before !== undefined) yield* Deferred.await(before)
-      yield* Scope.close(scope, Exit.void)
+      yield* slot.connection.ended
       slot.queue.discard()
       if (this.#closing.get(slot) === over) this.#closing.delete(slot)
       Deferred.doneUnsafe(over, Exit.void)

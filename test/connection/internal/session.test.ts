@@ -37,8 +37,7 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
     isData: true
   }
   const owner: Owner = {
-    now: () => world.now,
-    monotonic: () => world.monotonic,
+    clocks: { now: () => world.now, monotonic: () => world.monotonic, random: () => 0.5 },
     time: {
       now: () => world.monotonic,
       after: (ms, due) => {
@@ -55,7 +54,6 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
     },
     turnNow: () => world.now - 1,
     mask: () => null,
-    random: () => 0.5,
     source: { display: URL, staleAfterMs: 0, staleReconnect: false, ...source },
     // Nothing is pinged unless a test says so.
     limits: { ...Limits.defaults, pingIntervalMs: 0, ...limits },
@@ -84,12 +82,12 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
     stale: (error) => call("stale", error.url, error.afterMs),
     binary: (make) => call("binary", make() instanceof BinaryUnsupported, make().bytes, make().url),
     mayOpen: () => world.mayOpen,
-    opened: (_socket, read) => {
+    sessionOpened: (_socket, read) => {
       call("opened")
       world.read = read
     },
-    closing: () => call("closing"),
-    ended: () => call("ended")
+    sessionClosing: () => call("closing"),
+    sessionEnded: () => call("ended")
   }
   const socket: Socket = {
     subprotocol: null,
