@@ -1,82 +1,126 @@
 /**
- * Contestants in processes of their own, side by side in the same run, and what
- * is said of them: ratios to the peer, with the CPU time beside the wall time;
- * the median of the rounds.
+ * Contestants in processes of their own, each against a server in another
+ * process, so that the CPU time of one isn't counted for the other. Those that
+ * are compared take turns in each round.
  */
 import { spawn, type ChildProcess } from "node:child_process"
 import { createInterface } from "node:readline"
 import { fileURLToPath } from "node:url"
+import type { Contestant } from "./contestants/contestant.ts"
+import type { ServerOptions } from "./server.ts"
 
-const ROUNDS = 3
-export const FRAMES = 500_000
+/** A contestant that says nothing for so long is ended, and its figures are missing. */
+const PATIENCE_MS = 60_000
+const GRACE_MS = 500
 
-const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
+/** What a contestant says at its end: a figure by its name. */
+export type Figures = { readonly [name: string]: number }
 
-export const start = (name: string, args: ReadonlyArray<string | number>): ChildProcess =>
-  spawn(process.execPath, ["--expose-gc", file(name), ...args.map(String)], { stdio: ["ignore", "pipe", "inherit"] })
+const children = new Set<ChildProcess>()
+const endAll = () => children.forEach((child) => child.kill("SIGKILL"))
+process.once("exit", endAll)
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1))
+
+/** Starts a program of this folder. It doesn't outlive this process. */
+export const start = (name: string, args: ReadonlyArray<string | number>): ChildProcess => {
+  const file = fileURLToPath(new URL(name, import.meta.url))
+  const child = spawn(
+    process.execPath,
+    ["--expose-gc", "--disable-warning=ExperimentalWarning", file, ...args.map(String)],
+    {
+      stdio: ["ignore", "pipe", "inherit"]
+    }
+  )
+  children.add(child)
+  child.once("close", () => children.delete(child))
+  return child
+}
 
 export const lines = (child: ChildProcess): AsyncIterator<string> => {
   if (child.stdout === null) throw new Error("no stdout")
   return createInterface({ input: child.stdout })[Symbol.asyncIterator]()
 }
 
-export interface Run {
-  readonly mode: string
-  readonly frames?: number
-  readonly bytes?: number
-  readonly connections?: number
-  /** Whose line is the result. */
-  readonly from?: "client" | "server"
+const ended = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const closed = new Promise((resolve) => child.once("close", resolve))
+  child.kill("SIGKILL")
+  await closed
 }
 
-export type Figures = { readonly [name: string]: number }
-
-/** Runs a contestant against a server of its own. */
-const run = async ({ bytes = 128, connections = 1, frames = FRAMES, from = "client", mode }: Run): Promise<Figures> => {
-  const server = start("server.ts", [Math.ceil(frames / connections), bytes])
-  const fromServer = lines(server)
-  const { value: port } = await fromServer.next()
-  // A client that the server judges goes on until it is ended.
-  const total = from === "server" ? 0 : Math.ceil(frames / connections) * connections
-  const client = start("client.ts", [mode, String(port), total, connections])
-  const { value } = await (from === "client" ? lines(client) : fromServer).next()
-  client.kill()
-  server.kill()
-  return JSON.parse(String(value)) as Figures
-}
-
-const median = (values: ReadonlyArray<number>): number => values.toSorted((a, b) => a - b)[values.length >> 1] ?? 0
-
-export const rounds = async (runs: ReadonlyArray<Run>, times = ROUNDS): Promise<ReadonlyArray<Figures>> => {
-  const all: Array<ReadonlyArray<Figures>> = []
-  // Side by side in each round, so that what the machine does to one it does to all.
-  for (let round = 0; round < times; round++) {
-    const figures: Array<Figures> = []
-    for (const one of runs) figures.push(await run(one))
-    all.push(figures)
+/** The next line, or a failure that says whose it was. */
+const line = async (from: AsyncIterator<string>, whose: string): Promise<string> => {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(() => late.reject(new Error(`${whose} said nothing for ${PATIENCE_MS} ms`)), PATIENCE_MS)
+  try {
+    const { done, value } = await Promise.race([from.next(), late.promise])
+    if (done === true) throw new Error(`${whose} ended without a figure`)
+    return String(value)
+  } finally {
+    clearTimeout(timer)
   }
-  return runs.map((_, index) => {
-    const own = all.map((figures) => figures[index] ?? {})
-    return Object.fromEntries(Object.keys(own[0] ?? {}).map((key) => [key, median(own.map((f) => f[key] ?? 0))]))
-  })
+}
+
+/** The figures of a program that needs no server. */
+export const runAlone = async (name: string, args: ReadonlyArray<string | number>): Promise<Figures> => {
+  const child = start(name, args)
+  try {
+    return JSON.parse(await line(lines(child), [name, ...args].join(" "))) as Figures
+  } finally {
+    await ended(child)
+  }
+}
+
+/** The figures of one contestant against a server of its own. */
+const runOnce = async (contestant: Contestant): Promise<Figures> => {
+  const { bytes = 128, connections = 1, frames = 0, judge = "client", load = {}, mode } = contestant
+  const perConnection = Math.ceil(frames / connections)
+  const options: Partial<ServerOptions> = { frames: perConnection, bytes, connections, ...load }
+  const server = start("server.ts", [JSON.stringify(options)])
+  let client: ChildProcess | undefined
+  try {
+    const fromServer = lines(server)
+    const port = await line(fromServer, "the server")
+    const given = { ...contestant, connections, frames: perConnection * connections, port: Number(port) }
+    client = start("client.ts", [JSON.stringify(given)])
+    return JSON.parse(await line(judge === "client" ? lines(client) : fromServer, mode)) as Figures
+  } finally {
+    await Promise.all([server, client].map((child) => child && ended(child)))
+  }
+}
+
+export const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+/** A contestant by its name in the topic: one that runs against a server, or a program with its arguments. */
+export type Entry = Contestant | { readonly program: string; readonly args: ReadonlyArray<string | number> }
+
+/** Per contestant the figures of each round, `{}` where one failed. */
+export type Rounds<Name extends string> = { readonly [_ in Name]: ReadonlyArray<Figures> }
+
+/** Each contestant once a round, one after the other. */
+export const rounds = async <Name extends string>(
+  entries: { readonly [_ in Name]: Entry },
+  times: number
+): Promise<Rounds<Name>> => {
+  const names = Object.keys(entries) as Array<Name>
+  const all = Object.fromEntries(names.map((name) => [name, []])) as unknown as { [_ in Name]: Array<Figures> }
+  for (let round = 0; round < times; round++) {
+    for (const name of names) {
+      const entry = entries[name]
+      const figures = "program" in entry ? runAlone(entry.program, entry.args) : runOnce(entry)
+      all[name].push(
+        await figures.catch((error: unknown) => {
+          process.stderr.write(`  ${name}, round ${round + 1}: ${String(error)}\n`)
+          return {}
+        })
+      )
+    }
+  }
+  // Whatever was ended has let go of its sockets before the next topic begins.
+  await pause(GRACE_MS)
+  return all
 }
 
 export const say = (text: string): void => {
   process.stdout.write(`${text}\n`)
-}
-
-export const compare = async (title: string, key: string, unit: string, runs: ReadonlyArray<Run>): Promise<void> => {
-  const figures = await rounds(runs)
-  const peer = figures[0]?.[key] ?? 1
-  say(`\n${title}`)
-  for (const [index, one] of runs.entries()) {
-    const own = figures[index] ?? {}
-    const rest = Object.entries(own)
-      .filter(([name]) => name !== key && name !== "frames")
-      .map(([name, value]) => `${name} ${Number(value.toFixed(3))}`)
-    const value = own[key] ?? 0
-    say(
-      `  ${one.mode.padEnd(26)} ${value.toFixed(2).padStart(9)} ${unit}  × ${(value / peer).toFixed(2)}   ${rest.join("  ")}`
-    )
-  }
 }

@@ -1,10 +1,11 @@
 /**
- * `npm run bench`: the fast path beside its peers. `npm run bench -- <name>`
- * runs another one; each says in its first lines what it does.
+ * `npm run bench`: what has a target, beside its peers (`targets.ts`).
+ * `npm run bench -- <name>` runs one topic of it, or another benchmark; each
+ * says in its first lines what it does.
  */
-const benchmarks: { readonly [name: string]: () => Promise<unknown> } = {
-  frames: () => import("./frames.ts"),
-  connections: () => import("./connections.ts"),
+import { measure, names } from "./targets.ts"
+
+const others: { readonly [name: string]: () => Promise<unknown> } = {
   storm: () => import("./storm.ts"),
   soak: () => import("./soak.ts"),
   sandbox: () => import("./sandbox.ts"),
@@ -12,9 +13,12 @@ const benchmarks: { readonly [name: string]: () => Promise<unknown> } = {
   abuse: () => import("./abuse.ts")
 }
 
-const name = process.argv[2] ?? "frames"
-const benchmark = benchmarks[name]
-if (benchmark === undefined) {
-  process.stderr.write(`There is no benchmark ${name}; there are ${Object.keys(benchmarks).join(", ")}.\n`)
+const args = process.argv.slice(2)
+const [name = ""] = args
+const other = others[name]
+if (name === "" || name.startsWith("--") || names.includes(name)) await measure(args)
+else if (other !== undefined) await other()
+else {
+  process.stderr.write(`There is no benchmark ${name}; there are ${[...names, ...Object.keys(others)].join(", ")}.\n`)
   process.exitCode = 2
-} else await benchmark()
+}

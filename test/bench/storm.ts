@@ -24,7 +24,7 @@ interface Sample {
 
 const pause = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
-const server = start("server.ts", [0, 0])
+const server = start("server.ts", [])
 const { value: port } = await lines(server).next()
 const client = start("stormClient.ts", [String(port), CONNECTIONS])
 const fromClient = lines(client)
@@ -54,7 +54,7 @@ const before = await settled()
 server.kill("SIGKILL")
 const goneAt = samples.at(-1)?.at ?? 0
 await until(({ at }) => at >= goneAt + AWAY_MS, 2 * AWAY_MS)
-const again = start("server.ts", [0, 0, String(port)])
+const again = start("server.ts", [JSON.stringify({ port: Number(port) })])
 await lines(again).next()
 const backAt = samples.at(-1)?.at ?? 0
 const healed = await until(isOpen, 4 * LONGEST_BACKOFF_MS)
