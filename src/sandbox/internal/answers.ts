@@ -54,18 +54,30 @@ const refusal = (outcome: Outcome, limits: Limits): unknown => {
   }
 }
 
+/**
+ * What is read of an answer. A guest that has broken its engine may have it say anything, and that is the end of its
+ * instance; what can't be read is quoted by the error that says so.
+ */
+const whole = <A>(read: () => Exit.Exit<A, unknown>): Exit.Exit<A, unknown> => {
+  try {
+    return read()
+  } catch {
+    return Exit.die(new Error("what the sandbox answered can't be read"))
+  }
+}
+
 /** A call: its answer as JSON text, or what became of it. What ended the guest is a defect. */
 export const called = (told: Outcome, limits: Limits): Exit.Exit<string, unknown> => {
   if (told.kind === "answered") return Exit.succeed(told.text)
   if (told.kind === "late")
     return Exit.die(new DispatchTimeout({ during: "event", deadlineMs: limits.dispatchDeadlineMs }))
-  return told.kind === "lost" ? Exit.die(refusal(told, limits)) : Exit.fail(refusal(told, limits))
+  return whole(() => (told.kind === "lost" ? Exit.die(refusal(told, limits)) : Exit.fail(refusal(told, limits))))
 }
 
 /** A dispatch: its output, or what became of it. */
 export const dispatched = (outcome: Outcome, limits: Limits): Exit.Exit<Output | void, unknown> => {
   const told = called(outcome, limits)
-  return Exit.isSuccess(told) ? output(told.value) : Exit.failCause(told.cause)
+  return Exit.isSuccess(told) ? whole(() => output(told.value)) : Exit.failCause(told.cause)
 }
 
 /** An orderly end: a guest that is gone has ended, too. */
@@ -73,14 +85,15 @@ export const stopped = (outcome: Outcome, limits: Limits): Exit.Exit<void, unkno
   if (outcome.kind === "answered" || outcome.kind === "gone" || outcome.kind === "unwanted") return Exit.void
   if (outcome.kind === "late")
     return Exit.fail(new DispatchTimeout({ during: "stop", deadlineMs: limits.startDeadlineMs }))
-  return Exit.fail(refusal(outcome, limits))
+  return whole(() => Exit.fail(refusal(outcome, limits)))
 }
 
 /** A start, or why there is none. */
 export const started = (outcome: Outcome, limits: Limits): Exit.Exit<Pick<Output, "status" | "state">, unknown> => {
   if (outcome.kind === "late") return Exit.fail(new StartTimeout({ deadlineMs: limits.startDeadlineMs }))
-  if (outcome.kind !== "answered") return Exit.fail(refusal(outcome, limits))
-  return initial(outcome.text, limits)
+  return whole(() =>
+    outcome.kind === "answered" ? initial(outcome.text, limits) : Exit.fail(refusal(outcome, limits))
+  )
 }
 
 const START_FIELDS: ReadonlySet<string> = new Set(["status", "state"])
@@ -137,6 +150,6 @@ const fieldsOf = (text: string, known: ReadonlySet<string>): Fields | OutputInva
 }
 
 /** What a plugin says of itself; undefined where it says nothing. */
-export const status = (text: string): Effect.Effect<Schema.Json> =>
+export const status = (text: string): Effect.Effect<Schema.Json, unknown> =>
   // A status that isn't there is one that isn't reported.
-  Effect.sync(() => (text === "" ? undefined : JSON.parse(text)) as Schema.Json)
+  Effect.suspend(() => whole(() => Exit.succeed((text === "" ? undefined : JSON.parse(text)) as Schema.Json)))
