@@ -93,6 +93,7 @@ export class Results {
 
   /** The oldest first. */
   all(): ReadonlyArray<CommandOutcome> {
+    if (this.#kept.length === 0) return []
     return [...this.#kept.slice(this.#next), ...this.#kept.slice(0, this.#next)].map(fromRecorded)
   }
 }

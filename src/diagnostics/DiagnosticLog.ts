@@ -134,10 +134,12 @@ export const make = <E extends Reportable>(options: {
     report,
     add: (error, sourceId = null) => report(error._tag, sourceId, () => error),
     entries: () =>
-      [...chains.values()]
-        .flatMap(recordsOf)
-        .toSorted((one, other) => one.order - other.order)
-        .map(shown),
+      kept === 0
+        ? []
+        : [...chains.values()]
+            .flatMap(recordsOf)
+            .toSorted((one, other) => one.order - other.order)
+            .map(shown),
     counts: () => Object.fromEntries([...chains].map(([tag, { total }]) => [tag, total]))
   }
 }

@@ -107,6 +107,8 @@ export class HostQueue implements EventQueue {
 
   /** When the oldest waiting event happened, in Unix milliseconds. */
   get oldestAt(): number | undefined {
+    // As most queues are whenever a status asks.
+    if (this.#timers.length === 0 && this.#sliding.length === 0 && this.#lent.length === 0) return undefined
     const times = [this.#timers[0], MutableList.toArrayN(this.#sliding, 1)[0], ...this.#lent]
       .map((event) => event?.at)
       .filter((at) => at !== undefined)

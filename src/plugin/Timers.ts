@@ -86,6 +86,8 @@ export class Timers implements TimerPort<TimedSource> {
 
   /** Every timer, in the order in which they were set. */
   get all(): ReadonlyArray<Shown> {
+    // Without a look at the clock, for most plugins have none and a status asks all of them.
+    if (this.#entries.size === 0) return []
     const now = this.#options.monotonic()
     return [...this.#entries.values()]
       .filter((entry) => !isOver(entry))

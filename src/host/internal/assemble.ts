@@ -22,12 +22,14 @@ import { Held, hold } from "./held.ts"
 import { Reported } from "./reported.ts"
 import type { Parts, Shared } from "./shared.ts"
 import { isOf, slots } from "./slots.ts"
+import { Times } from "./times.ts"
 import * as Wanted from "./wanted.ts"
 
 /** One enabled plugin, for as long as it stays enabled. */
 export interface Row extends Parts {
   readonly instance: PluginInstance
   readonly reported: Reported
+  readonly times: Times
   wanted: Wanted.Wanted
   /** What it was set up with, or why it couldn't be. */
   held: Held | HostFileInvalid | undefined
@@ -67,6 +69,7 @@ export const row = (
       ...parts,
       instance,
       reported: new Reported(),
+      times: new Times(),
       wanted,
       held,
       redaction: redactionOf(shared, { wanted, held })
