@@ -10,13 +10,13 @@ import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import { Outside } from "../manifest/Outside.ts"
 
-/** What may be another one at each dial, or is always the same. */
-type Authorization = Redacted.Redacted<string> | (() => Redacted.Redacted<string>)
+/** What may be another one at each dial, or none that could be used, or is always the same. */
+type Authorization = Redacted.Redacted<string> | (() => Redacted.Redacted<string> | undefined)
 
 /**
  * Where the proxy is, `http://proxy.example:3128` or `https://…`, and the whole
  * value of `Proxy-Authorization` where it wants one; a function is asked at each
- * dial.
+ * dial, which fails where it has none.
  *
  * @category models
  * @since 0.3.0
@@ -35,13 +35,15 @@ interface Parsed {
 }
 
 /**
- * The value now.
+ * The value now; undefined where there is none that could be used.
  *
  * @category getters
  * @since 0.4.0
  */
-export const valueOf = (authorization: Authorization): string =>
-  Redacted.value(typeof authorization === "function" ? authorization() : authorization)
+export const valueOf = (authorization: Authorization): string | undefined => {
+  const found = typeof authorization === "function" ? authorization() : authorization
+  return found === undefined ? undefined : Redacted.value(found)
+}
 
 const DEFAULT_PORTS = new Map([
   ["http:", 80],
@@ -59,9 +61,8 @@ const FIELD_VALUE = /^[\x21-\x7e\xa0-\xff](?:[\t\x20-\x7e\xa0-\xff]*[\x21-\x7e\x
  */
 export const parse = ({ authorization, connect }: ProxySettings): Parsed | undefined => {
   const at = endpointOf(connect)
-  if (at === undefined || (authorization !== undefined && !FIELD_VALUE.test(valueOf(authorization)))) {
-    return undefined
-  }
+  const value = authorization === undefined ? undefined : valueOf(authorization)
+  if (at === undefined || (value !== undefined && !FIELD_VALUE.test(value))) return undefined
   return { ...at, authorization }
 }
 

@@ -129,6 +129,45 @@ urls = ["ws://127.0.0.1:${server.port}/gateway?key={key}"]
     }).pipe(Effect.scoped)
   )
 
+  it.live("uses a proxy's credentials once they are there, and tells of others beside a useless file once", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const proxy = yield* answering((socket, request) => {
+        assert.match(request, new RegExp(`^proxy-authorization: ${NEW}\\r$`, "im"))
+        socket.write(response("200 OK"))
+        socket.once("data", (upgrade) => socket.write(switching(upgrade.toString("latin1"))))
+      })
+      const entry = yield* packaged(root, "echo", 7700)
+      const table = `[proxy]\nconnect = "http://127.0.0.1:${proxy.port}"\nauthorization = { file = "proxy.auth" }\n`
+      save(root, table + entry())
+      const { child, ended, seen } = yield* running(path.join(root, "host.toml"))
+      const before = yield* seen(
+        "why it can't dial",
+        (status) => rowOf(status)?.lastError === null && stateOf(status) === "waiting"
+      )
+      assert.deepInclude(rowOf(before)?.websocketConnections[0]?.lastError, { tag: "DialFailed" })
+      assert.strictEqual(before.host.config.state, "partly")
+      assert.isTrue(before.host.proxy)
+      fs.writeFileSync(path.join(root, "proxy.auth"), NEW)
+      const open = yield* seen("the credentials in use", (status) => stateOf(status) === "open")
+      assert.deepInclude(open.host.config, { state: "applied", problems: [] })
+      save(root, "no TOML")
+      yield* seen("that it is of no use", ({ host }) => host.config.state === "rejected")
+      fs.unlinkSync(path.join(root, "proxy.auth"))
+      yield* Effect.sleep(1500)
+      save(root, `${table}${entry()}\n`)
+      const partly = yield* seen("what is wrong beside it", ({ host }) => host.config.state === "partly")
+      assert.deepInclude(partly.host.config.problems[0], { path: "proxy.authorization", line: 3 })
+      assert.deepStrictEqual(
+        partly.host.diagnostics.flatMap(({ count, tag }) => (tag === "ReloadRejected" ? [count] : [])),
+        [1]
+      )
+      child.kill("SIGTERM")
+      for (const socket of proxy.sockets) socket.destroy()
+      assert.strictEqual((yield* ended).code, 0)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("loses nothing of a plugin that stays while others come, go, change and are revoked", () =>
     Effect.gen(function* () {
       const root = yield* folder

@@ -127,13 +127,13 @@ export const follow = (
     let pending = NOTHING
     let applied = { file: began, packages }
     let newest = began
-    let refused: Problems | undefined
+    let isRefused = false
 
     const take = (told: HostFile.Told) =>
       Effect.gen(function* () {
         pending = merged(pending, told)
         Queue.offerUnsafe(arrived, undefined)
-        refused = Result.isFailure(told.found) ? told.found.failure.problems : undefined
+        isRefused = Result.isFailure(told.found)
         if (Result.isFailure(told.found)) return
         const read = told.found.success
         newest = read
@@ -182,8 +182,9 @@ export const follow = (
     })
 
     const renewProxy = Effect.gen(function* () {
-      if (!(yield* proxy.renewed)) return
-      pending = { ...pending, file: pending.file ?? applied.file, rejected: refused }
+      // While the file is of no use, what is told with the next one is early enough: it would be rejected once more.
+      if (!(yield* proxy.renewed) || isRefused) return
+      pending = { ...pending, file: pending.file ?? applied.file }
       Queue.offerUnsafe(arrived, undefined)
     })
     yield* Effect.forkScoped(Following.follow(yield* Secrets, "secrets", renewProxy), { startImmediately: true })

@@ -89,7 +89,7 @@ const way = ({ late, options, shared, sockets, target }: Dial): Effect.Effect<Re
   }
   options.entered("proxy")
   return proxy === null
-    ? Effect.fail(new DialFailed({ url: display, phase: "proxy", code: "PROXY_UNUSABLE" }))
+    ? Effect.fail(ProxyHop.unusable(display))
     : ProxyHop.through(proxy, { target, sockets, resolve })
 }
 

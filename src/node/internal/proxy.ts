@@ -27,6 +27,9 @@ export interface Proxy {
   readonly authorization: ProxySettings["authorization"] | undefined
 }
 
+/** What a dial fails with through a proxy that can't be used. */
+export const unusable = (url: string): DialFailed => new DialFailed({ url, phase: "proxy", code: "PROXY_UNUSABLE" })
+
 interface Dial {
   readonly target: AuthorizedTarget
   readonly sockets: Sockets.Sockets
@@ -40,6 +43,8 @@ export const through = (
 ): Effect.Effect<Reached, DialError, Scope.Scope> =>
   Effect.gen(function* () {
     const { display } = target
+    // Nobody is asked anything without the credentials that were to be shown.
+    if (authorization !== undefined && valueOf(authorization) === undefined) return yield* unusable(display)
     const addresses =
       Net.isIP(host) === 0
         ? Stream.mapError(resolve(host), ({ code }) => new DialFailed({ url: display, phase: "proxy", code }))
@@ -57,7 +62,8 @@ const request = ({ url }: AuthorizedTarget, authorization: Proxy["authorization"
   const host = Net.isIPv6(url.host) ? `[${url.host}]` : url.host
   const authority = `${host}:${url.port}`
   const lines = [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`]
-  if (authorization !== undefined) lines.push(`Proxy-Authorization: ${valueOf(authorization)}`)
+  const value = authorization === undefined ? undefined : valueOf(authorization)
+  if (value !== undefined) lines.push(`Proxy-Authorization: ${value}`)
   return [...lines, "", ""].join("\r\n")
 }
 
