@@ -39,6 +39,9 @@ const ALL_FAILED = 4
 /** How long a reader of stderr may take nothing before the end. */
 const PATIENCE_MS = 1000
 
+/** How often a terminal that takes nothing is asked again before a stack is written to it. */
+const LAST_ATTEMPTS = 50
+
 /** The signals that end the program; those that came before somebody listened included. */
 export interface Signals {
   readonly listen: (listener: (signal: "SIGINT" | "SIGTERM" | "SIGHUP") => void) => void
@@ -127,6 +130,9 @@ export const main = (signals: Signals): void => {
   const descriptors = Descriptor.open({ fd: 1, stream: () => process.stdout }, { fd: 2, stream: () => process.stderr })
   const output = Output.make(descriptors)
   takeWarnings(output)
+  // Whatever ends the process does so behind what stands on the terminal, and not in the middle of it.
+  process.on("uncaughtExceptionMonitor", () => descriptors.stderr.finish(LAST_ATTEMPTS))
+  process.on("exit", () => descriptors.stderr.finish(0))
   const take = (listener: () => void) => {
     hungUp = listener
   }

@@ -23,6 +23,11 @@ export interface Descriptor {
   readonly write: (text: string, done: (error: Failure) => void) => void
   /** How many bytes were ever taken: where this grows somebody reads. */
   readonly taken: () => number
+  /**
+   * Writes what waits, as far as it is taken within so many attempts that were for nothing, while everybody waits: for
+   * the moment before the process ends, so that a text of which a part was written doesn't end in the middle.
+   */
+  readonly finish: (attempts: number) => void
 }
 
 const FIRST_RETRY_MS = 5
@@ -34,11 +39,14 @@ export const make = (sink: Sink): Descriptor => {
   const waiting: Array<{ bytes: Uint8Array; readonly done: (error: Failure) => void }> = []
   let total = 0
   let delay = FIRST_RETRY_MS
+  let isAsked = false
 
   const next = () => {
     const [first] = waiting
-    if (first === undefined) return
+    if (first === undefined || isAsked) return
+    isAsked = true
     sink(first.bytes, (error, count) => {
+      isAsked = false
       total += count
       first.bytes = first.bytes.subarray(count)
       if (error === null) {
@@ -57,9 +65,21 @@ export const make = (sink: Sink): Descriptor => {
       waiting.push({ bytes: Buffer.from(text), done })
       if (waiting.length === 1) next()
     },
-    taken: () => total
+    taken: () => total,
+    finish: (attempts) => {
+      for (let left = attempts; waiting.length > 0 && !isAsked;) {
+        const before = total
+        next()
+        if (total > before || waiting.length === 0) continue
+        if (left-- <= 0) return
+        Atomics.wait(NOBODY, 0, 0, FIRST_RETRY_MS)
+      }
+    }
   }
 }
+
+/** Whom nobody wakes. */
+const NOBODY = new Int32Array(new SharedArrayBuffer(4))
 
 /** Writes at once what can be written at once. */
 const toFile =

@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import type { HostStatus } from "../../host/HostStatus.ts"
 import * as PluginHost from "../../host/PluginHost.ts"
 import { untilDone, type Reporting } from "./options.ts"
+import { Output } from "./output.ts"
 import { reporter } from "./reporter.ts"
 
 interface Work<E> {
@@ -29,11 +30,16 @@ export const hosting = <Services, E, E2>(
 ) =>
   Effect.gen(function* () {
     const { every, last } = yield* reporter(asked)
+    const { screen } = yield* Output
     const scope = yield* Scope.make()
     return yield* Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const built = yield* Effect.onError(restore(Layer.buildWithScope(host, scope)), () =>
-          Scope.close(scope, Exit.void)
+          // What was going on until now doesn't any more.
+          Effect.andThen(
+            Effect.sync(() => screen.show(() => [])),
+            Scope.close(scope, Exit.void)
+          )
         )
         const { beside, status } = work(Context.get(built, PluginHost.PluginHost), built)
         const ended = yield* Effect.exit(restore(Effect.raceAllFirst([every(status), untilDone(asked), beside])))

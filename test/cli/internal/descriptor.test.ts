@@ -41,6 +41,30 @@ describe("a descriptor", () => {
     assert.strictEqual(written(), "abc")
   })
 
+  it("finishes what waits before the process ends, and gives up where nothing is taken", () => {
+    const { descriptor, written } = scripted(3, 0, 0, 2, 0, 0, 0)
+    descriptor.write("frame\n", () => {})
+    descriptor.write("line\n", () => {})
+    assert.strictEqual(written(), "fra")
+    descriptor.finish(0)
+    assert.strictEqual(written(), "fra")
+    descriptor.finish(1)
+    assert.strictEqual(written(), "frame")
+    descriptor.finish(1)
+    assert.strictEqual(written(), "frame\nline\n")
+    descriptor.finish(1)
+    assert.strictEqual(written(), "frame\nline\n")
+  })
+
+  it("asks nobody twice who hasn't answered yet", () => {
+    const asked: Array<string> = []
+    const descriptor = Descriptor.make((bytes) => void asked.push(Buffer.from(bytes).toString()))
+    descriptor.write("a", () => {})
+    descriptor.write("b", () => {})
+    descriptor.finish(3)
+    assert.deepStrictEqual(asked, ["a"])
+  })
+
   it("tries again, ever more seldom, what isn't taken now, and soon again once something was", () => {
     vi.useFakeTimers()
     try {

@@ -7,7 +7,8 @@ export const fakeDescriptor = () => {
   let written = ""
   const descriptor: Descriptor = {
     write: (text, done) => void waiting.push({ text, done }),
-    taken: () => total
+    taken: () => total,
+    finish: () => {}
   }
   return {
     descriptor,
