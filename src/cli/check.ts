@@ -17,6 +17,7 @@ import { enablementToml } from "./internal/enablementToml.ts"
 import { withFolders } from "./internal/folder.ts"
 import { givenSecrets } from "./internal/givenSecrets.ts"
 import { hostCheck } from "./internal/hostCheck.ts"
+import { placeOf } from "./internal/nearHostFile.ts"
 import { Output } from "./internal/output.ts"
 import { packageCheck } from "./internal/packageCheck.ts"
 import { Unwell } from "./internal/unwell.ts"
@@ -32,17 +33,19 @@ const plugin = ({ pluginRef, sources, tag, would }: CheckReport.Plugin): Readonl
   )
 ]
 
-const HEAD = [
+const headOf = (hostFile: string | undefined): ReadonlyArray<string> => [
   "# Enables exactly this package, with all that it asks for. What of it you grant is your decision.",
-  "# The path is relative to the host file."
+  hostFile === undefined
+    ? "# A path that isn't absolute is relative to the host file, of which there is none here."
+    : `# The path is relative to ${hostFile}.`
 ]
 
-/** The report for people. */
-const text = ({ enablement, plugins, problems }: CheckReport.CheckReport): string =>
+/** The report for people, with the entry for a host file. */
+const text = ({ enablement, plugins, problems }: CheckReport.CheckReport, hostFile?: string): string =>
   [
     problems.map(found),
     plugins.flatMap(plugin),
-    enablement === undefined ? [] : [...HEAD, ...enablementToml(encode(enablement)).split("\n")]
+    enablement === undefined ? [] : [...headOf(hostFile), ...enablementToml(encode(enablement)).split("\n")]
   ]
     .filter((part) => part.length > 0)
     .map((part) => part.map((line) => `${clean(line)}\n`).join(""))
@@ -60,12 +63,15 @@ const isFolder = (path: string): Effect.Effect<boolean> =>
   )
 
 const ofFolder = (folder: string) =>
-  Effect.map(Effect.result(withFolders((deadlineMs) => PackageFolders.load(folder, deadlineMs))), (loaded) =>
-    packageCheck(folder, loaded)
-  )
+  Effect.gen(function* () {
+    const loaded = yield* Effect.result(withFolders((deadlineMs) => PackageFolders.load(folder, deadlineMs)))
+    const { hostFile, path } = yield* Effect.promise(() => placeOf(folder, process.cwd()))
+    return { hostFile, report: packageCheck(folder, path, loaded) }
+  })
 
 const ofHostFile = (file: string, withoutSecrets: boolean) =>
   withFolders(() => hostCheck(file)).pipe(
+    Effect.map((report) => ({ hostFile: undefined, report })),
     Effect.provide(withoutSecrets ? givenSecrets : SystemSecrets.layer({ folder: HostFile.folderOf(file) }))
   )
 
@@ -82,8 +88,10 @@ export const check = Command.make(
   },
   Effect.fnUntraced(function* ({ json, path, withoutSecrets }) {
     const { stdout } = yield* Output
-    const report = (yield* isFolder(path)) ? yield* ofFolder(path) : yield* ofHostFile(path, withoutSecrets)
-    stdout.offer(json ? `${JSON.stringify(CheckReport.encode(report), null, 2)}\n` : text(report))
+    const { hostFile, report } = (yield* isFolder(path))
+      ? yield* ofFolder(path)
+      : yield* ofHostFile(path, withoutSecrets)
+    stdout.offer(json ? `${JSON.stringify(CheckReport.encode(report), null, 2)}\n` : text(report, hostFile))
     yield* stdout.drained(Infinity)
     // The report has said why.
     if (!report.ok) yield* new Unwell({ problem: "" })

@@ -54,9 +54,9 @@ const entryFor = (folder: string) =>
     const loaded = yield* withFolders((deadlineMs) => PackageFolders.load(folder, deadlineMs)).pipe(
       Effect.mapError((error) => unwell(`${folder}: it would be no package: ${reasonOf(error)}`))
     )
-    const { enablement } = packageCheck(folder, Result.succeed(loaded))
+    const { enablement } = packageCheck(folder, `./${Path.basename(folder)}`, Result.succeed(loaded))
     if (enablement === undefined) return yield* unwell(`${folder}: it would be no package`)
-    return enablementToml({ ...encode(enablement), package: `./${Path.basename(folder)}` })
+    return enablementToml(encode(enablement))
   })
 
 interface Made {

@@ -17,9 +17,13 @@ import type { CheckReport, Found } from "../CheckReport.ts"
 import { inline } from "./enablementToml.ts"
 import { type Denial, prospectOf } from "./prospect.ts"
 
-/** The report on a folder: on the package that was loaded, or why it couldn't be. */
-export const packageCheck = (folder: string, loaded: Result.Result<LoadedPackage, ManifestError>): CheckReport => {
-  const report = Result.match(loaded, { onFailure: unusable, onSuccess: (found) => checked(folder, found) })
+/** The report on a folder, which is `path` to a host file: on the package that was loaded, or why it couldn't be. */
+export const packageCheck = (
+  folder: string,
+  path: string,
+  loaded: Result.Result<LoadedPackage, ManifestError>
+): CheckReport => {
+  const report = Result.match(loaded, { onFailure: unusable, onSuccess: (found) => checked(path, found) })
   // Problems name files as their package does; here they are files of the folder that was given.
   const problems = report.problems.map((found) =>
     found.file === undefined ? found : { ...found, file: Path.join(folder, found.file) }
@@ -38,7 +42,7 @@ const problemOf = (error: ManifestError): Problem => ({
   file: error._tag === "PackageUnreadable" && error.file !== undefined ? error.file : ""
 })
 
-const checked = (folder: string, { digest, located, manifest }: LoadedPackage): CheckReport => {
+const checked = (path: string, { digest, located, manifest }: LoadedPackage): CheckReport => {
   const enablement = Enablement.trusting({ manifest, digest })
   const { denials, plugin } = prospectOf({ manifest, digest }, enablement, Limits.defaults.connectionsPerPlugin)
   const problems = denials.map((denial): Found => ({ ...denied(manifest, denial), severity: "problem" }))
@@ -51,7 +55,7 @@ const checked = (folder: string, { digest, located, manifest }: LoadedPackage): 
       ...enablement,
       secrets: {},
       sources: {},
-      package: Path.isAbsolute(folder) ? folder : `./${Path.normalize(folder)}`
+      package: path
     }
   }
 }
