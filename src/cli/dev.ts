@@ -121,6 +121,11 @@ const sourcesOf = (texts: ReadonlyArray<string>): Result.Result<Asked["sources"]
     return Result.succeed(sources)
   })
 
+const reasonOf = (error: unknown): string => {
+  if (error instanceof BoundedFile.Unreadable) return `it is ${error.message}`
+  return error instanceof SyntaxError || error instanceof TypeError ? "it is none" : codeOf(error)
+}
+
 const MOST_CONFIG_BYTES = 1_048_576
 
 const configOf = (file: Option.Option<string>): Effect.Effect<Schema.Json, WrongUsage> =>
@@ -131,8 +136,7 @@ const configOf = (file: Option.Option<string>): Effect.Effect<Schema.Json, Wrong
         try: async () =>
           JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(await BoundedFile.read(path, MOST_CONFIG_BYTES))),
         catch: (error) => {
-          const reason = error instanceof SyntaxError || error instanceof TypeError ? "it is none" : codeOf(error)
-          return new WrongUsage({ problem: clean(`--config ${path}: Expected a file of JSON: ${reason}`) })
+          return new WrongUsage({ problem: clean(`--config ${path}: Expected a file of JSON: ${reasonOf(error)}`) })
         }
       })
   })

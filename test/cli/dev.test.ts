@@ -365,6 +365,7 @@ export function handleIngress(name, event) {
           [["--source", "gateway"], "--source: Expected a name"],
           [["--source", "gateway=http://xoxb-t0ken"], "--source gateway: Expected a URL"],
           [["--config", path.join(root, "none")], "Expected a file of JSON: ENOENT"],
+          [["--config", "/dev/zero"], "Expected a file of JSON: it is not a regular file"],
           [["--config", path.join(root, "plugin.toml")], "Expected a file of JSON: it is none"]
         ]
         for (const [flags, says] of wrong) {

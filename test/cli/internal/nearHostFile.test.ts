@@ -6,7 +6,7 @@ import { placeOf } from "../../../src/cli/internal/nearHostFile.ts"
 import { list, oneOf } from "../../support/arbitraries.ts"
 import { folder } from "../support/files.ts"
 
-const FOLDERS = [".", "a", "a/b", "a/b/p", "c", "c/d"]
+const FOLDERS = [".", "a", "a/b", "a/b/p", "c", "c/d"] as const
 
 const placeIn = (root: string, cwd: string, typed: string) => Effect.promise(() => placeOf(typed, path.join(root, cwd)))
 
