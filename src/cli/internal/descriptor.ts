@@ -60,6 +60,8 @@ export const make = (sink: Sink): Descriptor => {
     })
   }
 
+  const mayGoOn = () => waiting.length > 0 && !isAsked
+
   return {
     write: (text, done) => {
       waiting.push({ bytes: Buffer.from(text), done })
@@ -67,7 +69,7 @@ export const make = (sink: Sink): Descriptor => {
     },
     taken: () => total,
     finish: (attempts) => {
-      for (let left = attempts; waiting.length > 0 && !isAsked;) {
+      for (let left = attempts; mayGoOn();) {
         const before = total
         next()
         if (total > before || waiting.length === 0) continue
