@@ -158,12 +158,14 @@ interface Beside {
   readonly prepare?: (copy: unknown) => unknown
   /** What else is wrong with it, listed with what the schema finds. */
   readonly problems?: (copy: unknown) => ReadonlyArray<Problem>
+  /** What is told elsewhere where nothing else is wrong, and would only be found once that is mended. */
+  readonly later?: (copy: unknown) => ReadonlyArray<Problem>
 }
 
 /** Decodes a bounded copy of what somebody wrote; all that is wrong with it where it can't be. */
 export const decoder = <A, I>(schema: Schema.Codec<A, I>, beside: Beside = {}) => {
   const decode = Schema.decodeUnknownResult(schema, strict)
-  const { prepare = (copy: unknown) => copy, problems: others = () => [] } = beside
+  const { later = () => [], prepare = (copy: unknown) => copy, problems: others = () => [] } = beside
   return (input: unknown): Result.Result<A, ReadonlyArray<Problem>> => {
     try {
       const copy = Bounded.copy(input)
@@ -171,7 +173,8 @@ export const decoder = <A, I>(schema: Schema.Codec<A, I>, beside: Beside = {}) =
       const decoded = decode(prepare(copy.success))
       const problems = Result.isFailure(decoded) ? problemsOf(decoded.failure.issue) : []
       const all = [...problems, ...others(copy.success)]
-      return Result.isSuccess(decoded) && all.length === 0 ? Result.succeed(decoded.success) : Result.fail(all)
+      if (Result.isSuccess(decoded) && all.length === 0) return Result.succeed(decoded.success)
+      return Result.fail([...all, ...later(copy.success)])
     } catch {
       // An object of a program's own may throw when it is looked at.
       return Result.fail([{ path: "", message: "Expected a value that can be read" }])

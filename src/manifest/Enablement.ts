@@ -130,9 +130,14 @@ const repeated = (input: unknown): ReadonlyArray<Wire.Problem> =>
     )
   ])
 
+const refused = (input: unknown): ReadonlyArray<Wire.Problem> =>
+  Repeats.tableOf(input, "sources").flatMap(([ingress, settings]) =>
+    Repeats.refusedSources(["sources", ingress, "urls"], Repeats.listOf(settings, "urls"))
+  )
+
 const invalid = (problems: ReadonlyArray<Wire.Problem>) => new ManifestInvalid({ subject: "enablement", problems })
 
-const decodeWire = Wire.decoder(Enablement, { problems: beside })
+const decodeWire = Wire.decoder(Enablement, { problems: beside, later: refused })
 
 /**
  * Decodes an enablement as it is written, for example an entry of a host file,

@@ -204,10 +204,15 @@ const repeated = (input: unknown): ReadonlyArray<Wire.Problem> => [
   ])
 ]
 
+const refused = (input: unknown): ReadonlyArray<Wire.Problem> =>
+  Repeats.listOf(input, "ingresses").flatMap((ingress, index) =>
+    Repeats.refusedSources(["ingresses", index, "sources"], Repeats.listOf(ingress, "sources"))
+  )
+
 const named = (input: unknown, list: string, key: string) =>
   Repeats.listOf(input, list).map((item, index) => [index, Repeats.ownOf(item, key)] as const)
 
-const decodeManifest = Wire.decoder(Manifest, { problems: repeated })
+const decodeManifest = Wire.decoder(Manifest, { problems: repeated, later: refused })
 
 /**
  * The fields and surfaces that the package declares and this host doesn't

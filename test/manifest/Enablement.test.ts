@@ -231,6 +231,18 @@ describe("Enablement", () => {
     }
   })
 
+  it("names a refused source beside what else is wrong, and without anything else leaves that to its row", () => {
+    const sources = { gateway: { urls: ["ws://h/ok?key={key}", "http://t0ken.test", "ws://h/t0ken/../b"] } }
+    const { problems } = Result.getOrThrow(Result.flip(Enablement.decode({ ...EXAMPLE, sources, version: 1 })))
+    assert.deepStrictEqual(problems.map(({ path }) => path).toSorted(), [
+      "sources.gateway.urls[1]",
+      "sources.gateway.urls[2]",
+      "version"
+    ])
+    assert.notInclude(JSON.stringify(problems), "t0ken")
+    assert.isTrue(Result.isSuccess(Enablement.decode({ ...EXAMPLE, sources })))
+  })
+
   it("lists what is wrong with secrets, TLS and limits, each with its key path", () => {
     const paths = pathsOf({
       ...MINIMAL,
@@ -388,6 +400,8 @@ describe("Enablement", () => {
     assert.deepStrictEqual(pathsOf({ ...MINIMAL, sources: { gateway: { urls }, other: { urls: urls.slice(0, 2) } } }), [
       "sources.gateway.urls[2]",
       "sources.gateway.urls[4]",
+      // Refused, which is told beside what else is wrong.
+      "sources.gateway.urls[5]",
       "sources.gateway.urls[7]"
     ])
   })

@@ -173,6 +173,16 @@ describe("Manifest", () => {
     ])
   })
 
+  it("names a refused source beside what else is wrong, and without anything else leaves that to its row", () => {
+    const ingresses = [{ name: "gateway", sources: ["websocket:ws://h/ok", "websocket:http://h", "ws://h/a/../b"] }]
+    assert.deepStrictEqual(pathsOf({ ...EXAMPLE, ingresses, version: 1 }), [
+      "ingresses[0].sources[1]",
+      "ingresses[0].sources[2]",
+      "version"
+    ])
+    assert.isTrue(Result.isSuccess(Manifest.decode({ ...EXAMPLE, ingresses })))
+  })
+
   it("refuses unknown keys wherever they stand, also the TypeScript names of known ones", () => {
     const problems = pathsOf({
       ...EXAMPLE,
@@ -292,7 +302,7 @@ describe("Manifest", () => {
       "wss://127.0.0.1:7/a",
       "ws://h/%41",
       "ws://h/A",
-      // Refused ones are known by what was written.
+      // Refused ones are known by what was written, and are named beside what else is wrong.
       "ws://h/..",
       "ws://h/..",
       "ws://h/../a",
@@ -300,7 +310,7 @@ describe("Manifest", () => {
     ]
     assert.deepStrictEqual(
       withIngress({ sources }),
-      [1, 2, 3, 4, 12, 14].map((index) => `ingresses[0].sources[${index}]`).toSorted()
+      [1, 2, 3, 4, 11, 12, 13, 14].map((index) => `ingresses[0].sources[${index}]`).toSorted()
     )
     const apart = {
       ingresses: [

@@ -1,6 +1,6 @@
 /**
- * What occurs twice though it is a name. It is looked for in whatever was
- * written, right or wrong, so that it is listed beside everything else that is
+ * What occurs twice though it is a name, and which sources are none. It is
+ * looked for in whatever was written, right or wrong, so that it is listed beside everything else that is
  * wrong.
  */
 import * as Result from "effect/Result"
@@ -48,6 +48,21 @@ export const sources = (path: ReadonlyArray<PropertyKey>, urls: ReadonlyArray<un
     path,
     urls.map((url, index) => [index, typeof url === "string" ? identity(SocketUrl.withoutPrefix(url)) : undefined])
   )
+
+/**
+ * The sources of one ingress that are refused whatever is granted. A source that is says so by itself, where what
+ * declares it can be used.
+ */
+export const refusedSources = (
+  path: ReadonlyArray<PropertyKey>,
+  urls: ReadonlyArray<unknown>
+): ReadonlyArray<Wire.Problem> =>
+  urls.flatMap((url, index) => {
+    const parsed = typeof url === "string" ? SocketUrl.parse(SocketUrl.withoutPrefix(url)) : undefined
+    return parsed !== undefined && Result.isFailure(parsed)
+      ? [{ path: Wire.formatPath([...path, index]), message: `Expected a URL that isn't refused: ${parsed.failure}` }]
+      : []
+  })
 
 const identity = (url: string): string =>
   Result.match(SocketUrl.parse(url), { onSuccess: ({ canonical }) => canonical, onFailure: () => url })
