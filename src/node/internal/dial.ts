@@ -3,9 +3,10 @@
  * through the proxy, then TLS, then the upgrade.
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { Socket } from "node:net"
 import type { SecureContext } from "node:tls"
+import type { WebSocket } from "ws"
 import * as CheckedAddresses from "../../connection/CheckedAddresses.ts"
 import { DialFailed, type AddressDenied, type DialError } from "../../connection/ConnectionError.ts"
 import type { Lookups } from "../../connection/Lookups.ts"
@@ -41,6 +42,20 @@ interface Dial {
   readonly late: (error: AddressDenied) => void
 }
 
+/** What a dial holds until its scope closes, which is the end of the connection that came of it: one finalizer for all. */
+class Held {
+  readonly sockets: Sockets.Sockets = new Set()
+  /** The open one. */
+  ws: WebSocket | undefined = undefined
+
+  get released(): Effect.Effect<void> {
+    return Effect.sync(() => {
+      this.ws?.terminate()
+      Sockets.destroy(this.sockets)
+    })
+  }
+}
+
 export const dial = (
   target: AuthorizedTarget,
   options: ConnectOptions,
@@ -53,26 +68,23 @@ export const dial = (
       Effect.fromResult(shared.contexts.of(options.tls)),
       (code) => new DialFailed({ url: target.display, phase: "tls", code })
     )
-    const sockets = yield* Sockets.make
-    let isOpen = false
-    const opened = () => {
-      isOpen = true
-    }
+    const held = new Held()
+    const { sockets } = held
+    yield* Scope.addFinalizer(yield* Effect.scope, held.released)
     const late = (error: AddressDenied) => {
-      if (!isOpen) return
+      if (held.ws === undefined) return
       events.failed(error)
       Sockets.destroy(sockets)
+    }
+    const opened = (ws: WebSocket) => {
+      held.ws = ws
     }
     const { denied, socket } = yield* way({ target, options, shared, sockets, late })
     const remoteAddress = shared.proxy === undefined ? (socket.remoteAddress ?? null) : null
     const { fastPath, turn } = shared
     const opens = Effect.flatMap(secured(socket, { target, options, sockets }, context), (ready) => {
       options.entered("upgrade")
-      return Effect.acquireRelease(
-        upgrade(ready, { target, options, events, turn, fastPath, remoteAddress, opened }),
-        (ws) => Effect.sync(() => ws.terminate()),
-        { interruptible: true }
-      )
+      return upgrade(ready, { target, options, events, turn, fastPath, remoteAddress, opened })
     })
     yield* denied === null ? opens : Effect.raceFirst(opens, denied)
   })

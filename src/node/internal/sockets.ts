@@ -3,7 +3,6 @@
  * whose scope destroys what is left of them.
  */
 import * as Effect from "effect/Effect"
-import type * as Scope from "effect/Scope"
 import * as Net from "node:net"
 import * as Tls from "node:tls"
 import { DialFailed } from "../../connection/ConnectionError.ts"
@@ -18,11 +17,6 @@ const ignored = () => {}
 const destroyAll = (sockets: Sockets) => {
   for (const socket of sockets) socket.destroy()
 }
-
-export const make: Effect.Effect<Sockets, never, Scope.Scope> = Effect.acquireRelease(
-  Effect.sync((): Sockets => new Set()),
-  (sockets) => Effect.sync(() => destroyAll(sockets))
-)
 
 /** Destroys all but one. */
 export const keepOnly = (sockets: Sockets, kept: Net.Socket): void => {

@@ -5,10 +5,11 @@
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
 import { TLSSocket } from "node:tls"
-import { WebSocket } from "ws"
+import { WebSocket, type RawData } from "ws"
 import type { DialError } from "../../connection/ConnectionError.ts"
 import type { ConnectOptions, SocketEvents } from "../../connection/WebSocketClient.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
+import type { MessageLimits } from "./frameCollector.ts"
 import { connectionError, handshakeRejected, upgradeError } from "./wsErrors.ts"
 import { collectFrames } from "./wsReceiver.ts"
 import { type Turn, WsSocket } from "./wsSocket.ts"
@@ -23,6 +24,66 @@ const EXTENSIONS = "sec-websocket-extensions"
 // The longest that a timer of Node can be: it never fires.
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
+/**
+ * The client of `ws`, and what an open one tells. Its listeners are functions that
+ * all sockets share, for a closure each would be a third of a kilobyte of every idle
+ * connection; and those of the dial are gone by then, with all that they hold.
+ */
+class Client extends WebSocket {
+  /** Where it tells of itself, once it is open. */
+  telling: Telling | undefined = undefined
+
+  /** `ws` tells of a close frame by no event, but it answers one by this. */
+  override close(code?: number, reason?: string | Buffer): void {
+    this.telling?.events.closing()
+    super.close(code, reason)
+  }
+
+  begin(telling: Telling): void {
+    this.telling = telling
+    this.removeAllListeners()
+    this.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose)
+  }
+}
+
+interface Telling {
+  readonly events: SocketEvents
+  readonly socket: WsSocket
+  readonly display: string
+  readonly limits: MessageLimits
+}
+
+const tellingOf = (ws: WebSocket): Telling | undefined => (ws instanceof Client ? ws.telling : undefined)
+
+function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
+  const events = tellingOf(this)?.events
+  // What comes in one piece is a Buffer, and nothing else was asked for.
+  if (events === undefined || !Buffer.isBuffer(data)) return
+  if (isBinary) events.binary(data.length)
+  else events.text(data.toString(), data.length)
+}
+
+function onPing(this: WebSocket, data: Buffer): void {
+  tellingOf(this)?.events.ping(data)
+}
+
+function onPong(this: WebSocket, data: Buffer): void {
+  tellingOf(this)?.events.pong(data)
+}
+
+function onError(this: WebSocket, error: Error): void {
+  const telling = tellingOf(this)
+  if (telling === undefined) return
+  const cause = connectionError(telling.display, error, telling.limits)
+  if (cause !== undefined) telling.events.failed(cause)
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  const telling = tellingOf(this)
+  telling?.socket.ended()
+  telling?.events.closed(code, reason.toString(), code !== NO_CLOSE_FRAME)
+}
+
 export interface Upgrading {
   readonly target: AuthorizedTarget
   readonly options: ConnectOptions
@@ -32,8 +93,8 @@ export interface Upgrading {
   readonly fastPath: boolean
   /** The address that was dialled, where that is the server's. */
   readonly remoteAddress: string | null
-  /** Called in the turn of the open, before anything is told. */
-  readonly opened: () => void
+  /** Called in the turn of the open, before anything is told, with what ends it. */
+  readonly opened: (ws: WebSocket) => void
 }
 
 /** When the certificate of the server expires. Without TLS the socket may be one of TLS nevertheless: a proxy's. */
@@ -45,8 +106,8 @@ const expiryOf = ({ url }: AuthorizedTarget, socket: Socket): number | null =>
 export const upgrade = (
   connected: Socket,
   { events, fastPath, opened, options, remoteAddress, target, turn }: Upgrading
-): Effect.Effect<WebSocket, DialError> =>
-  Effect.callback<WebSocket, DialError>((resume) => {
+): Effect.Effect<void, DialError> =>
+  Effect.callback<void, DialError>((resume) => {
     const { display, subprotocols } = target
     // Of a socket that has ended Node tells nothing any more.
     if (connected.destroyed) {
@@ -59,7 +120,7 @@ export const upgrade = (
     // Options of ws that its types don't have. How many reads a frame takes is nobody's fault, and how long a close may
     // take the connection judges, by time that was had.
     const untyped = { closeTimeout: LONGEST_TIMER_MS, maxFragments: fragments, maxBufferedChunks: 0 }
-    const ws = new WebSocket(target.url.canonical, [...subprotocols], {
+    const ws = new Client(target.url.canonical, [...subprotocols], {
       headers: options.headers,
       maxPayload: limits.bytes,
       ...untyped,
@@ -68,14 +129,7 @@ export const upgrade = (
       autoPong: false,
       createConnection: () => connected
     })
-    // `ws` tells of a close frame by no event, but it answers one by its own `close`.
-    const close = ws.close.bind(ws)
-    ws.close = (code, reason) => {
-      events.closing()
-      close(code, reason)
-    }
     let upgraded = false
-    let socket: WsSocket | undefined
     let subprotocol: string | null = null
 
     ws.on("upgrade", ({ headers }) => {
@@ -96,33 +150,18 @@ export const upgrade = (
     })
     ws.on("open", () => {
       const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(target, connected) }
-      socket = new WsSocket(ws, connected, agreed, turn)
+      const socket = new WsSocket(ws, connected, agreed, turn)
+      ws.begin({ events, socket, display, limits })
       collectFrames(ws, {
         limits,
         received: socket.received,
         text: fastPath && options.fastPath ? events.text : undefined,
         offering: options.compression ? connected : undefined
       })
-      opened()
+      opened(ws)
       events.open(socket)
-      resume(Effect.succeed(ws))
+      resume(Effect.void)
     })
-    ws.on("message", (data: Buffer, isBinary) => {
-      if (isBinary) events.binary(data.length)
-      else events.text(data.toString(), data.length)
-    })
-    ws.on("ping", (data) => events.ping(data))
-    ws.on("pong", (data) => events.pong(data))
-    ws.on("error", (error) => {
-      if (socket === undefined) resume(Effect.fail(upgradeError(display, error, upgraded)))
-      else {
-        const cause = connectionError(display, error, limits)
-        if (cause !== undefined) events.failed(cause)
-      }
-    })
-    ws.on("close", (code, reason) => {
-      socket?.ended()
-      events.closed(code, reason.toString(), code !== NO_CLOSE_FRAME)
-    })
+    ws.on("error", (error) => resume(Effect.fail(upgradeError(display, error, upgraded))))
     return Effect.sync(() => ws.terminate())
   })

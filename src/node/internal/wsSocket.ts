@@ -33,6 +33,8 @@ type Agreed = Pick<Socket, "subprotocol" | "remoteAddress" | "peerCertificateExp
 
 type Written = (error?: Error | null) => void
 
+const NOTHING = (): void => {}
+
 const TEXT = { binary: false }
 // Where compression was agreed upon, it takes more than it gives for a short text.
 const SHORT_TEXT = { binary: false, compress: false }
@@ -57,8 +59,8 @@ export class WsSocket implements Socket {
   #seen = -1
   #bytes = 0
   /** Whom the last send is to tell; kept, so that a send costs no closure where it is the same one every time. */
-  #told: (failed: boolean) => void = () => {}
-  #written: Written = () => {}
+  #told: (failed: boolean) => void = NOTHING
+  #written: Written = NOTHING
 
   constructor(ws: WebSocket, connected: Pick<Net.Socket, "bytesRead">, agreed: Agreed, turn: Turn) {
     this.#ws = ws
@@ -69,11 +71,15 @@ export class WsSocket implements Socket {
     this.peerCertificateExpiresAt = agreed.peerCertificateExpiresAt
   }
 
-  readonly writeQueueSize = (): number => writeQueueSize(this.#connected)
+  writeQueueSize(): number {
+    return writeQueueSize(this.#connected)
+  }
 
-  readonly bytesRead = (): number => this.#connected.bytesRead
+  bytesRead(): number {
+    return this.#connected.bytesRead
+  }
 
-  readonly send = (text: Uint8Array, written: (failed: boolean) => void): void => {
+  send(text: Uint8Array, written: (failed: boolean) => void): void {
     if (this.#told !== written) {
       this.#told = written
       this.#written = (error) => written(isFailure(error))
@@ -81,21 +87,27 @@ export class WsSocket implements Socket {
     this.#ws.send(text, text.length < COMPRESSED_FROM ? SHORT_TEXT : TEXT, this.#written)
   }
 
-  readonly ping = (payload: Uint8Array, written: () => void): void =>
+  ping(payload: Uint8Array, written: () => void): void {
     this.#ws.ping(payload, MASKED, (error: unknown) => {
       if (!isFailure(error)) written()
     })
+  }
 
-  readonly pong = (payload: Uint8Array, written: () => void): void =>
+  pong(payload: Uint8Array, written: () => void): void {
     this.#ws.pong(payload, MASKED, (error: unknown) => {
       if (!isFailure(error)) written()
     })
+  }
 
-  readonly close = (code: number, reason: string): void => this.#ws.close(code, reason)
+  close(code: number, reason: string): void {
+    this.#ws.close(code, reason)
+  }
 
-  readonly terminate = (): void => this.#ws.terminate()
+  terminate(): void {
+    this.#ws.terminate()
+  }
 
-  readonly read = (mode: ReadMode): void => {
+  read(mode: ReadMode): void {
     this.#mode = mode
     clearTimeout(this.#slow)
     if (mode === "off") {
@@ -133,11 +145,12 @@ export class WsSocket implements Socket {
     // What inflates is stopped with the stream only.
     this.#stopped = millis === 0 && this.#ws.extensions === "" && ReadStop.stop(this.#connected)
     if (!this.#stopped) this.#ws.pause()
-    if (millis === 0) setImmediate(this.#release)
-    else this.#slow = setTimeout(this.#release, millis)
+    if (millis === 0) setImmediate(release, this)
+    else this.#slow = setTimeout(release, millis, this)
   }
 
-  readonly #release = (): void => {
+  /** Reads again, if it isn't told otherwise. */
+  release(): void {
     this.#slow = undefined
     this.#held = false
     // Whatever it was told meanwhile, nobody else would.
@@ -145,3 +158,5 @@ export class WsSocket implements Socket {
     if (this.#mode !== "off") this.#ws.resume()
   }
 }
+
+const release = (socket: WsSocket): void => socket.release()
