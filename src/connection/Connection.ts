@@ -54,7 +54,7 @@ export type Refusal = Phases.Refusal
  * @since 0.1.0
  */
 export interface Options extends Given.Options {
-  readonly changed: (connection: Connection) => void
+  changed(connection: Connection): void
 }
 
 /**
@@ -76,18 +76,18 @@ const STATES = {
 
 /**
  * The connection of one source. Its members are for reading; they change in the
- * turn in which something happens.
+ * turn in which something happens. It does nothing until it is begun.
  *
  * @category models
  * @since 0.1.0
  */
 export class Connection {
   readonly #driver: Driver.Driver
-  #changed: Options["changed"]
+  #options: Options
 
   constructor(options: Options, clocks: Given.Clocks) {
-    this.#changed = options.changed
-    this.#driver = new Driver.Driver(options, clocks, () => this.#changed(this))
+    this.#options = options
+    this.#driver = new Driver.Driver(options, clocks, () => this.#options.changed(this))
   }
 
   get source(): Source {
@@ -143,8 +143,8 @@ export class Connection {
 
   /** Why it isn't dialled anew though its plugin asks for it, with this URL; undefined where it may be. */
   denial(dialUrl: string | null | undefined): Denial | undefined {
-    const { refused, source } = this.#driver.options
-    const refusal = refused()
+    const { source } = this.#driver.options
+    const refusal = this.#driver.options.refused()
     if (refusal !== undefined) return refusal.reason
     const now = this.#driver.clocks.monotonic()
     const reason = Phases.stoppedFor(this.#driver.state.phase, now, this.#driver.options.authority.revision())
@@ -213,7 +213,7 @@ export class Connection {
 
   /** The same source, enabled anew: other settings, another authority. Only while no service runs it. */
   reconfigure(options: Options): void {
-    this.#changed = options.changed
+    this.#options = options
     this.#driver.options = options
     this.forget()
   }
@@ -266,15 +266,6 @@ export class Connection {
     return this.#driver.ended
   }
 }
-
-/**
- * Makes the connection of a source. It does nothing until it is begun.
- *
- * @category constructors
- * @since 0.1.0
- */
-export const make = (options: Options): Effect.Effect<Connection> =>
-  Effect.map(clocks, (ofFiber) => new Connection(options, ofFiber))
 
 /**
  * The clocks of a host, which its connections share.

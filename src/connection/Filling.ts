@@ -37,15 +37,14 @@ export const none: Filling = { url: undefined, headers: new Map() }
  * @category constructors
  * @since 0.3.0
  */
-export const of = (url: string | null, headers: Headers, isSecret: (name: string) => boolean): Filling => ({
-  url: url === null ? undefined : Template.parse(url, isSecret, "url"),
-  headers: new Map(
-    Object.entries(headers).flatMap(([name, value]) => {
-      const template = Template.parse(value, isSecret, "header")
-      return template === undefined ? [] : [[name, template] as const]
-    })
-  )
-})
+export const of = (url: string | null, headers: Headers, isSecret: (name: string) => boolean): Filling => {
+  const ofUrl = url === null ? undefined : Template.parse(url, isSecret, "url")
+  const ofHeaders = Object.entries(headers).flatMap(([name, value]) => {
+    const template = Template.parse(value, isSecret, "header")
+    return template === undefined ? [] : [[name, template] as const]
+  })
+  return ofUrl === undefined && ofHeaders.length === 0 ? none : { url: ofUrl, headers: new Map(ofHeaders) }
+}
 
 /**
  * The secrets that go with the headers, each once.

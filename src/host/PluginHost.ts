@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
+import * as Connection from "../connection/Connection.ts"
 import * as DialLimiter from "../connection/DialLimiter.ts"
 import { Places } from "../connection/Places.ts"
 import { SourceUrl } from "../connection/SourceUrl.ts"
@@ -211,6 +212,7 @@ const sharedOf = Effect.fnUntraced(function* (
     knownSecrets: new KnownSecrets(),
     limits,
     clock,
+    clocks: yield* Connection.clocks,
     dials: yield* DialLimiter.make(limits),
     hostBytes: { used: 0, limit: limits.hostQueueBytes },
     places: new Places(limits.connectionsPerHost),

@@ -50,11 +50,11 @@ export interface Options {
   /** The source's URL without its query, for diagnostics. */
   readonly display: string
   /** Whether the ingress takes events of a kind. Asked again after `reconfigure`. */
-  readonly takes: (kind: IngressEvent["kind"]) => boolean
+  takes(kind: IngressEvent["kind"]): boolean
   /** What the ingress says of its texts. Asked again after `reconfigure`. */
-  readonly rules: () => TextRules.TextRules | null
+  rules(): TextRules.TextRules | null
   /** Sends an answer of the host's own; false where there is no room for it, or nobody who may send. */
-  readonly reply: (text: string) => boolean
+  reply(text: string): boolean
   readonly limits: Limits
   readonly accounting: Accounting
   readonly hostBytes: HostBytes
@@ -62,13 +62,13 @@ export interface Options {
   readonly now: () => number
   /** Milliseconds of a clock that is never set. */
   readonly monotonic: () => number
-  readonly overflowed: (make: () => QueueOverflow) => void
+  overflowed(make: () => QueueOverflow): void
   /** Told when the socket is paused, so that somebody calls `slide` in time. */
-  readonly paused: () => void
+  paused(): void
   /** Told when a further epoch may begin again. */
-  readonly readied: () => void
-  readonly epochBegan: () => void
-  readonly epochEnded: () => void
+  readied(): void
+  epochBegan(): void
+  epochEnded(): void
 }
 
 /**
@@ -104,14 +104,14 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   #stamp: Stamp
 
   constructor(options: Options) {
-    const { limits, monotonic, paused } = options
+    const { limits } = options
     this.#options = options
     this.#limits = limits
     this.#stamp = { origin: options.origin, epoch: 0, at: 0 }
     this.#loans = new Loans(this.#texts, this.#states, this.#losses)
     this.#takesText = options.takes("websocket_text")
     this.#rules = options.rules()
-    this.backpressure = new Backpressure({ limits, held: this.#texts, monotonic, paused })
+    this.backpressure = new Backpressure(options, this.#texts)
   }
 
   /** From now on there are other limits, and the ingress may take other kinds and say otherwise of its texts. */
@@ -180,22 +180,22 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   }
 
   ended(end: EpochEnd, willReconnect: boolean, deliver: boolean): void {
-    const { epochEnded, now, origin, takes } = this.#options
-    epochEnded()
+    const { now, origin } = this.#options
+    this.#options.epochEnded()
     this.backpressure.ended()
-    if (end.error !== null && takes("websocket_error")) {
+    if (end.error !== null && this.#options.takes("websocket_error")) {
       const event = new WebSocketError(origin, ++this.#sequence, this.#epoch, now(), end.error, willReconnect)
       this.#enqueueState(event, deliver)
     }
-    if (takes("websocket_close")) {
+    if (this.#options.takes("websocket_close")) {
       const event = new WebSocketClose(origin, ++this.#sequence, this.#epoch, now(), end, willReconnect)
       this.#enqueueState(event, deliver)
     }
   }
 
   dialFailed(error: ReportedError, willReconnect: boolean, deliver: boolean): void {
-    const { now, origin, takes } = this.#options
-    if (!takes("websocket_error") || this.#states.hasDialError) return
+    const { now, origin } = this.#options
+    if (!this.#options.takes("websocket_error") || this.#states.hasDialError) return
     const event = new WebSocketError(origin, ++this.#sequence, this.#epoch, now(), error, willReconnect)
     this.#enqueueState(event, deliver, true)
   }
@@ -336,12 +336,12 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   }
 
   #evicted(event: WebSocketText): void {
-    const { accounting, display, overflowed } = this.#options
+    const { accounting, display } = this.#options
     const { ingressQueueBytes: capacityBytes, ingressQueueCapacity: capacity } = this.#limits
     this.drops++
     accounting.evicted++
     this.#losses.lose(event.sequence)
-    overflowed(() => new QueueOverflow({ url: display, capacity, capacityBytes }))
+    this.#options.overflowed(() => new QueueOverflow({ url: display, capacity, capacityBytes }))
   }
 
   #enqueueState(event: IngressEvent, deliver: boolean, isDialError = false): void {

@@ -205,9 +205,9 @@ export class Driver implements Owner {
   }
 
   get #prospects(): Phases.Prospects {
-    const { authority, refused, sink } = this.options
+    const { authority, sink } = this.options
     return {
-      refusal: refused(),
+      refusal: this.options.refused(),
       declared: this.route.declare(),
       isReady: sink.ready(),
       isDenied: this.route.isDenied,
@@ -273,8 +273,13 @@ export class Driver implements Owner {
     this.route.target = declared
     this.#shown = this.options.secrets.version()
     const progress = new Dial.Progress(this.clocks.monotonic)
+    const { client, dials, limits, source, time } = this.options
     const connecting = Dial.connect({
-      ...this.options,
+      client,
+      dials,
+      limits,
+      source,
+      time,
       route: this.route,
       session,
       declared,

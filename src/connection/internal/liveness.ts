@@ -14,23 +14,30 @@ import type { Outgoing } from "./outgoing.ts"
 
 export type Time = Pick<HadTime, "now" | "after" | "stood">
 
-/** What it needs of the epoch. */
+/** What it needs of the connection. */
 export interface Options {
   readonly time: Time
   /** Uniform in [0, 1). */
-  readonly random: () => number
+  readonly clocks: { readonly random: () => number }
   readonly limits: Pick<Values, "pingIntervalMs" | "pongDeadlineMs">
   /** 0: data may stay away for ever. */
-  readonly staleAfterMs: number
-  readonly outgoing: Pick<Outgoing, "ping" | "handed" | "handedBytes">
-  readonly bytesRead: () => number
-  readonly timedOut: (what: "silent" | "unanswered", afterMs: number) => void
-  /** No data came for too long; told once a silence. */
-  readonly stale: () => void
+  readonly source: { readonly staleAfterMs: number }
 }
+
+/** What it asks and tells the epoch. */
+export interface Epoch {
+  bytesRead(): number
+  timedOut(what: "silent" | "unanswered", afterMs: number): void
+  /** No data came for too long; told once a silence. */
+  wentStale(): void
+}
+
+const NOTHING = (): void => {}
 
 export class Liveness {
   readonly #options: Options
+  readonly #epoch: Epoch
+  readonly #outgoing: Pick<Outgoing, "ping" | "handed" | "handedBytes">
   readonly #settings: Keepalive.Settings
   /** Null where nothing is pinged. */
   #keepalive: Keepalive.State | null
@@ -43,14 +50,16 @@ export class Liveness {
   readonly #unlisten: () => void
   #hasEnded = false
 
-  constructor(options: Options) {
-    const { limits, random, time } = options
+  constructor(options: Options, epoch: Epoch, outgoing: Pick<Outgoing, "ping" | "handed" | "handedBytes">) {
+    const { clocks, limits, time } = options
     this.#options = options
+    this.#epoch = epoch
+    this.#outgoing = outgoing
     this.#settings = { intervalMs: limits.pingIntervalMs, deadlineMs: limits.pongDeadlineMs }
     const now = time.now()
     this.#listening = Listening.begun(now)
-    this.#keepalive = limits.pingIntervalMs === 0 ? null : Keepalive.opened(this.#settings, now, random())
-    this.#unlisten = this.#keepalive === null ? () => {} : time.stood(this.#stood)
+    this.#keepalive = limits.pingIntervalMs === 0 ? null : Keepalive.opened(this.#settings, now, clocks.random())
+    this.#unlisten = this.#keepalive === null ? NOTHING : time.stood(this.#stood)
     this.#arm()
   }
 
@@ -62,7 +71,7 @@ export class Liveness {
 
   /** Data came, in a turn of the event loop that began at this time. */
   data(turn: number): void {
-    if (this.#options.staleAfterMs === 0 || turn === this.#dataTurn) return
+    if (this.#options.source.staleAfterMs === 0 || turn === this.#dataTurn) return
     this.#dataTurn = turn
     this.#dataAt = Listening.heardMs(this.#listening, this.#options.time.now())
     if (!this.#isStale) return
@@ -86,12 +95,12 @@ export class Liveness {
   }
 
   get #facts(): Keepalive.Facts {
-    const { bytesRead, outgoing, time } = this.#options
-    const now = time.now()
+    const outgoing = this.#outgoing
+    const now = this.#options.time.now()
     return {
       now,
       heardMs: Listening.heardMs(this.#listening, now),
-      bytesRead: bytesRead(),
+      bytesRead: this.#epoch.bytesRead(),
       bytesWritten: outgoing.handedBytes,
       framesWritten: outgoing.handed
     }
@@ -118,7 +127,7 @@ export class Liveness {
 
   /** How much may be heard until no data came for too long. */
   get #staleAt(): number {
-    const { staleAfterMs } = this.#options
+    const { staleAfterMs } = this.#options.source
     return staleAfterMs === 0 || this.#isStale ? Infinity : this.#dataAt + staleAfterMs
   }
 
@@ -128,7 +137,7 @@ export class Liveness {
     if (this.#keepalive !== null) this.#judge(this.#keepalive, facts)
     if (!this.#hasEnded && facts.heardMs >= this.#staleAt) {
       this.#isStale = true
-      this.#options.stale()
+      this.#epoch.wentStale()
     }
     this.#arm()
   }
@@ -137,10 +146,10 @@ export class Liveness {
     const [state, verdict] = Keepalive.due(keepalive, this.#settings, facts)
     this.#keepalive = state
     if (verdict.kind === "timedOut") {
-      this.#options.timedOut(verdict.what, verdict.afterMs)
+      this.#epoch.timedOut(verdict.what, verdict.afterMs)
     } else if (verdict.kind === "ping") {
       const { number } = verdict
-      this.#options.outgoing.ping(Keepalive.payload(number), () => this.#written(number))
+      this.#outgoing.ping(Keepalive.payload(number), () => this.#written(number))
     }
   }
 
@@ -152,8 +161,8 @@ export class Liveness {
 
   readonly #stood = (): void => {
     if (this.#keepalive === null) return
-    const { random, time } = this.#options
-    this.#keepalive = Keepalive.stoodStill(this.#keepalive, time.now(), random())
+    const { clocks, time } = this.#options
+    this.#keepalive = Keepalive.stoodStill(this.#keepalive, time.now(), clocks.random())
     this.#arm()
   }
 }

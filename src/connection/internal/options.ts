@@ -22,14 +22,14 @@ export interface Options extends RouteOptions {
   readonly dials: PluginSlots
   readonly limits: Values
   /** Why this source isn't dialled at all, where it isn't. Asked before every dial. */
-  readonly refused: () => Phases.Refusal | undefined
-  readonly report: (tag: Reported["_tag"], make: () => Reported) => void
+  refused(): Phases.Refusal | undefined
+  report(tag: Reported["_tag"], make: () => Reported): void
   /** The time at which this turn of the event loop began to receive, in Unix milliseconds. */
-  readonly turnNow: () => number
+  turnNow(): number
   /** By which its dials and closes are judged. */
   readonly time: HadTime
   /** Told when it has something under way and when it hasn't any more. */
-  readonly activity: Activity
+  activity(...told: Parameters<Activity>): void
 }
 
 export interface Clocks {

@@ -36,10 +36,10 @@ export interface SourceSecrets {
   /** As it is and as it ever was. */
   readonly valuesOf: (secret: string) => ReadonlyArray<string>
   /** Another one once something is another value that this source shows to its server. */
-  readonly version: () => number
+  version(): number
   /** What masks these values; the same for all who ask for the same. */
   readonly maskOf: (values: ReadonlyArray<string>) => Mask
-  readonly tls: () => TlsSettings | undefined
+  tls(): TlsSettings | undefined
 }
 
 type Headers = Source["headers"]

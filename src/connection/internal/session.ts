@@ -20,7 +20,7 @@ import type { Source } from "../Source.ts"
 import type { ReadMode, Socket, SocketEvents } from "../WebSocketClient.ts"
 import { ControlBucket } from "./controlBucket.ts"
 import { GuardedSocket } from "./guardedSocket.ts"
-import { Liveness, type Time } from "./liveness.ts"
+import { Liveness, type Epoch, type Time } from "./liveness.ts"
 import type { Clocks } from "./options.ts"
 import { Outgoing } from "./outgoing.ts"
 import * as Reason from "./reason.ts"
@@ -68,7 +68,7 @@ const NO_CLOSE_FRAME = 1006
 
 const utf8 = new TextEncoder()
 
-export class Session implements SocketEvents {
+export class Session implements SocketEvents, Epoch {
   wasOpen = false
   hasEnded = false
   code = NO_CLOSE_FRAME
@@ -102,8 +102,16 @@ export class Session implements SocketEvents {
     if (this.#outgoing?.isOpen !== true) return
     this.#owner.totals.sentTextFrames++
     this.#owner.totals.unconfirmedFrames++
+    this.#stall ??= this.#stallClock(this.#outgoing)
     this.#outgoing.send(text)
+    // A socket that throws has ended it meanwhile.
     this.#stall?.start()
+  }
+
+  /** One that never sends has none. */
+  #stallClock(outgoing: Outgoing): StallClock {
+    const { limits, time } = this.#owner
+    return new StallClock(time, limits.sendStallMs, outgoing, () => this.#stalled())
   }
 
   /** Delivers nothing more: what still arrives is counted as rejected. */
@@ -150,11 +158,10 @@ export class Session implements SocketEvents {
     this.#delivering = true
     this.#mask = this.#owner.mask()
     this.openedAt = this.#owner.clocks.monotonic()
-    const { controlFramesPerSecond, sendBufferBytes, sendStallMs } = this.#owner.limits
+    const { controlFramesPerSecond, sendBufferBytes } = this.#owner.limits
     this.#control = new ControlBucket(controlFramesPerSecond, this.openedAt)
     this.#outgoing = new Outgoing(guarded, sendBufferBytes, this.#sendsFailed)
-    this.#stall = new StallClock(this.#owner.time, sendStallMs, this.#outgoing, this.#stalled)
-    this.#liveness = this.#watched(guarded, this.#outgoing)
+    this.#liveness = new Liveness(this.#owner, this, this.#outgoing)
     this.#owner.sessionOpened(guarded, this.#read)
   }
 
@@ -224,26 +231,22 @@ export class Session implements SocketEvents {
     this.#owner.totals.sendFailures += texts
   }
 
-  #watched(socket: Socket, outgoing: Outgoing): Liveness {
-    const { clocks, limits, source, time } = this.#owner
-    const url = source.display
-    return new Liveness({
-      time,
-      random: clocks.random,
-      limits,
-      staleAfterMs: source.staleAfterMs,
-      outgoing,
-      bytesRead: () => socket.bytesRead(),
-      timedOut: (what, afterMs) => this.#fail(new KeepaliveTimeout({ url, what, afterMs })),
-      stale: () => {
-        const error = new DataStale({ url, afterMs: source.staleAfterMs })
-        if (source.staleReconnect) this.#fail(error)
-        else this.#owner.stale(error)
-      }
-    })
+  bytesRead(): number {
+    return this.#socket?.bytesRead() ?? 0
   }
 
-  readonly #stalled = (): void => {
+  timedOut(what: "silent" | "unanswered", afterMs: number): void {
+    this.#fail(new KeepaliveTimeout({ url: this.#owner.source.display, what, afterMs }))
+  }
+
+  wentStale(): void {
+    const { display: url, staleAfterMs: afterMs, staleReconnect } = this.#owner.source
+    const error = new DataStale({ url, afterMs })
+    if (staleReconnect) this.#fail(error)
+    else this.#owner.stale(error)
+  }
+
+  #stalled(): void {
     const { limits, source } = this.#owner
     const url = source.display
     this.#fail(new PeerStalled({ url, stalledMs: limits.sendStallMs, bufferedBytes: this.bufferedBytes }))

@@ -2,6 +2,7 @@
  * What the plugins of a host share.
  */
 import type * as Clock from "effect/Clock"
+import type { Clocks } from "../../connection/internal/options.ts"
 import type { DialLimiter, PluginSlots } from "../../connection/DialLimiter.ts"
 import type { Places } from "../../connection/Places.ts"
 import type { SourceUrl } from "../../connection/SourceUrl.ts"
@@ -28,6 +29,8 @@ export interface Shared {
   readonly knownSecrets: KnownSecrets
   readonly limits: Values
   readonly clock: Clock.Clock
+  /** The same, as connections and queues have it. */
+  readonly clocks: Clocks
   readonly dials: DialLimiter
   readonly hostBytes: HostBytes
   /** Of the `connections_per_host`. */

@@ -5,10 +5,15 @@
 import * as Effect from "effect/Effect"
 import * as Connection from "../../connection/Connection.ts"
 import { ConnectionLimit } from "../../connection/ConnectionError.ts"
+import type { SourceSecrets } from "../../connection/internal/route.ts"
 import type { Place } from "../../connection/Places.ts"
 import type * as Source from "../../connection/Source.ts"
+import type { TlsSettings } from "../../connection/WebSocketClient.ts"
+import type { Accounting, HostBytes } from "../../ingress/Accounting.ts"
+import type { QueueOverflow } from "../../ingress/IngressError.ts"
+import type { IngressEvent, SourceOrigin } from "../../ingress/IngressEvent.ts"
 import * as IngressQueue from "../../ingress/IngressQueue.ts"
-import { monotonic } from "../../internal/monotonic.ts"
+import type { TextRules } from "../../ingress/TextRules.ts"
 import type { Values } from "../../limits/Limits.ts"
 import type { PluginRecord } from "../../plugin/PluginRecord.ts"
 import type { Setup } from "../../plugin/Setup.ts"
@@ -31,13 +36,11 @@ export const slots = (
   former: ReadonlyArray<SourceSlot>,
   shared: Shared
 ): Effect.Effect<ReadonlyArray<SourceSlot>> =>
-  Effect.suspend(() => {
+  Effect.sync(() => {
     of.dials.bound(of.held.limits)
-    return Effect.forEach(sources, (source, index) => {
+    return sources.map((source, index) => {
       const kept = former.find((slot) => isOf(slot)(source))
-      return kept === undefined
-        ? newSlot(of, source, index, shared)
-        : Effect.sync(() => keep(kept, of, source, index, shared))
+      return kept === undefined ? new Slot(of, source, index, shared) : keep(kept, of, source, index, shared)
     })
   })
 
@@ -51,89 +54,190 @@ const keep = (slot: SourceSlot, of: Slots, source: Source.Source, index: number,
   const isOver = index >= of.held.limits.connectionsPerPlugin
   if (isOver) slot.place?.leave()
   slot.place = isOver ? null : (slot.place ?? shared.places.place(() => slot.connection.wake()))
-  const options = connectionOptions(of, source, slot.place, shared)
-  slot.connection.reconfigure({ ...options, sink: slot.queue })
+  const options = new ConnectionOptions(of, source, slot.place, slot.queue, shared)
+  slot.connection.reconfigure(options)
   slot.queue.reconfigure(options.limits)
   return slot
 }
 
-const newSlot = (of: Slots, source: Source.Source, index: number, shared: Shared) =>
-  Effect.gen(function* () {
-    const { clock, hostBytes, places } = shared
-    const { held, log, record } = of
-    const isOver = index >= held.limits.connectionsPerPlugin
-    const place = isOver ? null : places.place(() => slot.connection.wake())
-    const options = connectionOptions(of, source, place, shared)
-    const key = `${of.key}-${record.nextSource()}`
-    const queue = yield* IngressQueue.make({
-      origin: Object.freeze({
-        key,
-        source: `websocket:${source.url}`,
-        id: source.id,
-        url: source.url,
-        ingressName: source.ingress
-      }),
-      display: source.display,
-      takes: (kind) => record.takes(source.ingress, kind),
-      rules: () => record.rules(source.ingress),
-      reply: (text) => record.reply(slot, text),
-      limits: options.limits,
-      accounting: record.accounting,
-      hostBytes,
-      turns: record.turns,
-      now: () => clock.currentTimeMillisUnsafe(),
-      monotonic: monotonic(clock),
-      overflowed: (make) => log.report("QueueOverflow", source.id, make),
-      paused: () => record.ticker.wake(),
-      readied: () => slot.connection.wake(),
-      epochBegan: () => record.epochBegan(slot),
-      epochEnded: () => record.timers.epochOver(slot)
-    })
-    const connection = yield* Connection.make({ ...options, sink: queue })
-    const slot: SourceSlot = { connection, queue, place, epochSince: 0 }
-    return slot
-  })
+/**
+ * A source, and what its queue asks of what is around it: one object, where a closure for each question took a
+ * kilobyte of every idle connection.
+ */
+class Slot implements SourceSlot, IngressQueue.Options {
+  readonly connection: Connection.Connection
+  readonly queue: IngressQueue.IngressQueue
+  place: Place | null
+  epochSince = 0
+  readonly origin: SourceOrigin
+  readonly display: string
+  readonly limits: Values
+  readonly accounting: Accounting
+  readonly hostBytes: HostBytes
+  readonly turns: IngressQueue.Options["turns"]
+  readonly now: () => number
+  readonly monotonic: () => number
+  readonly #record: PluginRecord
+  readonly #log: Parts["log"]
 
-const connectionOptions = (
-  { asking, dials, held, log, prepared, ref }: Slots,
-  source: Source.Source,
-  place: Place | null,
-  { activity, changeLog, changed, client, limits, sourceUrl, time, turnNow }: Shared
-): Omit<Connection.Options, "sink"> => {
-  const tell = changeLog.connection(ref)
-  return {
-    pluginRef: ref,
-    enablement: asking,
-    source,
-    sourceUrl,
-    secrets: {
-      valueOf: held.valueOf,
-      valuesOf: held.valuesOf,
-      maskOf: held.maskOf,
-      version: () => held.versionOf(source),
-      tls: () => held.tlsOf(source.ingress)
-    },
-    authority: prepared.authority,
-    client,
-    dials,
-    limits: held.limitsOf(source.ingress),
-    refused: refusalOf(source, place, held.limits.connectionsPerPlugin, limits),
-    report: (tag, make) => log.report(tag, source.id, make),
-    changed: (connection) => {
-      tell(connection)
-      changed()
-    },
-    turnNow,
-    time,
-    activity
+  constructor(of: Slots, source: Source.Source, index: number, shared: Shared) {
+    const { held, log, record } = of
+    const { display, id, ingress: ingressName, url } = source
+    this.#record = record
+    this.#log = log
+    const key = `${of.key}-${record.nextSource()}`
+    this.origin = Object.freeze({ key, source: `websocket:${url}`, id, url, ingressName })
+    this.display = display
+    this.limits = held.limitsOf(ingressName)
+    this.accounting = record.accounting
+    this.hostBytes = shared.hostBytes
+    this.turns = record.turns
+    this.now = shared.clocks.now
+    this.monotonic = shared.clocks.monotonic
+    const isOver = index >= held.limits.connectionsPerPlugin
+    this.place = isOver ? null : shared.places.place(() => this.connection.wake())
+    this.queue = new IngressQueue.IngressQueue(this)
+    const options = new ConnectionOptions(of, source, this.place, this.queue, shared)
+    this.connection = new Connection.Connection(options, shared.clocks)
+  }
+
+  takes(kind: IngressEvent["kind"]): boolean {
+    return this.#record.takes(this.origin.ingressName, kind)
+  }
+
+  rules(): TextRules | null {
+    return this.#record.rules(this.origin.ingressName)
+  }
+
+  reply(text: string): boolean {
+    return this.#record.reply(this, text)
+  }
+
+  overflowed(make: () => QueueOverflow): void {
+    this.#log.report("QueueOverflow", this.origin.id, make)
+  }
+
+  paused(): void {
+    this.#record.ticker.wake()
+  }
+
+  readied(): void {
+    this.connection.wake()
+  }
+
+  epochBegan(): void {
+    this.#record.epochBegan(this)
+  }
+
+  epochEnded(): void {
+    this.#record.timers.epochOver(this)
   }
 }
 
-/** Why a source isn't dialled: there are too many. */
-const refusalOf =
-  (source: Source.Source, place: Place | null, perPlugin: number, { connectionsPerHost }: Values) =>
-  (): Connection.Refusal | undefined => {
-    if (place?.isHeld === true) return undefined
-    const [per, limit] = place === null ? (["plugin", perPlugin] as const) : (["host", connectionsPerHost] as const)
-    return { error: new ConnectionLimit({ url: source.display, per, limit }), reason: "limit" }
+/** What a connection is given. What others have as well is theirs, and asked for there. */
+class ConnectionOptions implements Connection.Options {
+  readonly source: Source.Source
+  readonly sink: IngressQueue.IngressQueue
+  readonly secrets: SourceSecrets
+  readonly limits: Values
+  readonly #of: Slots
+  readonly #place: Place | null
+  readonly #shared: Shared
+  readonly #tell: (connection: Connection.Connection) => void
+
+  constructor(of: Slots, source: Source.Source, place: Place | null, sink: IngressQueue.IngressQueue, shared: Shared) {
+    this.source = source
+    this.sink = sink
+    this.secrets = new Secrets(of.held, source)
+    this.limits = of.held.limitsOf(source.ingress)
+    this.#of = of
+    this.#place = place
+    this.#shared = shared
+    this.#tell = shared.changeLog.connection(of.ref)
   }
+
+  get pluginRef(): string {
+    return this.#of.ref
+  }
+
+  get enablement(): Connection.Options["enablement"] {
+    return this.#of.asking
+  }
+
+  get authority(): Connection.Options["authority"] {
+    return this.#of.prepared.authority
+  }
+
+  get dials(): Connection.Options["dials"] {
+    return this.#of.dials
+  }
+
+  get sourceUrl(): Connection.Options["sourceUrl"] {
+    return this.#shared.sourceUrl
+  }
+
+  get client(): Connection.Options["client"] {
+    return this.#shared.client
+  }
+
+  get time(): Connection.Options["time"] {
+    return this.#shared.time
+  }
+
+  turnNow(): number {
+    return this.#shared.turnNow()
+  }
+
+  activity(delta: 1 | -1): void {
+    this.#shared.activity(delta)
+  }
+
+  report(tag: Connection.Reported["_tag"], make: () => Connection.Reported): void {
+    this.#of.log.report(tag, this.source.id, make)
+  }
+
+  changed(connection: Connection.Connection): void {
+    this.#tell(connection)
+    this.#shared.changed()
+  }
+
+  /** Why it isn't dialled: there are too many. */
+  refused(): Connection.Refusal | undefined {
+    if (this.#place?.isHeld === true) return undefined
+    const [per, limit] =
+      this.#place === null
+        ? (["plugin", this.#of.held.limits.connectionsPerPlugin] as const)
+        : (["host", this.#shared.limits.connectionsPerHost] as const)
+    return { error: new ConnectionLimit({ url: this.source.display, per, limit }), reason: "limit" }
+  }
+}
+
+class Secrets implements SourceSecrets {
+  readonly #held: Held
+  readonly #source: Source.Source
+
+  constructor(held: Held, source: Source.Source) {
+    this.#held = held
+    this.#source = source
+  }
+
+  get valueOf(): SourceSecrets["valueOf"] {
+    return this.#held.valueOf
+  }
+
+  get valuesOf(): SourceSecrets["valuesOf"] {
+    return this.#held.valuesOf
+  }
+
+  get maskOf(): SourceSecrets["maskOf"] {
+    return this.#held.maskOf
+  }
+
+  version(): number {
+    return this.#held.versionOf(this.#source)
+  }
+
+  tls(): TlsSettings | undefined {
+    return this.#held.tlsOf(this.#source.ingress)
+  }
+}

@@ -14,13 +14,19 @@ export type Limits = Pick<Values, "ingressQueueCapacity" | "ingressQueueBytes" |
 
 export interface Options {
   readonly limits: Limits
-  /** What waits. */
-  readonly held: { readonly depth: number; readonly bytes: number }
   /** Milliseconds of a clock that is never set. */
   readonly monotonic: () => number
   /** Told when the socket is paused, so that somebody calls `slide` in time. */
-  readonly paused: () => void
+  paused(): void
 }
+
+/** What waits. */
+export interface Waiting {
+  readonly depth: number
+  readonly bytes: number
+}
+
+const NOTHING = (): void => {}
 
 // What one read of a socket can bring, in bytes, and the fewest that a text frame has on the wire (RFC 6455, 5.2).
 const READ_BYTES = 65_536
@@ -29,17 +35,19 @@ const FRAME_HEADER_BYTES = 2
 export class Backpressure {
   flow: Flow = "flowing"
   readonly #options: Options
+  readonly #held: Waiting
   #limits: Limits
   #halfDepth = 0
   #halfBytes = 0
-  #read: (mode: ReadMode) => void = () => {}
+  #read: (mode: ReadMode) => void = NOTHING
   /** When the socket was paused, by the clock that is never set. */
   #pausedAt = 0
   /** Bytes on the wire that came since it was. */
   #sincePause = 0
 
-  constructor(options: Options) {
+  constructor(options: Options, held: Waiting) {
     this.#options = options
+    this.#held = held
     this.#limits = options.limits
     this.reconfigure(options.limits)
   }
@@ -104,13 +112,13 @@ export class Backpressure {
   }
 
   get #isHalfFull(): boolean {
-    const { held } = this.#options
+    const held = this.#held
     return held.depth >= this.#halfDepth || held.bytes >= this.#halfBytes
   }
 
   #exceeds(part: number): boolean {
     const limits = this.#limits
-    const { held } = this.#options
+    const held = this.#held
     return held.depth > limits.ingressQueueCapacity / part || held.bytes > limits.ingressQueueBytes / part
   }
 }

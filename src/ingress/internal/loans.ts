@@ -14,13 +14,15 @@ interface Loan {
   readonly told: ReadonlyArray<Run>
 }
 
+const NOTHING = (): void => {}
+
 export class Loans {
   readonly #texts: Texts
   readonly #states: States
   readonly #losses: Losses
   /** In the order in which they were lent. */
   readonly #loans: Array<Loan> = []
-  #recall: () => void = () => {}
+  #recall: () => void = NOTHING
 
   constructor(texts: Texts, states: States, losses: Losses) {
     this.#texts = texts
