@@ -27,12 +27,15 @@ import { Output } from "./internal/output.ts"
 import { Unwell } from "./internal/unwell.ts"
 import { WrongUsage } from "./internal/wrongUsage.ts"
 
+/** What takes longer than this is waited for, too. */
+const ANSWERS_WITHIN_MS = 1000
+
 /** Fails where there is no folder that can be read; what is wrong inside is waited for. */
 const readable = (folder: string): Effect.Effect<void, Unwell> =>
   Effect.tryPromise({
     try: async () => (await Fs.opendir(folder)).close(),
     catch: (error) => new Unwell({ problem: clean(`${folder}: Expected a folder that can be read: ${codeOf(error)}`) })
-  })
+  }).pipe(Effect.timeoutOrElse({ duration: ANSWERS_WITHIN_MS, orElse: () => Effect.void }))
 
 /** Shows a package, and each content of it that comes after. */
 const follow = (folder: string, asked: Asked, lines: DevLines) =>

@@ -10,7 +10,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
-import type { PackageUnreadable } from "../../manifest/ManifestError.ts"
+import { PackageUnreadable } from "../../manifest/ManifestError.ts"
 import { read } from "../../node/internal/packageFiles.ts"
 import * as PackageFolders from "../../node/PackageFolders.ts"
 import { monotonic } from "../../internal/monotonic.ts"
@@ -103,12 +103,48 @@ const layer: Layer.Layer<PackageFolders.PackageFolders> = Layer.effect(
   PackageFolders.make((folder, signal) => read(folder, signal, isPassing))
 )
 
-/** A folder of the file system; a reading has this long. */
+/** How a folder looks that doesn't answer. */
+const SILENT = "\0"
+
+/**
+ * A folder that is said not to answer once a look at it has taken so many
+ * milliseconds. Meanwhile it isn't asked again, for each question holds a thread.
+ */
+export const patient = (
+  { look, read: readContent }: { readonly look: () => Promise<string>; readonly read: Folder["read"] },
+  deadlineMs: number
+): Folder => {
+  let asked: Promise<string> | undefined
+  let isSilent = false
+  const late = Result.fail(new PackageUnreadable({ problem: `no answer within ${deadlineMs} ms` }))
+  const answer = () => {
+    asked ??= look().finally(() => {
+      asked = undefined
+    })
+    return asked
+  }
+  return {
+    look: Effect.suspend(() =>
+      Effect.promise(answer).pipe(
+        Effect.timeoutOrElse({
+          duration: isSilent ? LOOK_EVERY_MS : deadlineMs,
+          orElse: () => Effect.succeed(SILENT)
+        }),
+        Effect.tap((seen) =>
+          Effect.sync(() => {
+            isSilent = seen === SILENT
+          })
+        )
+      )
+    ),
+    read: Effect.suspend(() => (isSilent ? Effect.succeed(late) : readContent))
+  }
+}
+
+/** A folder of the file system; a look at it and a reading have this long. */
 export const folderAt = (path: string, deadlineMs: number) =>
   Effect.map(
     Effect.flatMap(Layer.build(layer), (context) => Effect.provide(PackageFolders.PackageFolders, context)),
-    (folders): Folder => ({
-      look: Effect.promise(() => folderLook(path)),
-      read: Effect.result(folders.read(path, deadlineMs))
-    })
+    (folders) =>
+      patient({ look: () => folderLook(path), read: Effect.result(folders.read(path, deadlineMs)) }, deadlineMs)
   )

@@ -46,6 +46,9 @@ const followed = Effect.gen(function* () {
   return { contents, disk, told, pass, now: () => now, stop: Fiber.interrupt(fiber) }
 })
 
+const shownOf = (content: Contents.Content) =>
+  Result.isSuccess(content) ? content.success.digest : content.failure.message
+
 const Step = Schema.Struct({
   content: Schema.Literals(["a", "b", "c", "unreadable"]),
   // At least one look sees it.
@@ -128,6 +131,44 @@ describe("the content of a folder", () => {
         told.map(({ content }) => content),
         ["a", "a"]
       )
+    }).pipe(Effect.scoped)
+  )
+
+  it.effect("is that it doesn't answer once a look has taken as long as a start may, and what it is once it does", () =>
+    Effect.gen(function* () {
+      const told: Array<string> = []
+      const looks: Array<(look: string) => void> = []
+      const silent = Contents.patient(
+        {
+          look: () => new Promise((resolve) => looks.push(resolve)),
+          read: Effect.succeed(Result.succeed({ files: [], digest: "a", suspects: [] }))
+        },
+        5000
+      )
+      const contents = yield* Contents.make(silent)
+      yield* Effect.forkScoped(
+        Effect.forever(Effect.map(contents.next, (content) => void told.push(shownOf(content)))),
+        {
+          startImmediately: true
+        }
+      )
+      yield* TestClock.adjust(4999)
+      assert.deepStrictEqual(told, [])
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(told, ["the package can't be read: no answer within 5000 ms"])
+      yield* TestClock.adjust(60_000)
+      assert.deepStrictEqual([told.length, looks.length], [1, 1])
+      const answer = Effect.gen(function* () {
+        for (const resolve of looks.splice(0)) resolve("x")
+        yield* Effect.promise(() => Promise.resolve())
+        yield* TestClock.adjust(LOOK_EVERY_MS)
+      })
+      for (let look = 0; look < 8; look++) yield* answer
+      assert.deepStrictEqual(told.slice(1), ["a"])
+      // And so it is where it falls silent later.
+      yield* TestClock.adjust(LOOK_EVERY_MS + 5000 + SAME_FOR_MS + LOOK_EVERY_MS * 3)
+      assert.strictEqual(told.at(-1), "the package can't be read: no answer within 5000 ms")
+      assert.strictEqual(looks.length, 1)
     }).pipe(Effect.scoped)
   )
 
