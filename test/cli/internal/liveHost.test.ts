@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { HostStatus } from "mooring"
+import { ConnectionError, type HostStatus } from "mooring"
 import { PackageFolders } from "mooring/node"
 import { createHash } from "node:crypto"
 import * as fs from "node:fs"
@@ -282,6 +282,50 @@ describe("a host that follows its file", () => {
         yield* pass(4)
         assert.deepStrictEqual(yield* states, ["stopped grant", "stopped plugin", "open"])
         assert.isTrue((yield* host.status).plugins.every(({ restarts }) => restarts === 0))
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect(
+    "dials at a SIGHUP what is stopped as exhausted, for an address and for never, too, and no more than there may be",
+    () =>
+      Effect.gen(function* () {
+        const { digests, fake, file, hangUp, host } = yield* three()
+        const [limited, denied] = [`${urlOf("c")}/2`, `${urlOf("b")}/2`]
+        const settings = {
+          a: { limits: "", sources: 'reconnect = { policy = "never" }' },
+          b: {
+            limits: "",
+            sources: `urls = ["${urlOf("b")}", "${denied}"]\nreconnect = { max_attempts = 1, initial_ms = 1 }`
+          },
+          c: { limits: "limits = { connections_per_plugin = 1 }", sources: `urls = ["${urlOf("c")}", "${limited}"]` }
+        }
+        const content = NAMES.map((name) => {
+          const { limits, sources } = settings[name]
+          const text = entry(name, "granted", digests.get(name))
+          const grants = "[plugins.enabled.grants]"
+          return `${text.replace(grants, `${limits}\n${grants}`)}[plugins.enabled.sources.gateway]\n${sources}\n`
+        })
+        yield* fake.answer(urlOf("b"), { kind: "refuse", status: 503 })
+        const error = new ConnectionError.AddressDenied({ url: denied, address: "10.0.0.1" })
+        yield* fake.answer(denied, { kind: "fail", error })
+        WAYS.renamed(file, content.join(""))
+        yield* pass(8)
+        assert.deepStrictEqual((yield* host.status).host.config.problems, [])
+        const [remoteA, remoteC] = [yield* fake.remote(urlOf("a"), 2), yield* fake.remote(urlOf("c"), 2)]
+        remoteA.close(1011)
+        remoteC.sendText("close")
+        yield* pass(8)
+        const states = Effect.map(host.status, ({ plugins }) =>
+          plugins.map(({ websocketConnections }) =>
+            websocketConnections.map(({ state, stopReason }) => stopReason ?? state)
+          )
+        )
+        assert.deepStrictEqual(yield* states, [["never"], ["exhausted", "address"], ["plugin", "limit"]])
+        for (const url of [urlOf("b"), denied]) yield* fake.answer(url, { kind: "accept" })
+        yield* hangUp
+        yield* pass(4)
+        // One that there are too many of for its plugin stays so, whoever asks.
+        assert.deepStrictEqual(yield* states, [["open"], ["open", "open"], ["plugin", "limit"]])
       }).pipe(Effect.scoped)
   )
 
