@@ -160,9 +160,16 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   }
 
   text(text: string, bytes: number, at: number): boolean {
-    this.receivedText++
     const rules = this.#rules
-    if (rules !== null && this.#replies(rules, text)) return false
+    const reply = rules === null ? undefined : TextRules.replyTo(rules, text)
+    // Where there is no room for an answer, it is a text like any.
+    const isAnswered = reply !== undefined && this.#options.reply(reply)
+    // Only now: the plugin may be handed what comes while that is sent, and sees the counts.
+    this.receivedText++
+    if (isAnswered) {
+      this.autoReplied++
+      return false
+    }
     this.#frame++
     if (!this.#takesText) {
       this.ignoredText++
@@ -274,14 +281,6 @@ export class IngressQueue implements ConnectionSink, EventQueue {
       this.#stamp = { origin: this.#options.origin, epoch: this.#epoch, at }
     }
     return this.#stamp
-  }
-
-  /** Answers a text itself where the ingress says so and there is room for it. */
-  #replies(rules: TextRules.TextRules, text: string): boolean {
-    const reply = TextRules.replyTo(rules, text)
-    if (reply === undefined || !this.#options.reply(reply)) return false
-    this.autoReplied++
-    return true
   }
 
   #enqueueText(event: WebSocketText, isUrgent: boolean): void {

@@ -46,7 +46,11 @@ type Step =
 const text = (...does: readonly [Does, ...ReadonlyArray<Does>]): Arbitrary.Arbitrary<string> =>
   Arbitrary.map(Arbitrary.all({ does: oneOf(...does), to: oneOf(...SOURCES) }), ({ does: what, to }) => `${what} ${to}`)
 
-const mild = text("exit", "exit", "exit", "exit", "output", "sync", "yield", "sleep", "fail", "echo", "echo")
+const ping: Arbitrary.Arbitrary<string> = oneOf("ping")
+const mild = either(
+  ping,
+  text("exit", "exit", "exit", "exit", "output", "sync", "yield", "sleep", "fail", "echo", "echo")
+)
 const wild = text(...DOES)
 
 const Step: Arbitrary.Arbitrary<Step> = either<Step>(
@@ -80,8 +84,12 @@ const plugin = Effect.gen(function* () {
       origin: { key: `${n}`, source: `websocket:ws://${n}/`, id: `${n}`, url: `ws://${n}/`, ingressName: "main" },
       display: `ws://${n}/`,
       takes: () => true,
-      rules: () => null,
-      reply: () => false,
+      rules: () => ({ urgent: [], autoReplies: [{ text: "ping", reply: "pong" }] }),
+      // As where a send is answered in the call that sends.
+      reply: () => {
+        if (pings++ % 2 === 0) push(queues[n] ?? assert.fail(), "exit 0")
+        return pings % 3 > 0
+      },
       limits: { ingressQueueCapacity: CAPACITY, ingressQueueBytes: 1_000_000, burstPatienceMs: 0 },
       accounting,
       hostBytes,
@@ -99,9 +107,10 @@ const plugin = Effect.gen(function* () {
   const ended = { answered: 0, failed: 0 }
   const open = { handlers: 0, calls: 0, most: 0 }
   let echoes = 0
+  let pings = 0
 
   /** Rule 2, wherever it is asked: between two frames of a chunk, and within a handler. */
-  const check = () => {
+  const checked = () => {
     const { discarded, dispatched, enqueued, evicted, failed, inFlight, queueDepth, timedOut } = accounting
     assert.strictEqual(enqueued, dispatched + failed + timedOut + evicted + discarded + queueDepth + inFlight)
     const waiting = queues.reduce((sum, queue) => sum + queue.waiting, 0)
@@ -109,9 +118,22 @@ const plugin = Effect.gen(function* () {
     const memory = queues.reduce((sum, queue) => sum + queue.bytes, 0)
     assert.strictEqual(accounting.queueBytes, memory)
     assert.strictEqual(hostBytes.used, memory)
-    for (const queue of queues) assert.isAtMost(queue.depth, CAPACITY)
+    for (const { autoReplied, depth, enqueuedText, ignoredText, receivedText, rejectedText } of queues) {
+      assert.isAtMost(depth, CAPACITY)
+      assert.strictEqual(receivedText, enqueuedText + rejectedText + ignoredText + autoReplied)
+    }
     assert.isAtMost(inFlight, 1)
     assert.isAtMost(open.handlers, 1)
+  }
+
+  // What is thrown within a handler is the plugin's defect, and nobody else would hear of it.
+  const problems: Array<unknown> = []
+  const check = () => {
+    try {
+      checked()
+    } catch (problem) {
+      problems.push(problem)
+    }
   }
 
   const answer = (event: AnyEvent): Effect.Effect<PluginRuntime.Output | void, unknown> => {
@@ -193,7 +215,7 @@ const plugin = Effect.gen(function* () {
   })
   yield* Effect.forkScoped(dispatcher.run)
   yield* settled
-  return { accounting, queues, seen, open, ended, check, dispatcher }
+  return { accounting, queues, seen, open, ended, check, problems, dispatcher }
 })
 
 describe("texts that are handed over as they come", () => {
@@ -202,7 +224,7 @@ describe("texts that are handed over as they come", () => {
     { steps: list(Step, 1, 15) },
     ({ steps }) =>
       Effect.gen(function* () {
-        const { accounting, check, dispatcher, ended, open, queues, seen } = yield* plugin
+        const { accounting, check, dispatcher, ended, open, problems, queues, seen } = yield* plugin
         for (const step of steps) {
           const queue = "source" in step ? (queues[step.source] ?? assert.fail()) : undefined
           if (step.kind === "wait") {
@@ -222,6 +244,7 @@ describe("texts that are handed over as they come", () => {
         yield* TestClock.adjust(60_000)
         yield* settled
         check()
+        if (problems.length > 0) throw problems[0]
         assert.isAtMost(open.most, 1)
         assert.strictEqual(accounting.dispatched, ended.answered)
         // Each source's are seen in their order, none twice, and each gap is told.
