@@ -283,6 +283,9 @@ describe("a text with the end right behind it", () => {
             const events = handed.filter((event) => "url" in event && event.url === `${url}${cut}`)
             const kinds = events.map(({ kind }) => kind.replace("websocket_", "")).join()
             assert.strictEqual(kinds, name === "a close frame" ? "open,text,close" : "open,text,error,close")
+            // What was executed and is confirmed by nothing is told as such, whether it arrived or not.
+            const close = the(events.find((event) => event.kind === "websocket_close"))
+            assert.deepInclude(close.payload, { unconfirmed: became === "executed " ? 1 : 0 }, `cut at ${cut}`)
           }
         })
     )
