@@ -60,6 +60,22 @@ export function handleIngress(name, event) {
   return { output_commands: [websocketSend(event, "done " + times)] }
 }`
 const NO_ROOM = /^the plugin could not be started: there is no room for another sandboxed plugin$/
+/** Works natively for two seconds or so, by a measure that it takes first, at each text but "quick". */
+const MEASURED = `
+const spin = (length) => "a".repeat(length * 2).indexOf("a".repeat(length) + "b")
+const timed = (length) => {
+  const from = Date.now()
+  spin(length)
+  return Date.now() - from
+}
+let length = 2000
+export function start() {
+  while (timed(length) < 40) length *= 1.5
+  length *= Math.sqrt(2000 / Math.min(timed(length), timed(length), timed(length)))
+}
+export function handleIngress(name, { kind, payload }) {
+  if (kind === "websocket_text" && payload.text !== "quick") spin(Math.floor(length))
+}`
 const LOOP = "for (let n = 0; n < times; n++);"
 const NATIVE = "'a'.repeat(times * 2).indexOf('a'.repeat(times) + 'b')"
 
@@ -99,6 +115,37 @@ describe("a process with a sandbox", () => {
       host.order({ do: "send", to: "idle", text: "1" })
       yield* until(host, ({ idle }) => idle?.sent.length === 1)
     }).pipe(Effect.scoped)
+  )
+
+  it.live(
+    "rule 6: stopped for long in the middle of a native loop, late in a batch, charges nobody for it",
+    () =>
+      Effect.gen(function* () {
+        const host = yield* hostOf({ plugins: [{ name: "native", code: MEASURED, deadlineMs: 3000 }] })
+        yield* until(host, (told) => isRunning(told, "native"))
+        // What is quick shows that many fit into a batch.
+        const quick = Array.from({ length: 30 }, () => "quick")
+        for (let burst = 1; burst <= 3; burst++) {
+          host.order({ do: "burst", to: "native", texts: quick })
+          yield* until(host, ({ native }) => native?.row?.dispatchCounters.dispatched === 1 + burst * 30)
+        }
+        host.order({ do: "burst", to: "native", texts: ["quick", "work", "work"] })
+        yield* until(host, ({ native }) => {
+          const { dispatched = 0, inFlight = 0 } = native?.row?.dispatchCounters ?? {}
+          return dispatched === 93 && inFlight === 1
+        })
+        host.signal("SIGSTOP")
+        // Longer than a worker that uses no processor is waited for.
+        yield* Effect.sleep(10_500)
+        host.signal("SIGCONT")
+        const end = yield* until(host, ({ native }) => {
+          const { dispatched = 0, failed = 0, timedOut = 0 } = native?.row?.dispatchCounters ?? {}
+          return dispatched + failed + timedOut === 94
+        })
+        assert.deepInclude(end["native"]?.row, { lifecycle: "running", restarts: 0, lastError: null })
+        assert.deepInclude(end["native"]?.row?.dispatchCounters, { dispatched: 94, failed: 0, timedOut: 0 })
+      }).pipe(Effect.scoped),
+    60_000
   )
 
   it.live(

@@ -86,6 +86,8 @@ export class Thread {
   /** A call that nobody waits for any more. */
   #hastened = 0
   #unwatch: (() => void) | undefined = undefined
+  /** When a guest had asked last, where it was looked at, and when it was looked at first since, in milliseconds had. */
+  #seen = { askedAt: 0n, at: 0 }
   #isOnline = false
   #isDead = false
 
@@ -211,14 +213,18 @@ export class Thread {
    */
   #leftOf(call: number): number {
     const leftMs = this.#hastened === call ? 0 : Number(Atomics.load(this.#running, LEFT)) / NANOS
-    return Math.max(0, leftMs) + HARD_AFTER_MS - this.#hadMs
+    return Math.max(0, leftMs) + HARD_AFTER_MS - this.#hadMs()
   }
 
   /** What a guest had of a processor since it asked; of the time, where the system doesn't tell, or for too long. */
-  get #hadMs(): number {
-    const sinceMs = Number(process.hrtime.bigint() - Atomics.load(this.#running, ASKED_AT)) / NANOS
+  #hadMs(): number {
+    const askedAt = Atomics.load(this.#running, ASKED_AT)
+    const sinceMs = Number(process.hrtime.bigint() - askedAt) / NANOS
     const before = Number(Atomics.load(this.#running, USED)) / NANOS
-    if (before === 0 || sinceMs > STUCK_MS) return sinceMs
+    const now = this.#time.now()
+    if (askedAt !== this.#seen.askedAt) this.#seen = { askedAt, at: now }
+    // Too long for who got no processor, by time that the process had.
+    if (before === 0 || now - this.#seen.at > STUCK_MS) return sinceMs
     const used = usedMs(Number(Atomics.load(this.#running, THREAD)))
     return used === undefined ? sinceMs : Math.min(sinceMs, used - before)
   }

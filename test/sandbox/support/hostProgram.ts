@@ -24,6 +24,7 @@ export interface Setup {
 
 export type Order =
   | { readonly do: "send"; readonly to: string; readonly text: string }
+  | { readonly do: "burst"; readonly to: string; readonly texts: ReadonlyArray<string> }
   | { readonly do: "tell" }
   /** From now on the process may have as much address space as it wants. */
   | { readonly do: "leave" }
@@ -85,6 +86,7 @@ const program = Effect.gen(function* () {
   process.send?.("ready")
   for (let order = yield* Queue.take(orders); order !== undefined; order = yield* Queue.take(orders)) {
     if (order.do === "send") (yield* fake.remotes(urlOf(order.to))).at(-1)?.sendText(order.text)
+    else if (order.do === "burst") (yield* fake.remotes(urlOf(order.to))).at(-1)?.sendBurst(order.texts)
     else if (order.do === "leave") leave()
     else {
       const { plugins: rows } = yield* host.status
