@@ -50,10 +50,13 @@ export interface Options {
 
 export type Topic = (options: Options) => Promise<Section>
 
+const THOUSAND = 1000
+
 /** So many digits that three of them say something. */
 export const number = (value: number): string => {
   if (!Number.isFinite(value)) return "?"
   const size = Math.abs(value)
+  if (size >= THOUSAND || Number.isInteger(value)) return Math.round(value).toLocaleString("en")
   return value.toFixed(size >= 100 ? 0 : size >= 10 ? 1 : 2)
 }
 

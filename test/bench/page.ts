@@ -7,7 +7,7 @@ import * as Fs from "node:fs"
 import * as Os from "node:os"
 import * as Path from "node:path"
 import { fileURLToPath } from "node:url"
-import type { Row, Section } from "./cells.ts"
+import { counted, type Row, type Section } from "./cells.ts"
 import { chart } from "./chart.ts"
 
 const DOCS = fileURLToPath(new URL("../../docs", import.meta.url))
@@ -20,20 +20,28 @@ const verdict = ({ isReached, judged, own, target }: Row): string => {
   return `${target}: ${isReached ? "yes" : "**no**"}`
 }
 
-/** Each table is written as the formatter would, so that whoever measures needs no other tool. */
-const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string =>
-  rows.map((cells) => `|${cells.map((cell) => (cell === "" ? "  " : ` ${cell} `)).join("|")}|`).join("\n")
+const line = (cells: ReadonlyArray<string>): string => `| ${cells.join(" | ")} |`.replaceAll("|  |", "| |")
+
+const HEAD = ["what", "mooring", "peer", "ratio", "target"]
+
+const table = (rows: ReadonlyArray<Row>): string =>
+  [
+    line(HEAD),
+    `|${HEAD.map(() => "---").join("|")}|`,
+    ...rows.map((row) => line([row.what, row.own, row.peer, row.judged, verdict(row)]))
+  ].join("\n")
 
 const sectionText = ({ about, pictures = [], rows, title }: Section): string => {
-  const head = ["what", "mooring", "peer", "ratio", "target"]
-  const body = rows.map((row) => [row.what, row.own, row.peer, row.judged, verdict(row)])
   const images = pictures.map(({ file, title: alt }) => `![${alt}](images/${file})`)
-  return [`### ${title}`, about, table([head, head.map(() => "---"), ...body]), ...images].join("\n\n")
+  return [`### ${title}`, about, table(rows), ...images].join("\n\n")
 }
 
-const versionOf = (name: string): string => {
+/** The libraries that are compared. */
+export const PEERS = ["ws", "effect", "@effect/platform-node", "p-queue", "partysocket"]
+
+export const versionOf = (name: string): string | undefined => {
   const file = fileURLToPath(new URL(`../../node_modules/${name}/package.json`, import.meta.url))
-  if (!Fs.existsSync(file)) return "not installed"
+  if (!Fs.existsSync(file)) return undefined
   const { version } = JSON.parse(Fs.readFileSync(file, "utf8")) as { readonly version: string }
   return version
 }
@@ -56,12 +64,10 @@ export interface Made {
 
 const conditions = ({ command, loadBefore, minutes, rounds }: Made): string => {
   const { model = "unknown processor" } = Os.cpus()[0] ?? {}
-  const versions = ["ws", "effect", "@effect/platform-node", "p-queue", "partysocket"].map(
-    (name) => `${name} ${versionOf(name)}`
-  )
+  const versions = PEERS.map((name) => `${name} ${versionOf(name) ?? "not installed"}`)
   return [
     `\`${command}\` on ${new Date().toISOString().slice(0, 10)}, commit ${commit()}, ${minutes.toFixed(1)} minutes:`,
-    `${rounds} rounds on ${Os.availableParallelism()} cores (${model.replaceAll(/\s+/g, " ").trim()}, ${Math.round(Os.totalmem() / 2 ** 30)} GiB, ${Os.platform()} ${Os.arch()}, load ${loadBefore.toFixed(1)} before it began),`,
+    `${counted(rounds, "round")} on ${Os.availableParallelism()} cores (${model.replaceAll(/\s+/g, " ").trim()}, ${Math.round(Os.totalmem() / 2 ** 30)} GiB, ${Os.platform()} ${Os.arch()}, load ${loadBefore.toFixed(1)} before it began),`,
     `Node ${process.versions.node}, ${versions.join(", ")}.`
   ].join(" ")
 }
@@ -93,10 +99,10 @@ export const write = (sections: ReadonlyArray<Section>, made: Made): void => {
 export const asText = ({ rows, title }: Section): string => {
   const cells = rows.map((row) => [row.what, row.own, row.peer, row.judged, verdict(row).replaceAll("*", "")])
   const widths = [0, 1, 2, 3, 4].map((nth) => Math.max(...cells.map((row) => row[nth]?.length ?? 0)))
-  const line = (row: ReadonlyArray<string>) =>
+  const padded = (row: ReadonlyArray<string>) =>
     row
       .map((cell, nth) => cell.padEnd(widths[nth] ?? 0))
       .join("  ")
       .trimEnd()
-  return [`\n${title}`, ...cells.map((row) => `  ${line(row)}`)].join("\n")
+  return [`\n${title}`, ...cells.map((row) => `  ${padded(row)}`)].join("\n")
 }

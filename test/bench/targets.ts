@@ -44,6 +44,9 @@ export const measure = async (args: ReadonlyArray<string>): Promise<void> => {
   const rounds = asked < 0 ? ROUNDS : Math.max(1, Number(args[asked + 1]) || ROUNDS)
   const only = args.find((arg) => names.includes(arg))
   const topics = only === undefined ? { ...withTargets, ...(all ? further : {}) } : { ...withTargets, ...further }
+  for (const peer of Page.PEERS) {
+    if (Page.versionOf(peer) === undefined) say(`${peer} isn't installed, so it won't be measured: npm ci`)
+  }
   const [from, loadBefore] = [performance.now(), Os.loadavg()[0] ?? 0]
   const sections = []
   for (const [name, topic] of Object.entries(topics)) {

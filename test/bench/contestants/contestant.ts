@@ -16,6 +16,8 @@ export interface Contestant {
   readonly plugins?: number
   readonly fastPath?: boolean
   readonly urgent?: boolean
+  /** Whether what was opened is closed in order, and how long that takes is said. */
+  readonly closes?: boolean
   /** What the plugin beside it does. */
   readonly neighbour?: "floods" | "loops" | "allocates" | "refuses"
   /** How long the contestant is watched, where it isn't so many frames. */

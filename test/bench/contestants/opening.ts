@@ -26,19 +26,20 @@ const cpuMs = (since?: NodeJS.CpuUsage): number => {
   return (system + user) / 1000
 }
 
-/** Opens them, waits, and closes them again. */
-const opening = async (open: () => Promise<() => Promise<void>>): Promise<void> => {
+/** Opens them, waits, and closes them again where that is asked for. */
+const opening = async ({ closes = false }: Given, open: () => Promise<() => Promise<void>>): Promise<void> => {
   const from = { at: performance.now(), cpu: process.cpuUsage() }
   const close = await open()
   const [openMs, openCpuMs] = [performance.now() - from.at, cpuMs(from.cpu)]
   const holds = await held()
+  if (!closes) return Clock.report({ openMs, openCpuMs, ...holds })
   const closesAt = performance.now()
   await close()
   Clock.report({ openMs, openCpuMs, ...holds, closeMs: performance.now() - closesAt })
 }
 
 export const bare = (given: Given): Promise<void> =>
-  opening(async () => {
+  opening(given, async () => {
     const sockets: Array<WebSocket> = []
     const dialling = Bare.urlsOf(given, "/idle").values()
     const dial = async () => {
@@ -61,7 +62,7 @@ export const bare = (given: Given): Promise<void> =>
   })
 
 export const hosted = (given: Given): Promise<void> =>
-  opening(async () => {
+  opening(given, async () => {
     let open = 0
     const allOpen = Promise.withResolvers<void>()
     const handlers = {

@@ -9,7 +9,7 @@ import type { Given } from "./contestant.ts"
 import { runPlugins } from "./hosted.ts"
 
 /** What one text takes: waiting, not computing. */
-const WORK_MS = 1
+const WORK_MS = 5
 
 const account = () => {
   const lateness: Array<number> = []

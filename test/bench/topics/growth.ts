@@ -3,7 +3,7 @@ import { against, counted, series, type Options, type Section } from "../cells.t
 import { rounds, type Figures } from "../harness.ts"
 import { summary } from "../statistics.ts"
 
-const FRAMES = 1_000_000
+const FRAMES = 600_000
 const COUNTS = [1, 16, 100, 1000] as const
 
 export const growth = async ({ rounds: times }: Options): Promise<Section> => {

@@ -2,7 +2,7 @@
 import { against, alone, more, series, type Options, type Section } from "../cells.ts"
 import { rounds, type Entry } from "../harness.ts"
 
-const EVENTS = 24_000
+const EVENTS = 16_000
 const PACKAGES = 100
 /** At most so many µs of CPU over all threads, with so many events at once. */
 const TARGETS = [

@@ -3,7 +3,7 @@ import { against, alone, series, type Options, type Section } from "../cells.ts"
 import type { Contestant } from "../contestants/contestant.ts"
 import { rounds } from "../harness.ts"
 
-const TRIPS = 400
+const TRIPS = 300
 /** More than any contestant is done with before it is ended. */
 const ENDLESS = 1_000_000_000
 

@@ -2,11 +2,12 @@
 import { against, alone, never, series, type Options, type Section } from "../cells.ts"
 import { rounds } from "../harness.ts"
 
-const PER_SECOND = 2000
-const FOR_MS = 6000
+const PER_SECOND = 400
+const FOR_MS = 20_000
+const BYTES = 1024
 
 export const overload = async ({ rounds: times }: Options): Promise<Section> => {
-  const of = (mode: string) => ({ mode, forMs: FOR_MS, load: { perSecond: PER_SECOND } })
+  const of = (mode: string) => ({ mode, bytes: BYTES, forMs: FOR_MS, load: { perSecond: PER_SECOND } })
   const { own, peer } = await rounds({ own: of("overload"), peer: of("overload-p-queue") }, times)
   const beside = (what: string, key: string, unit: string) =>
     against(
@@ -17,7 +18,7 @@ export const overload = async ({ rounds: times }: Options): Promise<Section> => 
     )
   return {
     title: "Overload",
-    about: `${PER_SECOND} texts of 128 bytes a second for a handler that waits a millisecond for each, for ${FOR_MS / 1000} s. What is delivered late grows with the time that the overload lasts where nothing is dropped.`,
+    about: `${PER_SECOND} texts of ${BYTES.toLocaleString("en")} bytes a second for a handler that waits 5 ms for each, for ${FOR_MS / 1000} s. Where nothing is dropped, all is later the longer the overload lasts.`,
     rows: [
       beside("handled a second", "perSecond", "/s"),
       beside("from the server to the handler's return, p50", "p50Ms", "ms"),

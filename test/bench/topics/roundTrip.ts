@@ -41,7 +41,7 @@ export const roundTrip = async ({ rounds: times }: Options): Promise<Section> =>
   )
   return {
     title: "A round trip",
-    about: `From the server to the handler and back, ${TRIPS} times one after the other; under load, ${CONNECTIONS} further connections of another plugin bring ${LOAD.perSecond} texts a second.`,
+    about: `From the server to the handler and back, ${TRIPS.toLocaleString("en")} times one after the other; under load, ${CONNECTIONS} further connections of another plugin bring ${LOAD.perSecond.toLocaleString("en")} texts a second.`,
     rows: [...rows("idle", measured.own, measured.bare), ...rows("under load", measured.ownLoaded, measured.bareLoaded)]
   }
 }

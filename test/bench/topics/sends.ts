@@ -1,5 +1,5 @@
 /** How many texts a second handlers send, each in answer to one that came at full speed. */
-import { against, never, series, type Options, type Section } from "../cells.ts"
+import { against, counted, never, series, type Options, type Section } from "../cells.ts"
 import { rounds } from "../harness.ts"
 
 const FRAMES = 500_000
@@ -22,7 +22,7 @@ export const sends = async ({ rounds: times }: Options): Promise<Section> => {
   })
   return {
     title: "Sends",
-    about: `${FRAMES} texts of 128 bytes that come at full speed, each answered with one send.`,
+    about: `${counted(FRAMES, "text")} of 128 bytes that come at full speed, each answered with one send.`,
     rows: [
       against("CPU of a text and its answer, 1 connection", cpu("own", "mooring"), cpu("bare", "bare ws"), "µs"),
       against(
