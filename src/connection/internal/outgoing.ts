@@ -38,7 +38,8 @@ export class Outgoing {
   readonly #socket: Pick<Socket, "writeQueueSize" | "send" | "ping" | "pong" | "close">
   readonly #failed: (texts: number) => void
   readonly #mostPongs: number
-  readonly #waiting = new WaitingTexts()
+  /** Made for the first that has to wait. */
+  #waiting: WaitingTexts | undefined = undefined
   /** What counts of each text that is with the socket. */
   readonly #sizes: Array<number> = []
   #bytesWithSocket = 0
@@ -71,8 +72,8 @@ export class Outgoing {
     const payload = utf8.encode(text)
     this.accepted++
     this.bytes += sizeOf(payload.length)
-    if (this.#waiting.count === 0 && this.#hasRoom(sizeOf(payload.length))) this.#hand(payload)
-    else this.#waiting.push(payload)
+    if (this.#waits === 0 && this.#hasRoom(sizeOf(payload.length))) this.#hand(payload)
+    else (this.#waiting ??= new WaitingTexts()).push(payload)
   }
 
   ping(payload: Uint8Array, written: () => void): void {
@@ -102,8 +103,8 @@ export class Outgoing {
 
   /** Throws away what waits. */
   discard(): void {
-    const texts = this.#waiting.count
-    for (let text = this.#waiting.shift(); text !== undefined; text = this.#waiting.shift()) {
+    const texts = this.#waits
+    for (let text = this.#waiting?.shift(); text !== undefined; text = this.#waiting?.shift()) {
       this.bytes -= sizeOf(text.length)
     }
     this.#failed(texts)
@@ -129,6 +130,11 @@ export class Outgoing {
   /** Something that differs from what it was whenever anything went out meanwhile. */
   get progress(): string {
     return `${this.#steps} ${this.#socket.writeQueueSize()}`
+  }
+
+  /** How many texts wait. */
+  get #waits(): number {
+    return this.#waiting?.count ?? 0
   }
 
   #hasRoom(size: number): boolean {
@@ -169,12 +175,12 @@ export class Outgoing {
   #handOver(): void {
     if (this.#isHandingOver) return
     this.#isHandingOver = true
-    while (this.#waiting.count > 0 && this.#hasRoom(sizeOf(this.#waiting.nextLength))) {
+    while (this.#waiting !== undefined && this.#waits > 0 && this.#hasRoom(sizeOf(this.#waiting.nextLength))) {
       const payload = this.#waiting.shift()
       if (payload !== undefined) this.#hand(payload)
     }
     this.#isHandingOver = false
-    if (this.#waiting.count > 0 || typeof this.#state === "string") return
+    if (this.#waits > 0 || typeof this.#state === "string") return
     const { code, reason } = this.#state
     this.#state = "ended"
     this.#socket.close(code, reason)

@@ -55,6 +55,8 @@ export type Resolved =
   | typeof SourceUrl.NotBefore.Type
   | typeof SourceUrl.Never.Type
 
+const NONE: ReadonlyArray<string> = []
+
 export class Route {
   /** What was last dialled. */
   target: AuthorizedTarget | null = null
@@ -68,8 +70,8 @@ export class Route {
   /** The revision of the grants under which what was resolved was denied. */
   #deniedAt: number | null = null
   /** Words of what was last dialled, beside what is configured: of the application's answer, and of the plugin's wish. */
-  #answered: ReadonlyArray<string> = []
-  #wished: ReadonlyArray<string> = []
+  #answered: ReadonlyArray<string> = NONE
+  #wished: ReadonlyArray<string> = NONE
 
   constructor(options: Options) {
     this.#options = options
@@ -230,7 +232,7 @@ export class Route {
     const isHome = Filling.isSameServer(target.url, declared.url)
     const own = Filling.headersOf(source.headers, source.filling, secrets.valueOf, isHome || isAsked)
     const tls = isHome ? secrets.tls() : elsewhere(secrets.tls())
-    this.#wished = isAsked ? SentWords.ofQuery(url) : []
+    this.#wished = isAsked ? SentWords.ofQuery(url) : NONE
     this.#answered = [
       ...(isAsked || isDeclared ? [] : SentWords.ofQuery(url)),
       ...Object.values(headers).flatMap(SentWords.ofHeader)

@@ -48,12 +48,11 @@ class Held {
   /** The open one. */
   ws: WebSocket | undefined = undefined
 
-  get released(): Effect.Effect<void> {
-    return Effect.sync(() => {
+  readonly release = (): Effect.Effect<void> =>
+    Effect.sync(() => {
       this.ws?.terminate()
       Sockets.destroy(this.sockets)
     })
-  }
 }
 
 export const dial = (
@@ -70,7 +69,7 @@ export const dial = (
     )
     const held = new Held()
     const { sockets } = held
-    yield* Scope.addFinalizer(yield* Effect.scope, held.released)
+    yield* Scope.addFinalizerExit(yield* Effect.scope, held.release)
     const late = (error: AddressDenied) => {
       if (held.ws === undefined) return
       events.failed(error)
