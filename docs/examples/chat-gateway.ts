@@ -114,12 +114,11 @@ class Client {
     return this.#answer([])
   }
 
-  text(event: IngressEvent.WebSocketText): Effect.Effect<Answer, Schema.SchemaError> {
-    return Effect.gen({ self: this }, function* () {
-      const payload = yield* decodePayload(event.text)
-      return this.#answer(yield* this.#handle(event, payload))
-    })
-  }
+  /** Made once: what runs for each text makes no generator function of its own. */
+  readonly text = Effect.fnUntraced({ self: this }, function* (event: IngressEvent.WebSocketText) {
+    const payload = yield* decodePayload(event.text)
+    return this.#answer(yield* this.#handle(event, payload))
+  })
 
   /** A heartbeat that wasn't acknowledged by the time of the next one means that nobody is there. */
   heartbeatDue({ ingressName, url }: IngressEvent.Timer): Answer {
@@ -184,8 +183,9 @@ class Client {
     return send(connection, Op.Resume, { token, session_id: id, seq })
   }
 
-  #dispatch(connection: Connection, { d, s, t }: typeof Payload.Type) {
-    return Effect.gen({ self: this }, function* () {
+  readonly #dispatch = Effect.fnUntraced(
+    { self: this },
+    function* (connection: Connection, { d, s, t }: typeof Payload.Type) {
       let commands: Commands = []
       if (t === "READY") {
         const { resume_gateway_url, session_id } = yield* decodeReady(d)
@@ -200,8 +200,8 @@ class Client {
       }
       if (this.#session !== null) this.#session = { ...this.#session, seq: s ?? this.#session.seq }
       return commands
-    })
-  }
+    }
+  )
 
   /** This gateway takes messages where it sends them. Discord has an HTTP API for that. */
   #message(connection: Connection, { channel_id, content }: { readonly channel_id: string; readonly content: string }) {

@@ -118,15 +118,14 @@ class Subscriber {
     return this.#answer([])
   }
 
-  text(event: IngressEvent.WebSocketText): Effect.Effect<ServicePlugin.Answer, Schema.SchemaError> {
-    return Effect.gen({ self: this }, function* () {
-      // A malformed text isn't a missing one.
-      this.#follow(event.frame)
-      const message = yield* decodeMessage(event.text)
-      const commands = "method" in message ? yield* this.#notified(message) : yield* this.#answered(message)
-      return this.#answer([...commands, ...this.#refresh(event)])
-    })
-  }
+  /** Made once: what runs for each text makes no generator function of its own. */
+  readonly text = Effect.fnUntraced({ self: this }, function* (event: IngressEvent.WebSocketText) {
+    // A malformed text isn't a missing one.
+    this.#follow(event.frame)
+    const message = yield* decodeMessage(event.text)
+    const commands = "method" in message ? yield* this.#notified(message) : yield* this.#answered(message)
+    return this.#answer([...commands, ...this.#refresh(event)])
+  })
 
   /** A request got no response, or an error, in its time. */
   timedOut({ name: id }: IngressEvent.Timer): ServicePlugin.Answer {
@@ -158,22 +157,21 @@ class Subscriber {
     this.#lastFrame = frame
   }
 
-  #notified({ method, params }: typeof Notification.Type) {
-    return Effect.gen({ self: this }, function* () {
-      if (method !== this.#config.notification) return []
-      const { result, subscription } = yield* decodeChange(params)
-      if (subscription !== this.#subscription) {
-        this.#counts.ignored++
-        return []
-      }
-      this.#counts.changes++
-      yield* this.#received({ kind: "change", result })
+  readonly #notified = Effect.fnUntraced({ self: this }, function* ({ method, params }: typeof Notification.Type) {
+    if (method !== this.#config.notification) return []
+    const { result, subscription } = yield* decodeChange(params)
+    if (subscription !== this.#subscription) {
+      this.#counts.ignored++
       return []
-    })
-  }
+    }
+    this.#counts.changes++
+    yield* this.#received({ kind: "change", result })
+    return []
+  })
 
-  #answered(response: typeof Response.Type | typeof Refusal.Type) {
-    return Effect.gen({ self: this }, function* () {
+  readonly #answered = Effect.fnUntraced(
+    { self: this },
+    function* (response: typeof Response.Type | typeof Refusal.Type) {
       const pending = response.id === null ? undefined : this.#pending.get(response.id)
       if (pending === undefined || response.id === null) return []
       if ("error" in response) {
@@ -189,8 +187,8 @@ class Subscriber {
       }
       this.#pending.delete(response.id)
       return [OutputCommand.clearTimer(response.id)]
-    })
-  }
+    }
+  )
 
   /** Asks for a snapshot where something was missed, one at a time. */
   #refresh(connection: Connection): ReadonlyArray<OutputCommand.Command> {
