@@ -54,4 +54,18 @@ describe("Turns", () => {
       }),
     { arbitrary: { runs: 100 } }
   )
+
+  it("lets who comes stand before whose event was handed over as it came, until that turn is over", () => {
+    for (const isOver of [false, true]) {
+      const turns = new Turns<Member>(() => {})
+      const [served, other] = [new Member(), new Member()]
+      turns.arrived = () => turns.next() !== undefined
+      turns.arrive(served)
+      turns.arrived = () => false
+      turns.arrive(served)
+      if (isOver) turns.forget()
+      turns.arrive(other)
+      assert.strictEqual(turns.next(), isOver ? served : other)
+    }
+  })
 })

@@ -277,6 +277,23 @@ describe("texts that are handed over as they come", () => {
     })
   )
 
+  it.effect(
+    "begin within that call, too, where their handler's answer is an effect, and end in it where that does",
+    () =>
+      Effect.gen(function* () {
+        const { accounting, check, queues } = yield* plugin
+        push(queues[0] ?? assert.fail(), "sync 0")
+        check()
+        assert.deepInclude(accounting, { enqueued: 1, dispatched: 1, inFlight: 0 })
+        yield* settled
+        push(queues[1] ?? assert.fail(), "sleep 0")
+        // Nothing else wakes the runner.
+        yield* TestClock.adjust(50)
+        yield* settled
+        assert.deepInclude(accounting, { enqueued: 2, dispatched: 2, inFlight: 0 })
+      })
+  )
+
   it.effect("are in flight within that call, where their handler's answer is an effect", () =>
     Effect.gen(function* () {
       const { accounting, queues } = yield* plugin
