@@ -79,7 +79,10 @@ const ofHostFile = (file: string, withoutSecrets: boolean) =>
 export const check = Command.make(
   "check",
   {
-    path: Argument.String("path").pipe(Argument.withDescription("The folder of a package, or a host file")),
+    path: Argument.String("path").pipe(
+      Argument.withSchema(Schema.NonEmptyString),
+      Argument.withDescription("The folder of a package, or a host file")
+    ),
     json: Flag.Boolean("json").pipe(Flag.withDescription("Print the report as JSON"), Flag.withDefault(false)),
     withoutSecrets: Flag.Boolean("without-secrets").pipe(
       Flag.withDescription("Take variables and files that a host file names as given"),

@@ -89,7 +89,10 @@ const run = Effect.fnUntraced(function* (asked: Options) {
 export const runCommand = Command.make(
   "run",
   {
-    file: Argument.String("host.toml").pipe(Argument.withDescription("The host file")),
+    file: Argument.String("host.toml").pipe(
+      Argument.withSchema(Schema.NonEmptyString),
+      Argument.withDescription("The host file")
+    ),
     ...reporting,
     console: Consoles.consoleFlag,
     logFormat: Flag.Literals("log-format", ["pretty", "json"]).pipe(

@@ -68,6 +68,17 @@ describe("each command of the docs", () => {
   )
 })
 
+describe("a command that is given nothing where it wants a path", () => {
+  it.live("is used wrongly, for a variable of the shell's may not be set", () =>
+    each(["run", "check", "digest", "dev", "build", "new"], (name) =>
+      Effect.map(mooring([name, ""]), ({ code, stderr, stdout }) => {
+        assert.deepStrictEqual([code, stdout], [2, ""], name)
+        assert.include(stderr.split("ERROR")[1] ?? "", "Invalid value for argument", name)
+      })
+    )
+  )
+})
+
 describe("a command whose file can't be read", () => {
   it.live("ends with 3 and says of which file, and why, however it can't be", () =>
     Effect.gen(function* () {

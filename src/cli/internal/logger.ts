@@ -25,7 +25,11 @@ export const layer = (write: Write, format: "pretty" | "json" = "pretty", look?:
       const told = Arr.ensure(message)
       const annotations = Object.entries(fiber.getRef(References.CurrentLogAnnotations))
       if (format === "json") {
-        const entry = { at: date.toISOString(), level: logLevel.toLowerCase(), message: told.map(textOf).join(" ") }
+        const entry = {
+          at: date.toISOString(),
+          level: LEVELS.get(logLevel) ?? "info",
+          message: told.map(textOf).join(" ")
+        }
         const stack = cause.reasons.length === 0 ? {} : { stack: Cause.pretty(cause) }
         return write(JSON.stringify({ ...Object.fromEntries(annotations), ...entry, ...stack }))
       }
@@ -33,6 +37,15 @@ export const layer = (write: Write, format: "pretty" | "json" = "pretty", look?:
       write([lineFor(look)(date, logLevel, words.join(" ")), ...stackOf(cause)].join("\n"))
     })
   ])
+
+/** As `--log-level` and the status call them. */
+const LEVELS: ReadonlyMap<string, string> = new Map([
+  ["Trace", "debug"],
+  ["Debug", "debug"],
+  ["Warn", "warning"],
+  ["Error", "error"],
+  ["Fatal", "error"]
+])
 
 /** A line of the log. */
 export const line = (date: Date, level: string, text: string): string =>

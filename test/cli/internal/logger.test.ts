@@ -4,12 +4,12 @@ import * as Effect from "effect/Effect"
 import * as Logger from "../../../src/cli/internal/logger.ts"
 
 /** What a program logs. */
-const logged = (program: Effect.Effect<unknown>) =>
+const logged = (program: Effect.Effect<unknown>, format?: "json") =>
   Effect.gen(function* () {
     const lines: Array<string> = []
     yield* Effect.provide(
       program,
-      Logger.layer((line) => lines.push(line))
+      Logger.layer((line) => lines.push(line), format)
     )
     return lines
   })
@@ -30,6 +30,14 @@ describe("the program's log", () => {
         '1970-01-01T00:00:00.000Z WARN  denied {"why":"grant"} plugin=project:a n=1',
         "1970-01-01T00:00:00.000Z ERROR what"
       ])
+    })
+  )
+
+  it.effect("calls levels in JSON what the option and the status call them", () =>
+    Effect.gen(function* () {
+      const all = Effect.all([Effect.logInfo("a"), Effect.logWarning("b"), Effect.logError("c"), Effect.logFatal("d")])
+      const levels = (yield* logged(all, "json")).map((line) => JSON.parse(line).level)
+      assert.deepStrictEqual(levels, ["info", "warning", "error", "error"])
     })
   )
 
