@@ -300,15 +300,15 @@ export class Dispatcher {
     // What the handlers' commands cause comes back here.
     this.#isResting = false
     this.#now = since
-    this.#yieldAt = since + SLICE_MS
+    this.#yieldAt = since + Math.min(SLICE_MS, share.leftMs)
     const effect = this.#drainInCall(instance)
     if (typeof effect !== "string") {
       this.#pending = effect
       this.#idle.rouse()
-    } else if (effect === "none") {
-      this.#isResting = this.#end === undefined
     } else {
-      this.#idle.wake()
+      // Once the turn is over its fiber goes on, should it be late. Until then its share of the turn says what it may do.
+      if (effect === "late") this.#idle.wake()
+      this.#isResting = this.#end === undefined
     }
     share.used(this.#options.clock.currentTimeMillisUnsafe() - since)
     return true

@@ -229,7 +229,11 @@ const plugin = Effect.gen(function* () {
   })
   yield* Effect.forkScoped(dispatcher.run)
   yield* settled
-  return { accounting, queues, seen, open, ended, check, problems, dispatcher }
+  /** Time passes in this turn. */
+  const pass = (ms: number) => {
+    worked += ms
+  }
+  return { accounting, queues, seen, open, ended, check, problems, dispatcher, pass }
 })
 
 describe("texts that are handed over as they come", () => {
@@ -365,6 +369,24 @@ describe("texts that are handed over as they come", () => {
       assert.lengthOf(seen, length)
       yield* settled
       assert.isAbove(seen.length, length)
+    })
+  )
+
+  it.effect("rule 12: have as much again of a turn that goes on without them", () =>
+    Effect.gen(function* () {
+      const { pass, queues, seen } = yield* plugin
+      const [queue = assert.fail()] = queues
+      for (let n = 0; n < 150; n++) push(queue, "work 0")
+      const { length } = seen
+      pass(7)
+      push(queue, "exit 0")
+      assert.lengthOf(seen, length)
+      pass(5)
+      push(queue, "exit 0")
+      // Of 20 ms that the turn has taken by now it had 8.
+      assert.strictEqual(seen.length, length + 2)
+      yield* settled
+      assert.isAbove(seen.length, length + 2)
     })
   )
 

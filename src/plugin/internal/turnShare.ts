@@ -13,7 +13,8 @@
 // Texts that wait together, and are still in the cache when the last of them comes.
 const CACHEFUL = 128
 // How much of a turn may be used at least; beyond that as much again as it takes without it, so that it becomes twice as
-// long at most.
+// long at most. Used up it grows again as the turn does: in one that 1,000 sockets make long, what they bring would
+// otherwise all wait, and be copied by each scavenge. That cost as much as all the rest of a text.
 const LEAST_MS = 8
 
 export interface Options {
@@ -27,8 +28,9 @@ export interface Options {
 
 export class TurnShare {
   readonly #options: Options
+  /** How much of the turn may still be used, where that was allowed. */
+  leftMs = LEAST_MS
   #hasBegun = false
-  #isUsedUp = false
   #beganAt = 0
   #usedMs = 0
 
@@ -38,11 +40,11 @@ export class TurnShare {
 
   /** The time, if what waits, so many events, may be handed over now; undefined where it has to wait. */
   allows(waiting: number): number | undefined {
-    if (this.#isUsedUp || (waiting < CACHEFUL && (waiting > 1 || this.#hasBegun))) return undefined
+    if (waiting < CACHEFUL && (waiting > 1 || this.#hasBegun)) return undefined
     if (!this.#hasBegun) return this.#begin()
     const now = this.#options.now()
-    this.#isUsedUp = this.#usedMs >= Math.max(LEAST_MS, (now - this.#beganAt) / 2)
-    return this.#isUsedUp ? undefined : now
+    this.leftMs = Math.max(LEAST_MS, (now - this.#beganAt) / 2) - this.#usedMs
+    return this.leftMs > 0 ? now : undefined
   }
 
   /** What was handed over has taken this long. */
@@ -54,13 +56,13 @@ export class TurnShare {
     this.#hasBegun = true
     this.#beganAt = this.#options.now()
     this.#usedMs = 0
+    this.leftMs = LEAST_MS
     this.#options.whenOver(this.#over)
     return this.#beganAt
   }
 
   readonly #over = (): void => {
     this.#hasBegun = false
-    this.#isUsedUp = false
     this.#options.over()
   }
 }
