@@ -1,8 +1,10 @@
 /**
  * `npm run bench -- sandbox`: what the sandbox costs beside the trusted path in
- * the same run, what it takes to start many plugins, how long a neighbour waits,
- * and what is left behind by workers that were ended. Each contestant is a
- * process of its own (`sandboxHost.ts`); figures are medians of three.
+ * the same run, what it takes to start many plugins, and how long a neighbour
+ * waits. `-- sandbox kills`: what is left behind by workers that were ended,
+ * which takes minutes. Each contestant is a process of its own
+ * (`sandboxHost.ts`); figures are medians of three. What is printed are the
+ * tables of `docs/benchmarks.md`.
  */
 import { lines, say, start, type Figures } from "./harness.ts"
 
@@ -34,44 +36,69 @@ const medians = async (runs: ReadonlyArray<ReadonlyArray<string | number>>): Pro
 
 const of = (figures: Figures | undefined, name: string): number => figures?.[name] ?? 0
 const shown = (figures: Figures | undefined, name: string, digits = 1): string => of(figures, name).toFixed(digits)
+const row = (...cells: ReadonlyArray<string>): void => say(`| ${cells.join(" | ")} |`)
+const table = (...names: ReadonlyArray<string>): void => {
+  row(...names)
+  row(...names.map(() => "---"))
+}
 
-say("a dispatch, 300 bytes in and 250 out: CPU over all threads, with so many at once")
-for (const batch of [1, 8, 32]) {
-  const [trusted, sandboxed] = await medians([
-    ["cost", "trusted", batch, EVENTS],
-    ["cost", "sandboxed", batch, EVENTS]
+const costs = async (): Promise<void> => {
+  table("so many events at once", "in process", "in the sandbox", "the sandbox alone")
+  for (const batch of [1, 8, 32]) {
+    const [trusted, sandboxed] = await medians([
+      ["cost", "trusted", batch, EVENTS],
+      ["cost", "sandboxed", batch, EVENTS]
+    ])
+    const alone = of(sandboxed, "cpuUs") - of(trusted, "cpuUs")
+    row(String(batch), `${shown(trusted, "cpuUs")} µs`, `${shown(sandboxed, "cpuUs")} µs`, `${alone.toFixed(1)} µs`)
+  }
+  say("")
+}
+
+const starts = async (): Promise<void> => {
+  table("what", "figure")
+  const [none, one, many] = await medians([
+    ["start", 0],
+    ["start", 1],
+    ["start", PLUGINS]
   ])
-  const more = of(sandboxed, "cpuUs") - of(trusted, "cpuUs")
-  say(
-    `  ${String(batch).padStart(2)}  trusted ${shown(trusted, "cpuUs")} µs  sandboxed ${shown(sandboxed, "cpuUs")} µs, ${more.toFixed(1)} more`
+  const each = (of(many, "rssMib") - of(one, "rssMib")) / (PLUGINS - 1)
+  const cpu = (of(many, "cpuMs") - of(none, "cpuMs")) / 1000
+  row(
+    `${PLUGINS} sandboxed plugins, started`,
+    `after ${(of(many, "startMs") / 1000).toFixed(1)} s, CPU ${cpu.toFixed(1)} s`
+  )
+  row("one plugin and its worker, resident memory", `${(of(one, "rssMib") - of(none, "rssMib")).toFixed(0)} MiB`)
+  row("each further plugin", `${each.toFixed(2)} MiB`)
+}
+
+const delays = async (): Promise<void> => {
+  const [alone, beside] = await medians([
+    ["delay", 0, 400],
+    ["delay", 20, 400]
+  ])
+  for (const [name, figures] of [
+    ["a round trip of a plugin whose neighbour in the same worker does nothing", alone],
+    ["the same whose neighbour works 20 ms an event", beside]
+  ] as const) {
+    row(name, `p50 ${shown(figures, "p50Ms")} ms, p99 ${shown(figures, "p99Ms")} ms`)
+  }
+}
+
+const kills = async (): Promise<void> => {
+  const [first, last] = KILLS
+  const left = await run("kills", first, last)
+  table("what", "figure")
+  row(`resident memory after ${first} workers were ended`, `${shown(left, "afterFirstMib", 0)} MiB`)
+  row(
+    `the same after ${of(left, "killed")}, ${shown(left, "seconds", 0)} s later`,
+    `${shown(left, "afterLastMib", 0)} MiB`
   )
 }
 
-const [none, one, many] = await medians([
-  ["start", 0],
-  ["start", 1],
-  ["start", PLUGINS]
-])
-const each = (of(many, "rssMib") - of(one, "rssMib")) / (PLUGINS - 1)
-say(`\n${PLUGINS} sandboxed plugins`)
-say(`  started after ${shown(many, "startMs", 0)} ms, CPU ${(of(many, "cpuMs") - of(none, "cpuMs")).toFixed(0)} ms`)
-say(
-  `  one plugin and its worker ${(of(one, "rssMib") - of(none, "rssMib")).toFixed(1)} MiB, each further ${each.toFixed(2)}`
-)
-
-const [alone, beside] = await medians([
-  ["delay", 0, 400],
-  ["delay", 20, 400]
-])
-say("\na round trip of a plugin, its neighbour in the same worker")
-for (const [name, figures] of [
-  ["does nothing", alone],
-  ["works 20 ms an event", beside]
-] as const) {
-  say(`  ${name.padEnd(22)} p50 ${shown(figures, "p50Ms")} ms  p99 ${shown(figures, "p99Ms")} ms`)
+if (process.argv[3] === "kills") await kills()
+else {
+  await costs()
+  await starts()
+  await delays()
 }
-
-const left = await run("kills", ...KILLS)
-say(
-  `\nresident after ${KILLS[0]} workers were ended ${shown(left, "afterFirstMib")} MiB, after ${KILLS[1]} ${shown(left, "afterLastMib")} MiB`
-)
