@@ -89,6 +89,7 @@ interface Class<Arguments extends ReadonlyArray<unknown>, Made> {
 
 interface GuestURLs extends Class<[url: string | URL, base?: string | URL], URL> {
   canParse(url: string | URL, base?: string | URL): boolean
+  parse(url: string | URL, base?: string | URL): URL | null
 }
 
 interface Decoding {
