@@ -446,3 +446,26 @@ describe("IngressQueue", () => {
     })
   )
 })
+
+describe("a text", () => {
+  it.effect("says of which epoch it is and when it came, also beside others of the same time or epoch", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 10, kinds: ["websocket_text"] })
+      queue.opened(1, 1, null, read)
+      for (const at of [5, 5, 6]) push(queue, "x", at)
+      queue.opened(2, 1, null, read)
+      for (const at of [6, 6]) push(queue, "x", at)
+      const told = Array.from({ length: 5 }, () => queue.take())
+      assert.deepStrictEqual(
+        told.map((event) => [event?.epoch, event?.at, event?.frame]),
+        [
+          [1, 5, 1],
+          [1, 5, 2],
+          [1, 6, 3],
+          [2, 6, 1],
+          [2, 6, 2]
+        ]
+      )
+    })
+  )
+})
