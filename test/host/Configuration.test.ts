@@ -19,7 +19,13 @@ const fileOf = (digit: string, problems: PluginHost.ConfigFile["problems"] = [])
 const hostOf = (file?: PluginHost.ConfigFile, enabled: ReadonlyArray<unknown> = [enable(fine)]) => {
   const entries = enabled as PluginHost.Options["enabled"]
   return TestHost.failingFast(
-    PluginHost.layer({ plugins: [fine], enabled: entries, ...(file === undefined ? {} : { file }) })
+    // A first ping comes at random between half a second and one and a half.
+    PluginHost.layer({
+      plugins: [fine],
+      enabled: entries,
+      limits: { pingIntervalMs: 0 },
+      ...(file === undefined ? {} : { file })
+    })
   ).pipe(Layer.provide(GrantStore.layer([enable(fine)])), Layer.provideMerge(FakeWebSocket.layer))
 }
 
