@@ -16,20 +16,23 @@ import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import type { Answered } from "../commands/CommandExecutor.ts"
 import type { Accounting } from "../ingress/Accounting.ts"
-import type { AnyEvent, Origin } from "../ingress/IngressEvent.ts"
+import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import { notNow, type EventQueue, type Turns } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
 import * as Parking from "../internal/parking.ts"
 import { abandonExit } from "../internal/promises.ts"
 import type { Values } from "../limits/Limits.ts"
 import type { HadTime } from "../time/HadTime.ts"
+import { EffectClock } from "./internal/effectClock.ts"
 import { effectOf } from "./internal/effects.ts"
+import { InHand } from "./internal/inHand.ts"
+import * as KeptRun from "./internal/keptRun.ts"
 import { lossOf, provided } from "./internal/lifetime.ts"
 import { Lending } from "./internal/lending.ts"
 import type * as Output from "./internal/output.ts"
+import { Pace } from "./internal/pace.ts"
 import { Settling } from "./internal/settling.ts"
 import { TurnShare } from "./internal/turnShare.ts"
-import { Watchdog } from "./internal/watchdog.ts"
 import { DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
 import type { BatchingInstance, Instance, Loss } from "./PluginRuntime.ts"
 
@@ -66,22 +69,12 @@ export interface Options {
   readonly ended: () => void
 }
 
-// How long the runner keeps the thread, how many events it takes at most in that time, and after how many it looks at
-// the clock (which costs as much as a tenth of a frame) while handlers are fast. Fewer events than many connections bring
-// in a turn would leave a backlog that falls out of the processor's cache: that cost a fifth of a frame at 16.
-const SLICE_MS = 4
-const SLICE_EVENTS = 32_768
-const MOST_BETWEEN_LOOKS = 16
 // How often a plugin is asked for its status, at the most.
 const STATUS_EVERY_MS = 10_000
-
-const NOWHERE: Origin = { key: "", source: "", id: null, url: null, ingressName: "" }
 
 /** What most handlers answer with is told apart by what it is, which costs a tenth of looking for what it has. */
 const isExit = (effect: Effect.Effect<unknown, unknown>): effect is Exit.Exit<unknown, unknown> =>
   effect === Exit.void || Exit.isExit(effect)
-
-type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
 
 /**
  * The runner of one instance. Made for one instance and used once.
@@ -93,23 +86,11 @@ export class Dispatcher {
   readonly #options: Options
   readonly #idle: Parking.Parking
   #fiber: Fiber.Fiber<unknown, unknown> | undefined = undefined
-  /** What the plugin's code is busy with: an event, or its status. */
-  #current: AnyEvent | "status" | undefined = undefined
-  /** That event, as it was before the handler had it in its hands. */
-  readonly #answered = { origin: NOWHERE, sequence: 0, epoch: 0 }
-  /** When that began to run as an effect, in milliseconds had; undefined also where it may end within this turn. */
-  #startedAt: number | undefined = undefined
-  /** Whether what doesn't end within this turn is looked for at its end. */
-  #isJudging = false
+  readonly #hand: InHand
   /** When the plugin may be asked for its status again. */
   #askAt = 0
-  readonly #watchdog: Watchdog
-  /** The time when the runner last looked, and when it lets others have the thread. */
-  #now = 0
-  #yieldAt = 0
-  /** How many events may pass between two looks at the clock. */
-  #step = 1
-  #untilLook = 0
+  readonly #effects: EffectClock
+  readonly #pace: Pace
   #end: End | undefined = undefined
   /** Whether the runner has nothing to do, nor is about to: then an event may be handed over as it comes. */
   #isResting = false
@@ -126,12 +107,17 @@ export class Dispatcher {
     this.#options = options
     this.#monotonic = monotonic(options.clock)
     this.#idle = Parking.make(options.activity)
+    this.#hand = new InHand(options.accounting)
+    this.#pace = new Pace(options.clock)
     this.#settling = new Settling(options, (end) => this.#finish(end))
     this.#lending = this.#newLending()
-    this.#watchdog = new Watchdog({
+    this.#effects = new EffectClock({
       time: options.time,
       deadlineMs: options.limits.dispatchDeadlineMs,
-      since: () => this.#startedAt ?? this.#lending?.begunAt,
+      keepsDeadlines: options.instance.keepsDeadlines === true,
+      isBusy: () => this.#end === undefined && this.#hand.isBusy,
+      lentAt: () => this.#lending?.begunAt,
+      whenOver: (over) => this.#fiber?.currentDispatcher.scheduleTask(over, 0),
       late: () => this.#timedOut()
     })
   }
@@ -146,7 +132,7 @@ export class Dispatcher {
       lent: begun,
       had: time.now,
       monotonic: this.#monotonic,
-      begun: () => this.#watch(),
+      begun: () => this.#effects.watch(),
       settled: (event, exit) => {
         this.#settling.event(event, exit, clock.currentTimeMillisUnsafe())
       },
@@ -207,8 +193,8 @@ export class Dispatcher {
     turns.arrived = () => this.#arrived(instance, share)
   }
 
-  #loop(restore: Restore): Effect.Effect<void> {
-    const { clock, instance } = this.#options
+  #loop(restore: KeptRun.Restore): Effect.Effect<void> {
+    const { instance } = this.#options
     const { status } = instance
     const idle =
       status === undefined
@@ -220,9 +206,7 @@ export class Dispatcher {
       if (this.#pending === undefined && status !== undefined && this.#askAt <= this.#monotonic()) {
         return Effect.andThen(this.#ask(status, restore), turn)
       }
-      this.#now = clock.currentTimeMillisUnsafe()
-      this.#yieldAt = this.#now + SLICE_MS
-      this.#untilLook = 0
+      this.#pace.begin()
       return drained
     })
     const drained =
@@ -246,12 +230,12 @@ export class Dispatcher {
   /** Handles what waits, event after event. */
   #handle(
     instance: Instance,
-    restore: Restore,
+    restore: KeptRun.Restore,
     idle: Effect.Effect<void>,
     turn: Effect.Effect<void>
   ): Effect.Effect<void> {
     const loop: Effect.Effect<void> = Effect.suspend(() => {
-      const effect = this.#pending ?? (this.#now < this.#yieldAt ? this.#drain(instance) : "late")
+      const effect = this.#pending ?? (this.#pace.isOver ? "late" : this.#drain(instance))
       this.#pending = undefined
       if (this.#end !== undefined) return Effect.void
       if (effect === "late") return Effect.andThen(Effect.yieldNow, turn)
@@ -261,44 +245,32 @@ export class Dispatcher {
         return Effect.andThen(idle, turn)
       }
       this.#answer = effect
-      this.#judge()
+      this.#effects.judge()
       return answered
     })
-    // Kept for all events: made for each, they took half as long as a handler's `Effect.sync`.
-    const ended = (exit: Exit.Exit<unknown, unknown>) => {
-      this.#lookAfter()
-      this.#handled(exit)
-    }
-    const answered = Effect.matchCauseEffect(restore(Effect.suspend(() => this.#answer)), {
-      onSuccess: (value) => {
-        ended(value === undefined ? Exit.void : Exit.succeed(value))
-        return loop
+    const answered = KeptRun.make({
+      restore,
+      effect: () => this.#answer,
+      ended: (exit) => {
+        this.#pace.lookAfter(this.#effects.isTiming)
+        this.#handled(exit)
       },
-      onFailure: (cause) => {
-        ended(Exit.failCause(cause))
-        // Where its own fiber was interrupted it ends here, before it takes another event.
-        return Cause.hasInterrupts(cause) ? Effect.andThen(restore(Effect.void), loop) : loop
-      }
+      next: loop
     })
     return loop
   }
 
   /** Hands over what waits: until nothing does, or it is late, or an answer has to be run. */
   #drain(instance: Instance): Effect.Effect<unknown, unknown> | "none" | "late" {
-    const { clock } = this.#options
-    for (let taken = 0, lookAt = this.#step; this.#end === undefined; taken++) {
+    const { begun, turns } = this.#options
+    for (let taken = 0, lookAt = this.#pace.step; this.#end === undefined; taken++) {
       if (taken === lookAt) {
-        const now = clock.currentTimeMillisUnsafe()
-        if (now >= this.#yieldAt || taken >= SLICE_EVENTS) {
-          this.#step = 1
-          return "late"
-        }
-        this.#step = now > this.#now ? 1 : Math.min(this.#step * 2, MOST_BETWEEN_LOOKS)
-        lookAt = taken + this.#step
-        this.#now = now
+        if (!this.#pace.goesOn(taken)) return "late"
+        lookAt = taken + this.#pace.step
       }
-      const event = this.#take()
+      const event = this.#hand.take(turns)
       if (event === undefined) return "none"
+      begun()
       const effect = this.#call(instance, event)
       if (!isExit(effect)) return effect
       this.#handled(effect)
@@ -316,8 +288,7 @@ export class Dispatcher {
     if (since === undefined) return false
     // What the handlers' commands cause comes back here.
     this.#isResting = false
-    this.#now = since
-    this.#yieldAt = since + Math.min(SLICE_MS, share.leftMs)
+    this.#pace.take(since, share.leftMs)
     const effect = this.#drainInCall(instance)
     if (typeof effect !== "string") {
       this.#pending = effect
@@ -342,11 +313,11 @@ export class Dispatcher {
   }
 
   /** Asks the plugin for its status: plugin code like a handler, with the same deadline. */
-  #ask(status: Effect.Effect<unknown, unknown>, restore: Restore): Effect.Effect<void> {
+  #ask(status: Effect.Effect<unknown, unknown>, restore: KeptRun.Restore): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.#askAt = this.#monotonic() + STATUS_EVERY_MS
-      this.#current = "status"
-      this.#start()
+      this.#hand.ask()
+      this.#effects.start()
       return Effect.map(Effect.exit(restore(status)), (exit) => this.#told(exit))
     })
   }
@@ -354,24 +325,6 @@ export class Dispatcher {
   #told(exit: Exit.Exit<unknown, unknown>): void {
     if (this.#decide() === undefined) return abandonExit(exit)
     this.#settling.status(exit)
-  }
-
-  #take(): AnyEvent | undefined {
-    const { accounting, begun, turns } = this.#options
-    let event: AnyEvent | undefined
-    do {
-      const queue = turns.next()
-      if (queue === undefined) return undefined
-      // A queue that was discarded may still have its turn.
-      event = queue.take()
-    } while (event === undefined)
-    accounting.inFlight++
-    this.#current = event
-    this.#answered.origin = event.origin
-    this.#answered.sequence = event.sequence
-    this.#answered.epoch = event.epoch
-    begun()
-    return event
   }
 
   #call(instance: Instance, event: AnyEvent): Effect.Effect<unknown, unknown> {
@@ -387,17 +340,13 @@ export class Dispatcher {
   #handled(exit: Exit.Exit<unknown, unknown>): void {
     // It may have been taken out of the plugin's hands before it was answered.
     if (this.#decide() === undefined) return abandonExit(exit)
-    this.#settling.event(this.#answered, exit, this.#now)
+    this.#settling.event(this.#hand.answered, exit, this.#pace.now)
   }
 
   /** Takes what the plugin is busy with out of its hands; undefined if it is busy with nothing. */
   #decide(): AnyEvent | "status" | undefined {
-    const busyWith = this.#current
-    if (busyWith === undefined) return undefined
-    this.#current = undefined
-    this.#startedAt = undefined
-    if (busyWith !== "status") this.#options.accounting.inFlight--
-    return busyWith
+    this.#effects.stop()
+    return this.#hand.release()
   }
 
   #runnerEnded(exit: Exit.Exit<unknown, unknown>): void {
@@ -432,43 +381,8 @@ export class Dispatcher {
     this.#options.turns.arrived = notNow
     this.#options.accounting.discarded += this.#lending?.abandon() ?? 0
     this.#idle.wake()
-    this.#watchdog.end()
+    this.#effects.end()
     this.#fiber?.interruptUnsafe()
     this.#options.ended()
-  }
-
-  /**
-   * The plugin's code begins to run as an effect. What ends within this turn can't be interrupted by anybody's clock: only
-   * what doesn't is timed, from the end of the turn on. To read that clock for each took a tenth of an effect.
-   */
-  #judge(): void {
-    if (this.#isJudging) return
-    this.#isJudging = true
-    this.#fiber?.currentDispatcher.scheduleTask(this.#turnEnded, 0)
-  }
-
-  readonly #turnEnded = (): void => {
-    this.#isJudging = false
-    if (this.#end === undefined && this.#current !== undefined && this.#startedAt === undefined) this.#start()
-  }
-
-  /** An effect has ended: sees what time it is, seldom where they are fast. */
-  #lookAfter(): void {
-    if (this.#startedAt === undefined && --this.#untilLook > 0) return
-    const now = this.#options.clock.currentTimeMillisUnsafe()
-    this.#step = now > this.#now ? 1 : Math.min(this.#step * 2, MOST_BETWEEN_LOOKS)
-    this.#untilLook = this.#step
-    this.#now = now
-  }
-
-  /** The plugin's code runs as an effect, and is timed from now on. */
-  #start(): void {
-    this.#startedAt = this.#options.time.now()
-    this.#watch()
-  }
-
-  /** Somebody judges from now on what the plugin's code is busy with: its runtime, where that has a clock of its own. */
-  #watch(): void {
-    if (this.#options.instance.keepsDeadlines !== true) this.#watchdog.watch()
   }
 }

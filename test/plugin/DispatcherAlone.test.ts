@@ -16,6 +16,7 @@ import { Turns, type EventQueue } from "../../src/ingress/Turns.ts"
 import { Dispatcher } from "../../src/plugin/Dispatcher.ts"
 import type { Checked } from "../../src/plugin/internal/output.ts"
 import * as HadTime from "../../src/time/HadTime.ts"
+import * as HadByHand from "./support/hadByHand.ts"
 
 const ORIGIN = Object.freeze({
   key: "run-0-0",
@@ -60,18 +61,19 @@ interface Setup {
   readonly instance?: Partial<PluginRuntime.Instance>
   readonly limits?: Partial<LimitsModule.Values>
   readonly clock?: Clock.Clock
+  readonly time?: HadTime.HadTime
   readonly begun?: () => void
 }
 
 /** A dispatcher that runs in the test's scope, and all that it told. */
-const dispatching = ({ begun, clock, handle = () => Exit.void, instance, limits }: Setup) =>
+const dispatching = ({ begun, clock, handle = () => Exit.void, instance, limits, time: given }: Setup) =>
   Effect.gen(function* () {
     const answers: Array<{ readonly event: Answered; readonly output: Checked; readonly at: number }> = []
     const failures: Array<PluginError.DispatchError | PluginError.RuntimeError> = []
     const reports: Array<string> = []
     const count = { begun: 0, ended: 0, activity: 0 }
     const accounting = Accounting.make()
-    const time = yield* HadTime.make
+    const time = given ?? (yield* HadTime.make)
     const turns: Turns<EventQueue> = new Turns(() => dispatcher.wake())
     const queue = new FakeQueue(() => turns)
     const dispatcher: Dispatcher = new Dispatcher({
@@ -451,6 +453,105 @@ describe("rule 6: a dispatcher's deadline", () => {
       queue.add("a", "b")
       yield* settled
       assert.lengthOf(answers, 2)
+    })
+  )
+})
+
+/** A dispatcher whose deadline is 100 ms of time that passes when the test says so. */
+const timed = (handle: (had: ReturnType<typeof HadByHand.make>) => Handle) => {
+  const had = HadByHand.make()
+  const setup = { handle: handle(had), limits: { dispatchDeadlineMs: 100 }, time: had.time }
+  return Effect.map(dispatching(setup), (dispatched) => ({ ...dispatched, had }))
+}
+
+describe("rule 6: the deadline of a handler's effect", () => {
+  it.effect("is counted from the end of the turn that it outlasts, and interrupts it then", () =>
+    Effect.gen(function* () {
+      let interrupted = 0
+      const { accounting, dispatcher, had, queue } = yield* timed(
+        ({ passes }) =>
+          () =>
+            Effect.andThen(
+              Effect.sync(() => passes(500)),
+              Effect.onInterrupt(Effect.never, () => Effect.sync(() => interrupted++))
+            )
+      )
+      queue.add("a")
+      yield* settled
+      had.judges()
+      had.passes(99)
+      had.judges()
+      yield* settled
+      assert.deepStrictEqual([dispatcher.end, interrupted, accounting.inFlight], [undefined, 0, 1])
+      had.passes(1)
+      had.judges()
+      yield* settled
+      assert.deepInclude(dispatcher.end, { _tag: "DispatchTimeout", during: "event", deadlineMs: 100 })
+      assert.deepInclude(accounting, { timedOut: 1, dispatched: 0, inFlight: 0 })
+      assert.strictEqual(interrupted, 1)
+    })
+  )
+
+  it.effect("charges none of 16 fast effects that took longer than that together, nor the one behind them", () =>
+    Effect.gen(function* () {
+      const hold = yield* Deferred.make<void>()
+      const { accounting, answers, dispatcher, had, queue } = yield* timed(
+        ({ passes }) =>
+          ({ text }) =>
+            text === "slow" ? Deferred.await(hold) : Effect.sync(() => passes(20))
+      )
+      queue.add(...Array.from({ length: 16 }, () => "fast"), "slow")
+      yield* settled
+      assert.strictEqual(had.time.now(), 320)
+      had.judges()
+      had.passes(99)
+      had.judges()
+      yield* settled
+      assert.deepStrictEqual([dispatcher.end, answers.length, accounting.inFlight], [undefined, 16, 1])
+      yield* Deferred.succeed(hold, undefined)
+      yield* settled
+      had.passes(1000)
+      had.judges()
+      yield* settled
+      assert.isUndefined(dispatcher.end)
+      assert.deepInclude(accounting, { timedOut: 0, dispatched: 17, inFlight: 0 })
+    })
+  )
+
+  it.effect("ends an effect that blocks the thread again and again, as soon as it lets go of it", () =>
+    Effect.gen(function* () {
+      let blocked = 0
+      const { accounting, dispatcher, had, queue } = yield* timed(({ passes }) => () => {
+        const block = Effect.sync(() => {
+          blocked++
+          passes(50)
+        })
+        return Effect.forever(Effect.andThen(block, Effect.yieldNow))
+      })
+      queue.add("a", "b")
+      for (let turn = 0; turn < 20; turn++) {
+        yield* Effect.yieldNow
+        had.judges()
+      }
+      assert.strictEqual(tagOf(dispatcher.end), "DispatchTimeout")
+      assert.deepInclude(accounting, { timedOut: 1, dispatched: 0, failed: 0, inFlight: 0 })
+      assert.isAtLeast(blocked, 2)
+      assert.isAtMost(blocked, 5)
+    })
+  )
+
+  it.effect("isn't that of an effect that blocked the thread and ended: nobody could have interrupted it", () =>
+    Effect.gen(function* () {
+      const { accounting, dispatcher, had, queue } = yield* timed(
+        ({ passes }) =>
+          () =>
+            Effect.sync(() => passes(150))
+      )
+      queue.add("a", "b")
+      yield* settled
+      had.judges()
+      yield* settled
+      assert.deepStrictEqual([dispatcher.end, accounting.dispatched, had.waiting.size], [undefined, 2, 0])
     })
   )
 })
