@@ -71,13 +71,20 @@ describe("the share of a turn", () => {
     }
   })
 
-  it("is half of a longer turn, and once it is used up the turn may take as long as it likes", () => {
+  it("is half of a longer turn, and once it is used up grows again as the turn does", () => {
     const { hands, turn, world } = sharing()
     assert.isTrue(hands(1, 8))
     world.now += 7
     // 8 of 15.
     assert.isFalse(hands(CACHEFUL))
+    world.now += 1
+    // 8 of 16.
+    assert.isFalse(hands(CACHEFUL))
     world.now += 100
+    // 8 of 116, then 58 of 166.
+    assert.isTrue(hands(CACHEFUL, 50))
+    assert.isTrue(hands(CACHEFUL, 50))
+    // 108 of 216.
     assert.isFalse(hands(CACHEFUL))
     turn()
     assert.isTrue(hands(1, 8))
