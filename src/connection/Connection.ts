@@ -99,7 +99,7 @@ export class Connection {
   }
 
   get stopReason(): Reconnect.StopReason | null {
-    return Driver.reasonOf(this.#driver.state.phase)
+    return Phases.reasonOf(this.#driver.state.phase)
   }
 
   /** How often it was opened; the number of the epoch while it is. */

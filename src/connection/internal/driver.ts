@@ -13,12 +13,13 @@ import * as Scope from "effect/Scope"
 import { Inputs, type Attempt } from "../../internal/inputs.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import type { Mask } from "../../secrets/Masking.ts"
-import { ConnectionClosed, type BinaryUnsupported, type DataStale } from "../ConnectionError.ts"
+import type { BinaryUnsupported, DataStale } from "../ConnectionError.ts"
 import { reportedOf, type ReportedError } from "../ConnectionSink.ts"
 import type { Unreached } from "../Reachability.ts"
-import type * as Reconnect from "../Reconnect.ts"
 import type { ReadMode, Socket } from "../WebSocketClient.ts"
 import * as Dial from "./dial.ts"
+import * as DueTimer from "./dueTimer.ts"
+import { endedOf } from "./epochEnd.ts"
 import type { Clocks, Options, Reported } from "./options.ts"
 import * as Phases from "./phases.ts"
 import { Route } from "./route.ts"
@@ -27,10 +28,6 @@ import { step } from "./transition.ts"
 
 // A time that is past is no reason to ask again in the same turn.
 const SHORTEST_WAIT_MS = 100
-
-/** Why it isn't dialled; null where it is, or may be. */
-export const reasonOf = (phase: Phases.Phase): Reconnect.StopReason | null =>
-  phase.name === "stopped" ? phase.reason : null
 
 const NOTHING = (): void => {}
 
@@ -68,7 +65,7 @@ export class Driver implements Owner {
   #context: Context.Context<never> | undefined = undefined
   #unwatch: () => void = NOTHING
   #dial: Fiber.Fiber<void> | undefined = undefined
-  #timer: { readonly at: number; readonly kind: "due" | "graceOver"; readonly end: () => void } | undefined = undefined
+  #timer: DueTimer.DueTimer | undefined = undefined
   /** Of what the server was shown last. */
   #shown: number
   /** For what it waits beside the time, once it has waited for anything. */
@@ -171,7 +168,7 @@ export class Driver implements Owner {
       this.nextAttemptAt = at === null ? null : now() + Math.round(at - monotonic())
     }
     if (before.name !== after.name) this.since = this.clocks.now()
-    if (before.name !== after.name || reasonOf(before) !== reasonOf(after)) this.#changed()
+    if (before.name !== after.name || Phases.reasonOf(before) !== Phases.reasonOf(after)) this.#changed()
   }
 
   #do(action: Phases.Action): void {
@@ -227,19 +224,15 @@ export class Driver implements Owner {
       this.#timer = undefined
       this.tell({ kind })
     }
-    // A close judges the peer; everything else only waits.
-    this.#timer = { at, kind, end: kind === "graceOver" ? this.#hadUntil(at, over) : this.#until(at, over) }
-  }
-
-  #hadUntil(at: number, over: () => void): () => void {
     const { time } = this.options
-    return time.after(at - time.now(), over)
-  }
-
-  #until(at: number, over: () => void): () => void {
-    const sleep = Effect.suspend(() => Effect.sleep(Math.max(1, Math.ceil(at - this.clocks.monotonic()))))
-    const fiber = this.#fork(Effect.andThen(sleep, Effect.sync(over)))
-    return () => fiber?.interruptUnsafe()
+    this.#timer = DueTimer.begin({
+      at,
+      kind,
+      over,
+      time,
+      monotonic: this.clocks.monotonic,
+      fork: (wait) => this.#fork(wait)
+    })
   }
 
   #fork(effect: Effect.Effect<void>): Fiber.Fiber<void> | undefined {
@@ -304,7 +297,7 @@ export class Driver implements Owner {
         this.tell(
           Dial.outcomeOf(exit, {
             url: this.options.source.display,
-            isDropped: this.#isDropped,
+            isDropped: Phases.isDropped(this.state.phase),
             waitMs: (until) => this.#waitMs(until),
             waitedMs: progress.waitedMs
           })
@@ -317,10 +310,6 @@ export class Driver implements Owner {
   /** How long to wait for a time in Unix milliseconds; not for longer than any server is obeyed. */
   #waitMs(until: number): number {
     return Math.min(Math.max(until - this.clocks.now(), SHORTEST_WAIT_MS), this.options.limits.retryAfterMs)
-  }
-
-  get #isDropped(): boolean {
-    return this.state.phase.name === "dialling" && this.state.phase.isDropped
   }
 
   /** Releases what the last dial acquired. */
@@ -383,28 +372,14 @@ export class Driver implements Owner {
   }
 
   sessionEnded(session: Session): void {
-    const { clean, code, error } = session
+    const { clean, code } = session
     const reason = this.route.told(session.reason)
     const shown = this.route.shown(session.reason)
     this.lastClose = { code, reason: shown, clean, at: this.clocks.now() }
-    const cause = error ?? new ConnectionClosed({ url: this.options.source.display, code, reason: shown, clean })
+    const openForMs = this.clocks.monotonic() - session.openedAt
+    const ended = endedOf(session, { url: this.options.source.display, reason, shown, openForMs })
     this.#releasing = this.#run(this.#release)
-    this.tell({
-      kind: "ended",
-      cause,
-      // An address that turned out to be denied after the open ends it as it ends a dial.
-      end:
-        error?._tag === "AddressDenied"
-          ? { kind: "dial", error, unreached: null }
-          : { kind: "epoch", code, openForMs: this.clocks.monotonic() - session.openedAt },
-      told: {
-        code,
-        reason,
-        clean,
-        unconfirmed: session.unconfirmed,
-        error: clean && error === null ? null : reportedOf(cause)
-      }
-    })
+    this.tell({ kind: "ended", ...ended })
   }
 
   #report(error: Reported): void {

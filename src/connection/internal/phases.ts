@@ -166,9 +166,15 @@ export type Action =
 
 export type Step = readonly [State, ReadonlyArray<Action>]
 
+/** Why it isn't dialled; null where it is, or may be. */
+export const reasonOf = (phase: Phase): Reconnect.StopReason | null => (phase.name === "stopped" ? phase.reason : null)
+
 /** Whether nothing is open or under way. */
 export const isAtRest = (phase: Phase): phase is Rest =>
   phase.name === "closed" || phase.name === "waiting" || phase.name === "stopped"
+
+/** Whether a dial is under way that isn't wanted any more. */
+export const isDropped = (phase: Phase): boolean => phase.name === "dialling" && phase.isDropped
 
 /** Whether the dial under way is still wanted. */
 export const mayOpen = ({ phase, service }: State): boolean =>
