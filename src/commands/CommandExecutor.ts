@@ -9,7 +9,7 @@
  */
 import * as Result from "effect/Result"
 import type { Authority } from "../grants/Grants.ts"
-import { correlationId, type Origin } from "../ingress/IngressEvent.ts"
+import { correlationId, type Origin } from "../ingress/Origin.ts"
 import type { Values } from "../limits/Limits.ts"
 import {
   CommandMalformed,

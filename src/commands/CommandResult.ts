@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { CommandOutcome, Status } from "../ingress/CommandOutcome.ts"
-import { correlationId, type Origin } from "../ingress/IngressEvent.ts"
+import { correlationId, type Origin } from "../ingress/Origin.ts"
 import type { CommandError } from "./CommandError.ts"
 import type { Ids } from "./OutputCommand.ts"
 

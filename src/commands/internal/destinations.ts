@@ -5,7 +5,7 @@
  */
 import * as Result from "effect/Result"
 import type { Connection } from "../../connection/Connection.ts"
-import type { Origin } from "../../ingress/IngressEvent.ts"
+import type { Origin } from "../../ingress/Origin.ts"
 import * as SocketUrl from "../../manifest/SocketUrl.ts"
 import { AmbiguousConnection, CommandUngranted } from "../CommandError.ts"
 
