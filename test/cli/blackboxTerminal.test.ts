@@ -11,7 +11,8 @@ import { greeting, packaged, save } from "./support/hostFiles.ts"
 import { mooring } from "./support/program.ts"
 
 const run = (root: string, flags = "") =>
-  `"$NODE" "$BIN" run ${path.join(root, "host.toml")} --interval 50ms ${flags}; echo ended with $?`
+  // A shell that minds the same Ctrl-C may say nothing more.
+  `trap : INT; "$NODE" "$BIN" run ${path.join(root, "host.toml")} --interval 50ms ${flags}; echo ended with $?`
 
 const STOPPED_MS = 5000
 const PING_EVERY_MS = 50

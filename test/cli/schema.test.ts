@@ -189,7 +189,11 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
   }
 ]
 
-const isException = ({ message }: Wire.Problem) => EXCEPTIONS.some((exception) => exception.message.test(message))
+/** Told only beside something else that is wrong: alone it is no problem of the document. */
+const BESIDE = /^Expected a URL that isn't refused: /
+
+const isException = ({ message }: Wire.Problem) =>
+  BESIDE.test(message) || EXCEPTIONS.some((exception) => exception.message.test(message))
 
 const validator = (schema: object): ValidateFunction =>
   new Ajv2020({ strict: true, allowUnionTypes: true }).compile(schema)

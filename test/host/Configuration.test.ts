@@ -19,10 +19,10 @@ const fileOf = (digit: string, problems: PluginHost.ConfigFile["problems"] = [])
 const hostOf = (file?: PluginHost.ConfigFile, enabled: ReadonlyArray<unknown> = [enable(fine)]) => {
   const entries = enabled as PluginHost.Options["enabled"]
   return TestHost.failingFast(
-    // A first ping comes at random between half a second and one and a half.
     PluginHost.layer({
       plugins: [fine],
       enabled: entries,
+      // A first ping comes at random between half a second and one and a half.
       limits: { pingIntervalMs: 0 },
       ...(file === undefined ? {} : { file })
     })
