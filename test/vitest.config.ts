@@ -16,6 +16,8 @@ export default defineConfig({
     reporters: ["default", lastLine],
     // Hosts log: what those of tests that pass say is of no interest.
     silent: "passed-only",
+    // Two cores have two workers: many tests wait, and the whole is to take less than ten minutes.
+    maxWorkers: "100%",
     testTimeout: 30_000,
     hookTimeout: 30_000
   }

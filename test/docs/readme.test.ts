@@ -133,6 +133,8 @@ it.live("the README's first plugin is written, runs while it is edited, is check
     writeFileSync(path.join(directory, "plugins/echo/plugin.js"), code?.text ?? "")
     yield* developed.says("heard tick")
     yield* developed.says("re: tick")
+    yield* developed.says("heard echo: re: tick")
+    assert.notInclude(developed.output(), "re: echo: re: echo:", "the two don't answer each other for ever")
     developed.kill("SIGINT")
     assert.strictEqual(yield* developed.ended, 0)
     const checked = yield* typeIn(below, check)

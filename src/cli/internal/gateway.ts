@@ -19,6 +19,7 @@ export const BURST_FRAMES = 5000
 const TICK_MS = 200
 const CLOSE_AFTER_MS = 25_000
 const MAINTENANCE = 4000
+const ECHO = "echo: "
 
 /** A message of a market feed, about as long as they are. */
 const quote = (number: number): string =>
@@ -110,7 +111,8 @@ const serve = (socket: WebSocket, path: string): Effect.Effect<void> => {
   const ended = Effect.callback<void>((resume) => {
     socket.on("error", () => socket.terminate())
     socket.once("close", () => resume(Effect.void))
-    socket.on("message", (data) => socket.send(`echo: ${String(data)}`))
+    // Of a plugin that answers everything, an echo's answer is the last word: else the two would go on for ever.
+    socket.on("message", (data) => String(data).includes(ECHO) || socket.send(`${ECHO}${String(data)}`))
     if (path === "/gateway") socket.send("hello")
   })
   if (path === "/gateway/burst") return ended
