@@ -146,6 +146,8 @@ const compare = (seen: ReadonlyArray<Seen>, wrong: Wrong, ref: string) =>
     }
   })
 
+const turnOver = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
 describe("the accounting of a host", () => {
   it.effect.prop(
     "rules 1, 2, 4 and 5: accounts for every event, whatever frames, handlers, stops and revocations do",
@@ -183,6 +185,8 @@ describe("the accounting of a host", () => {
               remote?.breakOff()
               break
             case "wait":
+              // What outlasts its turn is timed from that turn's end on.
+              yield* turnOver
               yield* TestClock.adjust(action.ms)
               break
             case "stop":
