@@ -227,7 +227,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   /** Discards a timer's event that still waits. */
   withdraw(event: Timer): void {
-    if (this.#states.isLent(event)) this.#loans.recall()
+    // An urgent text behind it may overtake from now on what is lent.
+    if (this.#states.isLent(event) || this.#texts.hasUrgent) this.#loans.recall()
     if (!this.#states.withdraw(event)) return
     this.#losses.lose(event.sequence)
     this.#options.accounting.queueDepth--

@@ -83,6 +83,11 @@ export class Texts {
     if (lent !== undefined) (lent.isUrgent ? this.#urgent : this.#ordinary).giveBack(lent.event)
   }
 
+  /** Whether an urgent text waits that isn't lent. */
+  get hasUrgent(): boolean {
+    return this.#urgent.depth > 0
+  }
+
   /** Whether a text that comes now is to be handed over before one that is lent. */
   overtakesLent(isUrgent: boolean): boolean {
     return isUrgent ? this.#lent.some((lent) => !lent.isUrgent) : this.row > MOST_IN_A_ROW && this.#lent.length > 0
