@@ -27,5 +27,7 @@ it.live.each(["ascii", "wide"])(
       assert.strictEqual(lifecycle, "running")
       assert.isAbove(counters.evicted, 0)
       assert.isAtMost(queueBytes, (HEAP_MIB / 4) * 1024 * 1024)
-    }).pipe(Effect.scoped)
+    }).pipe(Effect.scoped),
+  // On a busy machine the collector may once fall behind what 16 sockets bring in one turn.
+  { retry: 1 }
 )
