@@ -122,7 +122,7 @@ const SET: ReadonlyArray<string> = [
   "sc:///",
   "sc://test:12/",
   "view-source+http://example.net/path",
-  "file:///home/x?q",
+  "file:///folder/x?q",
   "file://y/",
   "javascript:alert(1)",
   "data:space  ?q#f",
