@@ -207,7 +207,7 @@ export class Connection {
 
   /** Forgets why it was stopped and how often it failed: the operator starts anew. Only while no service runs it. */
   forget(): void {
-    this.#driver.route = new Route(this.#driver.options)
+    this.#driver.route = new Route(this.#driver.options, this.#driver.route)
     this.#driver.tell({ kind: "forgotten" })
   }
 

@@ -67,17 +67,16 @@ export const secretsOf = (filling: Filling): ReadonlyArray<string> => [
 ]
 
 /**
- * All that a server was sent for these templates, or may be, and could say
- * back. `valuesOf` are the values that a secret has had.
+ * The credentials that a server was sent for these templates, or may be.
+ * `valuesOf` are the values that a secret has had.
  *
  * @category getters
- * @since 0.3.0
+ * @since 0.5.0
  */
-export const sent = (
-  { headers, url }: Filling,
+export const credentials = (
+  { headers }: Filling,
   valuesOf: (secret: string) => ReadonlyArray<string>
-): ReadonlyArray<string> =>
-  [...(url === undefined ? [] : [url]), ...headers.values()].flatMap((template) => Template.sent(template, valuesOf))
+): ReadonlyArray<string> => [...headers.values()].flatMap((template) => Template.credentials(template, valuesOf))
 
 /**
  * The headers that are sent. Those with a secret are left out where they may

@@ -131,6 +131,8 @@ export interface Authority {
   readonly covers: (ingress: string, target: AuthorizedTarget) => boolean
   /** What bounds how much may be sent to a target that is still authorized, if anything does. */
   readonly rateOf: (ingress: string, target: AuthorizedTarget) => Rate | undefined
+  /** Whether a target that is still authorized opens a secret. */
+  readonly opens: (ingress: string, target: AuthorizedTarget, secret: string) => boolean
   /** Calls back after each change until the scope closes. */
   readonly watch: (changed: () => void) => Effect.Effect<void, never, Scope.Scope>
   /** Calls back after each change until what it returns is called: a connection each keeps this, and no finalizer. */
@@ -163,6 +165,7 @@ interface Recheck {
   readonly revision: number
   readonly covered: boolean
   readonly rate: Rate | undefined
+  readonly secrets: ReadonlyArray<string>
 }
 
 const authorityOf = (entry: Entry): Authority => {
@@ -177,7 +180,8 @@ const authorityOf = (entry: Entry): Authority => {
       again !== undefined &&
       target.subprotocols.every((subprotocol) => again.subprotocols.includes(subprotocol)) &&
       (again.privateAddresses || !target.privateAddresses)
-    const found = { revision: entry.revision, covered, rate: again?.rate }
+    const secrets = covered ? again.secrets : []
+    const found = { revision: entry.revision, covered, rate: again?.rate, secrets }
     rechecked.set(target, found)
     return found
   }
@@ -200,6 +204,11 @@ const authorityOf = (entry: Entry): Authority => {
     rateOf: (ingress, target) => {
       if (!isHeld(target, entry, ingress)) return undefined
       return target.revision === entry.revision ? target.rate : recheck(ingress, target).rate
+    },
+    opens: (ingress, target, secret) => {
+      if (!isHeld(target, entry, ingress)) return false
+      if (target.revision === entry.revision) return target.opens(secret)
+      return recheck(ingress, target).secrets.includes(secret)
     },
     watch: (changed) =>
       Effect.acquireRelease(

@@ -101,6 +101,8 @@ export interface StartContext {
   readonly reason: "first" | "crash" | "neighbour" | "reload"
   /** What the plugin last handed over, or null. */
   readonly state: Json
+  /** A stand-in for each secret of the entry, new at every start: the host writes the value in its place. */
+  readonly secrets: { readonly [name: string]: string }
 }
 
 /** The ids that a command may have of its own. */

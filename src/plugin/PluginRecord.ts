@@ -24,6 +24,7 @@ import type { Values } from "../limits/Limits.ts"
 import type { HostFileError } from "../manifest/HostFileError.ts"
 import { takes, type Ingress, type Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
+import * as StandIns from "../secrets/StandIns.ts"
 import type { Checked } from "./internal/output.ts"
 import { Ticker } from "./internal/ticker.ts"
 import type { DispatchError, RuntimeError } from "./PluginError.ts"
@@ -93,6 +94,8 @@ export class PluginRecord {
   slots: ReadonlyArray<SourceSlot> = []
   /** Whether the service runs: what is answered for the plugin is answered only while it could. */
   isRunning = false
+  /** Of the last start. */
+  standIns = StandIns.none
   /** What is enabled; undefined where nothing could be. */
   manifest: Manifest | undefined = undefined
   readonly accounting = Accounting.make()
@@ -164,6 +167,13 @@ export class PluginRecord {
             reported: (status) => this.report(status),
             rejected: (error, sourceId) => log.add(error, sourceId)
           })
+  }
+
+  /** A start is handed stand-ins of its own, which stand in what its servers say from now on. */
+  renewStandIns(secrets: ReadonlyArray<string>): StandIns.Texts {
+    this.standIns = StandIns.make(secrets)
+    for (const { connection } of this.slots) connection.remask()
+    return this.standIns.texts
   }
 
   /** A number for one more source, never used before. */

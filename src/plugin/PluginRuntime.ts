@@ -19,6 +19,7 @@ import type { IngressError } from "../ingress/IngressError.ts"
 import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import type { Values } from "../limits/Limits.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
+import type { Texts } from "../secrets/StandIns.ts"
 import type { ConsoleLevel } from "./PluginConsole.ts"
 
 /**
@@ -33,8 +34,8 @@ export type StartReason = "first" | "crash" | "neighbour" | "reload"
 
 /**
  * What `start` is handed. `state` is what the plugin last handed over, or
- * null; it lives in the host's memory only. `config` and `state` are this
- * start's own. `deliver` hands the plugin itself an event, for as long as the
+ * null; it lives in the host's memory only. `config`, `state` and `secrets` are
+ * this start's own; `secrets` has a stand-in for each secret of the entry. `deliver` hands the plugin itself an event, for as long as the
  * instance runs: see `SelfDelivery`. `key` tells the enabled plugin from all
  * others of the host, through all its starts; `limits` are its own. `console`
  * takes what the plugin writes to its console, as it is; absent, nobody wants it.
@@ -48,6 +49,7 @@ export interface Start {
   readonly config: Schema.Json
   readonly reason: StartReason
   readonly state: Schema.Json
+  readonly secrets: Texts
   readonly deliver: (delivery: Delivery) => Result.Result<string, IngressError | GrantError>
   readonly console?: ((level: ConsoleLevel, text: string) => void) | undefined
 }

@@ -22,6 +22,7 @@ import * as Manifest from "../manifest/Manifest.ts"
 import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { DIGEST_WITHOUT_FILES } from "../manifest/PluginRef.ts"
 import type { WebSocketTarget } from "../manifest/WebSocketTarget.ts"
+import type { Texts } from "../secrets/StandIns.ts"
 import { declaration } from "./internal/declaration.ts"
 import { effectOf, EXPECTED_EFFECT } from "./internal/effects.ts"
 import { handler, strangers } from "./internal/handlers.ts"
@@ -80,7 +81,9 @@ type Declarations = { readonly [name: string]: IngressDeclaration }
 /**
  * What a start is handed: the operator's `config` and the `state` that the
  * plugin last handed over, both as the plugin's schemas decode them. `state` is
- * null where there is none, or none of this form.
+ * null where there is none, or none of this form. `secrets` has a stand-in for
+ * each secret of the entry, new at every start: a text in whose place the host
+ * writes the value where it goes to a target that opens it.
  *
  * @category models
  * @since 0.1.0
@@ -89,6 +92,7 @@ export interface Start<Config = Schema.Json, State = Schema.Json> {
   readonly config: Config
   readonly reason: RawStart["reason"]
   readonly state: State | null
+  readonly secrets: Texts
 }
 
 /**
@@ -216,9 +220,10 @@ const started = <Ingresses extends Declarations, Config, State, R>(
     const state = yield* stateOf(options.state, start.state)
     const services = yield* servicesOf(options.layer, start.deliver)
     const { handlers, status, stop = Effect.void } = options
+    const { reason, secrets } = start
     const made =
       typeof handlers === "function"
-        ? yield* Effect.provideContext(effectOf(handlers({ config, reason: start.reason, state })), services)
+        ? yield* Effect.provideContext(effectOf(handlers({ config, reason, state, secrets })), services)
         : handlers
     const problems = strangers(made)
     if (problems.length > 0) return yield* new OutputInvalid({ problems })

@@ -12,6 +12,7 @@ import type { Values } from "../limits/Limits.ts"
 import type { HostFileError } from "../manifest/HostFileError.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
+import type { EntrySecrets } from "../secrets/EntrySecrets.ts"
 import type { PluginRecord } from "./PluginRecord.ts"
 import type { PluginRuntime } from "./PluginRuntime.ts"
 import type { SourceSlot } from "./SourceSlot.ts"
@@ -26,6 +27,7 @@ import type { SourceSlot } from "./SourceSlot.ts"
 export interface Setup {
   readonly runtime: PluginRuntime
   readonly config: Schema.Json
+  readonly secrets: EntrySecrets
   /** The plugin's own, where it has some, in place of the host's. */
   readonly limits: Values
   readonly manifest: Manifest

@@ -57,8 +57,8 @@ const runtime = (engines: Engines, code: Code | undefined): PluginRuntime => {
       Effect.gen(function* () {
         if (code === undefined) return yield* Effect.fail(noCode())
         const guest = yield* made(engines, code, start)
-        const { config, limits, reason, state } = start
-        const answer = guest.start(JSON.stringify([config, { reason, state }]), limits.startDeadlineMs)
+        const { config, limits, reason, secrets, state } = start
+        const answer = guest.start(JSON.stringify([config, { reason, state, secrets }]), limits.startDeadlineMs)
         return instance(guest, consoleOf(start.key), start, yield* Answers.started(answer, limits))
       })
   }

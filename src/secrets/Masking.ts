@@ -1,5 +1,5 @@
 /**
- * Masks secrets in what a server says, text for text as it comes: in one pass
+ * Replaces secrets in what a server says, text for text as it comes: in one pass
  * over the text, and one more for each kind of escapes that it has. A value is
  * found as it is, in either case, as JSON and percent-escapes write it, also one
  * inside the other, and as base64 does of it and of either, wherever in it the
@@ -15,13 +15,26 @@ import * as Automaton from "../internal/automaton.ts"
 
 /**
  * Replaces what is masked in a text. A text without any is given back as it is.
+ * `instead` has what stands in place of each of the values that are masked, by
+ * their places among them; without it that is `***`.
+ *
+ * **Details**
+ *
+ * Of values that lie upon one another the one that begins first is told, the
+ * longest of those; nothing is left of the others.
  *
  * @category models
  * @since 0.3.0
  */
-export type Mask = (text: string) => string
+export type Mask = (text: string, instead?: ReadonlyArray<string>) => string
 
-const REPLACEMENT = "***"
+/**
+ * What stands in place of a value unless something else is said.
+ *
+ * @category constants
+ * @since 0.5.0
+ */
+export const MASK = "***"
 
 /** How often escapes are undone: once, and once inside of that. */
 const DEPTH = 2
@@ -33,11 +46,13 @@ const DEPTH = 2
  * @since 0.3.0
  */
 export const make = (values: ReadonlyArray<string>): Mask => {
-  const automaton = Automaton.make([...new Set(values.flatMap(formsOf))])
-  return (text) => {
-    const hidden = new Hidden(text.length)
-    search(automaton, { units: text, length: text.length, from: null, to: null }, hidden, DEPTH)
-    return hidden.flags === undefined ? text : hidden.applied(text)
+  const forms = values.flatMap((value, place) => formsOf(value).map((form) => ({ form, place })))
+  const automaton = Automaton.make(forms.map(({ form }) => form))
+  const placeOf = (state: number) => forms[automaton.which(state)]?.place ?? 0
+  return (text, instead) => {
+    const found = new Found(text.length)
+    search({ automaton, placeOf, found }, { units: text, length: text.length, from: null, to: null }, DEPTH)
+    return found.isAny ? found.replaced(text, instead) : text
   }
 }
 
@@ -78,57 +93,102 @@ interface Reading {
   readonly to: Int32Array | null
 }
 
-/** Flags for what is masked, once something is. */
-class Hidden {
-  flags: Uint8Array | undefined
+/**
+ * What was found in a text, once something was: for each unit the end of the longest that begins there, and the place of
+ * the value that it is of. A text of nothing else takes no more.
+ */
+class Found {
+  #ends: Int32Array | undefined
+  #places: Int32Array | undefined
   readonly #length: number
 
   constructor(length: number) {
     this.#length = length
   }
 
-  add(from: number, to: number): void {
-    this.flags ??= new Uint8Array(this.#length)
-    this.flags.fill(1, from, to)
+  get isAny(): boolean {
+    return this.#ends !== undefined
   }
 
-  applied(text: string): string {
-    const flags = this.flags ?? new Uint8Array()
+  add(from: number, to: number, place: number): void {
+    this.#ends ??= new Int32Array(this.#length)
+    this.#places ??= new Int32Array(this.#length)
+    if (to <= (this.#ends[from] ?? 0)) return
+    this.#ends[from] = to
+    this.#places[from] = place
+  }
+
+  replaced(text: string, instead: ReadonlyArray<string> | undefined): string {
     let result = ""
     let shown = 0
-    for (let index = flags.indexOf(1); index >= 0; index = flags.indexOf(1, shown)) {
-      const end = flags.indexOf(0, index)
-      result += text.slice(shown, index) + REPLACEMENT
-      if (end < 0) return result
-      shown = end
+    let isMask = false
+    for (let index = this.#next(0); index < this.#length; index = this.#next(shown)) {
+      const between = text.slice(shown, index)
+      result += between
+      isMask &&= between === ""
+      shown = this.#endOf(index)
+      // One lies directly behind the other: each is told.
+      for (let at = index; at < shown && this.#end(at) > 0; at = this.#end(at)) {
+        const each = instead?.[this.#places?.[at] ?? 0] ?? MASK
+        if (each !== MASK || !isMask) result += each
+        isMask = each === MASK
+      }
     }
     return result + text.slice(shown)
+  }
+
+  #end(at: number): number {
+    return this.#ends?.[at] ?? 0
+  }
+
+  /** Where the next one begins. */
+  #next(from: number): number {
+    let at = from
+    while (at < this.#length && this.#end(at) === 0) at++
+    return at
+  }
+
+  /** The end of all that lie upon the one that begins here, and upon those. */
+  #endOf(index: number): number {
+    let end = this.#end(index)
+    for (let at = index; at < end; at++) end = Math.max(end, this.#end(at))
+    return end
   }
 }
 
 const unitAt = ({ units }: Reading, index: number): number =>
   typeof units === "string" ? units.charCodeAt(index) : (units[index] ?? 0)
 
-const search = (automaton: Automaton.Automaton, reading: Reading, hidden: Hidden, depth: number): void => {
-  scan(automaton, reading, hidden)
+/** What is searched for, and where it is told. */
+interface Search {
+  readonly automaton: Automaton.Automaton
+  /** The place of the value of which a form ends in a state. */
+  readonly placeOf: (state: number) => number
+  readonly found: Found
+}
+
+const search = (wanted: Search, reading: Reading, depth: number): void => {
+  scan(wanted, reading)
   if (depth === 0) return
   for (const [escape, read] of ESCAPES) {
     if (!has(reading, escape)) continue
     const undone = undo(reading, escape, read)
-    if (undone !== undefined) search(automaton, undone, hidden, depth - 1)
+    if (undone !== undefined) search(wanted, undone, depth - 1)
   }
 }
 
 const has = ({ units }: Reading, unit: number): boolean =>
   typeof units === "string" ? units.includes(String.fromCharCode(unit)) : units.includes(unit)
 
-const scan = (automaton: Automaton.Automaton, reading: Reading, hidden: Hidden): void => {
+const scan = ({ automaton, found, placeOf }: Search, reading: Reading): void => {
   const { from, length, to } = reading
   let state = 0
   for (let index = 0; index < length; index++) {
     state = automaton.step(state, Automaton.fold(unitAt(reading, index)))
-    const found = state === 0 ? 0 : automaton.found(state)
-    if (found > 0) hidden.add(from?.[index + 1 - found] ?? index + 1 - found, to?.[index] ?? index + 1)
+    const units = state === 0 ? 0 : automaton.found(state)
+    if (units === 0) continue
+    const first = index + 1 - units
+    found.add(from?.[first] ?? first, to?.[index] ?? index + 1, placeOf(state))
   }
 }
 

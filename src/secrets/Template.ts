@@ -97,21 +97,18 @@ export const inHeader = (template: Template, valueOf: ValueOf): string =>
   })
 
 /**
- * All that is filled in where secrets have had these values: the values, and
- * the credentials that `{basic:…}` made of them.
+ * The credentials that `{basic:…}` made where secrets have had these values.
  *
  * @category filling
- * @since 0.3.0
+ * @since 0.5.0
  */
-export const sent = (
-  { parts, secrets }: Template,
+export const credentials = (
+  { parts }: Template,
   valuesOf: (secret: string) => ReadonlyArray<string>
-): ReadonlyArray<string> => [
-  ...secrets.flatMap(valuesOf),
-  ...parts.flatMap((part) =>
+): ReadonlyArray<string> =>
+  parts.flatMap((part) =>
     typeof part === "string" ? [] : valuesOf(part.secret).flatMap((value) => credentialsOf(part, () => value) ?? [])
   )
-]
 
 const credentialsOf = ({ secret, user }: Place, valueOf: ValueOf): string | undefined =>
   user === null ? undefined : Base64.encode(`${user}:${valueOf(secret)}`)

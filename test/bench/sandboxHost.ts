@@ -209,6 +209,7 @@ const kill = (pkg: PluginRuntime.PluginPackage, key: string) =>
       config: {},
       reason: "crash",
       state: null,
+      secrets: {},
       deliver: () => Result.succeed("")
     })
     const { batches } = instance

@@ -79,20 +79,18 @@ describe("Filling", () => {
     }
   })
 
-  it("tells all that a server may have been sent, in its URL and its headers", () => {
-    const filling = Filling.of("ws://h/?{key}", { a: "{basic:u:key}" }, isSecret)
+  it("tells the credentials that a server may have been sent", () => {
+    const filling = Filling.of("ws://h/?{key}", { a: "{basic:u:key}", b: "{key}" }, isSecret)
     assert.deepStrictEqual(
-      new Set(Filling.sent(filling, () => ["OLD-ONE", "NEW-ONE"])),
-      new Set(["OLD-ONE", "NEW-ONE", basic("OLD-ONE"), basic("NEW-ONE")])
+      Filling.credentials(filling, () => ["OLD-ONE", "NEW-ONE"]),
+      [basic("OLD-ONE"), basic("NEW-ONE")]
     )
-    assert.deepStrictEqual(
-      Filling.sent(Filling.of("ws://h/?{key}", {}, isSecret), () => ["A"]),
-      ["A"]
-    )
-    assert.deepStrictEqual(
-      Filling.sent(Filling.none, () => ["A"]),
-      []
-    )
+    for (const bare of [Filling.of("ws://h/?{key}", {}, isSecret), Filling.none]) {
+      assert.deepStrictEqual(
+        Filling.credentials(bare, () => ["A"]),
+        []
+      )
+    }
   })
 
   it("knows no template in what isn't the operator's", () => {

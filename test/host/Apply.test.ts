@@ -116,7 +116,7 @@ describe("PluginHost.apply", () => {
       yield* fake.remote(urlOf("new"))
       second.sendText("three")
       yield* host.idle
-      assert.deepStrictEqual(next.life.starts, [{ config: { room: 7 }, reason: "reload", state: 2 }])
+      assert.deepStrictEqual(next.life.starts, [{ config: { room: 7 }, reason: "reload", state: 2, secrets: {} }])
       assert.deepStrictEqual([a.life.running, a.life.most, next.life.most], [0, 1, 1])
       const row = yield* rowOf(a.ref)
       assert.deepInclude(row, { version: "1.1.0", lifecycle: "running", restarts: 0 })

@@ -9,6 +9,7 @@ import * as HostError from "../../src/host/HostError.ts"
 import { PluginInstance } from "../../src/plugin/PluginInstance.ts"
 import type { PluginDiagnostic } from "../../src/plugin/PluginRecord.ts"
 import type { Setup } from "../../src/plugin/Setup.ts"
+import * as EntrySecrets from "../../src/secrets/EntrySecrets.ts"
 import * as HadTime from "../../src/time/HadTime.ts"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { authorityOf, subject } from "../support/grants.ts"
@@ -32,6 +33,7 @@ const serving = (changed: (instance: PluginInstance) => void) =>
           })
       },
       config: {},
+      secrets: EntrySecrets.none,
       manifest: asking.manifest,
       authority,
       limits,

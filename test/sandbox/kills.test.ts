@@ -105,6 +105,7 @@ const seated = Effect.gen(function* () {
     config: {},
     reason: "first",
     state: null,
+    secrets: {},
     deliver: () => Result.succeed("")
   }
   const means = { read, written }

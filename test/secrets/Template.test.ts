@@ -79,22 +79,13 @@ describe("Template", () => {
     assert.deepStrictEqual(Template.parse("{basic:u:key} {key}", isSecret, "header")?.secrets, ["key"])
   })
 
-  it("tells all that may be sent: each value that a secret has had, and what is made of it", () => {
+  it("tells the credentials that were made of each value that a secret has had", () => {
     const template = Template.parse("{key}, {basic:u:key}, {basic:v:other}", isSecret, "header")
     assert.isDefined(template)
     if (template === undefined) return
     assert.deepStrictEqual(
-      Template.sent(template, (name) => [`${valueOf(name)}-old`, valueOf(name)]),
-      [
-        "S3CRET-old",
-        "S3CRET",
-        "a&b=c/d-old",
-        "a&b=c/d",
-        base64("u:S3CRET-old"),
-        base64("u:S3CRET"),
-        base64("v:a&b=c/d-old"),
-        base64("v:a&b=c/d")
-      ]
+      Template.credentials(template, (name) => [`${valueOf(name)}-old`, valueOf(name)]),
+      [base64("u:S3CRET-old"), base64("u:S3CRET"), base64("v:a&b=c/d-old"), base64("v:a&b=c/d")]
     )
   })
 

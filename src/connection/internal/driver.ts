@@ -12,7 +12,6 @@ import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
 import { Inputs, type Attempt } from "../../internal/inputs.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
-import type { Mask } from "../../secrets/Masking.ts"
 import type { BinaryUnsupported, DataStale } from "../ConnectionError.ts"
 import { reportedOf, type ReportedError } from "../ConnectionSink.ts"
 import type { Unreached } from "../Reachability.ts"
@@ -93,10 +92,16 @@ export class Driver implements Owner {
     return Effect.contextWith((context: Context.Context<never>) =>
       Effect.sync(() => {
         this.#context = context
-        this.#unwatch = this.options.authority.listen(() => this.tell({ kind: "grants" }))
+        this.#unwatch = this.options.authority.listen(() => this.#granted())
         this.tell({ kind: "started" })
       })
     )
+  }
+
+  /** What may be sent to its server may be something else, and what it may know. */
+  #granted(): void {
+    this.session.remask()
+    this.tell({ kind: "grants" })
   }
 
   /** Runs it no more; completes when an open socket has been closed in order. */
@@ -350,7 +355,7 @@ export class Driver implements Owner {
     this.#report(error)
   }
 
-  mask(): Mask | null {
+  mask(): ReturnType<Owner["mask"]> {
     return this.route.mask
   }
 

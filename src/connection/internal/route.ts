@@ -10,7 +10,8 @@ import { TargetUngranted, type GrantError } from "../../grants/GrantError.ts"
 import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
 import * as Ports from "../../internal/ports.ts"
 import * as Wire from "../../internal/wire.ts"
-import type { Mask } from "../../secrets/Masking.ts"
+import { saidBack, type EntrySecrets } from "../../secrets/EntrySecrets.ts"
+import type { StandIns } from "../../secrets/StandIns.ts"
 import * as Template from "../../secrets/Template.ts"
 import { DialFailed } from "../ConnectionError.ts"
 import * as Filling from "../Filling.ts"
@@ -30,15 +31,11 @@ export interface Options {
 }
 
 /** What a source's dials need that isn't written down where the source is. */
-export interface SourceSecrets {
-  /** As it is now. */
-  readonly valueOf: Template.ValueOf
-  /** As it is and as it ever was. */
-  readonly valuesOf: (secret: string) => ReadonlyArray<string>
+export interface SourceSecrets extends EntrySecrets {
+  /** Those that the plugin was handed at its last start. */
+  readonly standIns: StandIns
   /** Another one once something is another value that this source shows to its server. */
   version(): number
-  /** What masks these values; the same for all who ask for the same. */
-  readonly maskOf: (values: ReadonlyArray<string>) => Mask
   tls(): TlsSettings | undefined
 }
 
@@ -73,8 +70,12 @@ export class Route {
   #answered: ReadonlyArray<string> = NONE
   #wished: ReadonlyArray<string> = NONE
 
-  constructor(options: Options) {
+  /** The secrets that its servers were sent, or might have been: what isn't opened any more can still be said back. */
+  readonly #opened: Set<string>
+
+  constructor(options: Options, former?: Route) {
     this.#options = options
+    this.#opened = former === undefined ? new Set() : former.#opened
   }
 
   /** Whether the source and what was dialled for it are covered now. */
@@ -164,11 +165,21 @@ export class Route {
     return authority.authorize(source.ingress, this.#own, source.display)
   }
 
-  /** What masks the secrets of the source in what its server says; null where it has none. */
-  get mask(): Mask | null {
+  /** What replaces secrets in what its server says: those of the source's templates, and those that its targets open. */
+  get mask(): ((text: string) => string) | null {
     const { secrets, source } = this.#options
-    const sent = Filling.sent(source.filling, secrets.valuesOf)
-    return sent.length === 0 ? null : secrets.maskOf(sent)
+    for (const secret of secrets.names) if (this.opens(secret)) this.#opened.add(secret)
+    const sent = {
+      secrets: [...new Set([...Filling.secretsOf(source.filling), ...this.#opened])],
+      credentials: Filling.credentials(source.filling, secrets.valuesOf)
+    }
+    return saidBack(secrets, sent, secrets.standIns)
+  }
+
+  /** Whether what was dialled last opens a secret now. */
+  opens(secret: string): boolean {
+    const { authority, source } = this.#options
+    return this.target !== null && authority.opens(source.ingress, this.target, secret)
   }
 
   /** What a server says of its end as it is handed to the plugin: without what the application's answer has. */

@@ -4,7 +4,6 @@
  * nothing that an old socket still says can reach a new epoch.
  */
 import type { Values } from "../../limits/Limits.ts"
-import type { Mask } from "../../secrets/Masking.ts"
 import {
   BinaryUnsupported,
   ControlFlood,
@@ -56,8 +55,8 @@ export interface Owner {
   stale(error: DataStale): void
   /** Asked in the turn in which the upgrade completes, before anything is delivered. */
   mayOpen(): boolean
-  /** What masks secrets in what the server says; null where it knows none. Asked when it opens, and when they change. */
-  mask(): Mask | null
+  /** What replaces secrets in what the server says; null where it knows none. Asked when it opens, and when they change. */
+  mask(): ((text: string) => string) | null
   sessionOpened(socket: Socket, read: (mode: ReadMode) => void): void
   /** It is closed by the peer, or broken off: nothing is sent any more. */
   sessionClosing(): void
@@ -82,7 +81,7 @@ export class Session implements SocketEvents, Epoch {
   readonly #owner: Owner
   #socket: Socket | null = null
   #delivering = false
-  #mask: Mask | null = null
+  #mask: ReturnType<Owner["mask"]> = null
   #control: ControlBucket | null = null
   #outgoing: Outgoing | null = null
   #stall: StallClock | null = null

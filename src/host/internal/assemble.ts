@@ -196,6 +196,7 @@ const prepare = (
     const prepared: Omit<Setup, "slots"> = {
       runtime,
       config,
+      secrets: held,
       limits: held.limits,
       manifest,
       authority,

@@ -19,6 +19,7 @@ import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import type { Manifest } from "../../manifest/Manifest.ts"
 import { withTexts } from "../../manifest/Outside.ts"
 import type { HadTime } from "../../time/HadTime.ts"
+import type { EntrySecrets } from "../../secrets/EntrySecrets.ts"
 import * as Masking from "../../secrets/Masking.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
 import type { KnownSecrets } from "./knownSecrets.ts"
@@ -46,10 +47,12 @@ interface Options {
   readonly time: HadTime
 }
 
-export class Held {
+export class Held implements EntrySecrets {
   /** The entry with the texts that its configuration names. */
   readonly enablement: Enablement
   readonly sources: ReadonlyArray<Source.Source>
+  /** Of its secrets. */
+  readonly names: ReadonlyArray<string>
   /** The plugin's own, where it has some, in place of the host's. */
   readonly limits: Limits.Values
   /** What was wrong when values were last asked for. */
@@ -73,6 +76,7 @@ export class Held {
     const { enablement, limits } = options
     this.limits = { ...limits, ...enablement.limits }
     this.enablement = { ...enablement, config: withTexts(enablement.config, texts) }
+    this.names = Object.keys(enablement.secrets)
     this.#texts = texts
     this.sources = sources
     this.#options = options

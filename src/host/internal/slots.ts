@@ -148,7 +148,7 @@ class ConnectionOptions implements Connection.Options {
   constructor(of: Slots, source: Source.Source, place: Place | null, sink: IngressQueue.IngressQueue, shared: Shared) {
     this.source = source
     this.sink = sink
-    this.secrets = new Secrets(of.held, source)
+    this.secrets = new Secrets(of, source)
     this.limits = of.held.limitsOf(source.ingress)
     this.#of = of
     this.#place = place
@@ -214,11 +214,21 @@ class ConnectionOptions implements Connection.Options {
 
 class Secrets implements SourceSecrets {
   readonly #held: Held
+  readonly #record: PluginRecord
   readonly #source: Source.Source
 
-  constructor(held: Held, source: Source.Source) {
+  constructor({ held, record }: Slots, source: Source.Source) {
     this.#held = held
+    this.#record = record
     this.#source = source
+  }
+
+  get names(): SourceSecrets["names"] {
+    return this.#held.names
+  }
+
+  get standIns(): SourceSecrets["standIns"] {
+    return this.#record.standIns
   }
 
   get valueOf(): SourceSecrets["valueOf"] {

@@ -270,7 +270,7 @@ export class Driver {
       parking: this.#parking,
       phase: () => this.state.phase,
       tell: (input) => this.tell(input),
-      startOf: (config) => this.#startOf(config),
+      startOf: (config) => this.#startOf(config, setup.secrets.names),
       sessions: this.#sessions,
       dial: this.#sessions.open(fork)
     })
@@ -279,7 +279,7 @@ export class Driver {
     fork(Effect.andThen(service.run, this.#gone))
   }
 
-  #startOf(config: Schema.Json): Start {
+  #startOf(config: Schema.Json, secrets: ReadonlyArray<string>): Start {
     const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
     const number = ++this.#starts
     const { console, key } = this.#options
@@ -289,6 +289,7 @@ export class Driver {
       config,
       reason: this.state.reason,
       state,
+      secrets: this.record.renewStandIns(secrets),
       deliver: (delivery) => this.deliver(delivery, number),
       console: console?.()
     }

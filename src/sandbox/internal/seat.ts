@@ -57,7 +57,7 @@ export class Seat {
   }
 
   /** Makes the guest and starts it. `gone` where its worker was ended for another's sake meanwhile. */
-  load(engine: Engine, code: Code, { config, console, limits, reason, state }: Start): Effect.Effect<Outcome> {
+  load(engine: Engine, code: Code, { config, console, limits, reason, secrets, state }: Start): Effect.Effect<Outcome> {
     return this.#asked((done) =>
       this.#thread.ask(
         this.#id,
@@ -73,7 +73,7 @@ export class Seat {
           isHeard: console !== undefined,
           unwanted: this.#unwanted,
           lent: this.lender.shared,
-          args: JSON.stringify([config, { reason, state }]),
+          args: JSON.stringify([config, { reason, state, secrets }]),
           budgetMs: limits.startDeadlineMs
         },
         done

@@ -12,6 +12,7 @@ const START: PluginRuntime.Start = {
   config: {},
   reason: "crash",
   state: 7,
+  secrets: {},
   deliver: () => Result.succeed("")
 }
 

@@ -4,7 +4,8 @@ import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import { Enablement, type SourceUrl, type WebSocketClient } from "mooring"
 import * as Filling from "../../../src/connection/Filling.ts"
-import * as Masking from "../../../src/secrets/Masking.ts"
+import * as EntrySecrets from "../../../src/secrets/EntrySecrets.ts"
+import * as StandIns from "../../../src/secrets/StandIns.ts"
 import { Route } from "../../../src/connection/internal/route.ts"
 import * as Source from "../../../src/connection/Source.ts"
 import type { Authority } from "../../../src/grants/Grants.ts"
@@ -36,7 +37,7 @@ const routeOf = (answer: unknown, authority: Authority, tls?: WebSocketClient.Tl
   const enablement = { id: "project:test.plugin", instance: null, config: {} }
   // An application need not be written in TypeScript.
   const sourceUrl = { resolve: () => Effect.succeed(answer as SourceUrl.Answer) }
-  const secrets = { valueOf: () => "", valuesOf: () => [], maskOf: Masking.make, version: () => 0, tls: () => tls }
+  const secrets = { ...EntrySecrets.none, standIns: StandIns.none, version: () => 0, tls: () => tls }
   return new Route({ pluginRef: "project:test.plugin", enablement, source, sourceUrl, authority, secrets })
 }
 

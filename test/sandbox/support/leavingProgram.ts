@@ -11,6 +11,7 @@ const start = (key: string): Start => ({
   config: null,
   reason: "first",
   state: null,
+  secrets: {},
   deliver: () => {
     throw new Error("nothing is delivered here")
   }
