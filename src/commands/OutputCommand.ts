@@ -9,6 +9,7 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import * as Base64 from "effect/encoding/Base64"
 import * as Wire from "../internal/wire.ts"
 import { CommandMalformed } from "./CommandError.ts"
 import { byKind, CommandId, FIELDS, type Kind, OutputCommandWire, type Payloads } from "./OutputCommandWire.ts"
@@ -252,6 +253,43 @@ export const reportStatus = (
   report: { readonly message?: string; readonly status?: Schema.Json },
   ids?: Ids
 ): Command => ({ kind: "diagnostic_status_update", payload: report, ...envelope(ids) })
+
+/**
+ * What a request may have beside its method and URL. `body` is sent as it is,
+ * with whichever `content-type` the headers say; `timeoutMs` counts from the
+ * command on and is at most the host's `request_deadline_ms`.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export interface RequestOptions extends Ids {
+  readonly headers?: { readonly [name: string]: string }
+  readonly body?: string | Uint8Array
+  readonly timeoutMs?: number
+}
+
+/**
+ * Sends an HTTP request. `executed` once it was accepted: then exactly one event
+ * of the kind `host_response` follows, unless the instance ends first. Manifest
+ * and grant must both cover method and URL.
+ *
+ * @category constructors
+ * @since 0.5.0
+ */
+export const request = (method: string, url: string, options: RequestOptions = {}): Command => {
+  const { body, headers, timeoutMs } = options
+  return {
+    kind: "host_request_dispatch",
+    payload: {
+      method,
+      url,
+      ...(headers === undefined ? {} : { headers }),
+      ...(body === undefined ? {} : typeof body === "string" ? { text: body } : { base64: Base64.encode(body) }),
+      ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs })
+    },
+    ...envelope(options)
+  }
+}
 
 /**
  * A checked command in its wire form.

@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import { Name } from "../manifest/Permission.ts"
+import { RequestPayload } from "./RequestPayload.ts"
 
 /**
  * An id that a plugin gives: at most 128 of `[A-Za-z0-9._:-]`.
@@ -84,9 +85,7 @@ const payloads = {
     message: Schema.optionalKey(Text),
     status: Schema.optionalKey(Schema.Json)
   }),
-  host_request_dispatch: Schema.StructWithRest(Schema.Struct({ method: Text, url: Text }), [
-    Schema.Record(Schema.String, Schema.Json)
-  ])
+  host_request_dispatch: RequestPayload
 }
 
 /**
@@ -147,5 +146,6 @@ export const OutputCommandWire = Schema.Union(Object.values(byKind)).annotate({ 
 export const FIELDS: ReadonlySet<string> = new Set([
   "kind", "payload", "command_id", "correlation_id", "source_event_id", "requested_at",
   "url", "text", "ingress_name", "epoch", "code", "reason", "dial_url",
-  "name", "after_ms", "every_ms", "message", "status", "method"
+  "name", "after_ms", "every_ms", "message", "status",
+  "method", "headers", "base64", "timeout_ms"
 ])

@@ -15,7 +15,8 @@ import type { Values } from "../limits/Limits.ts"
 import type { Accounting, HostBytes } from "./Accounting.ts"
 import type { CommandOutcome } from "./CommandOutcome.ts"
 import { QueueOverflow } from "./IngressError.ts"
-import { CommandResult, Delivered, Timer, type AnyEvent, type Origin } from "./IngressEvent.ts"
+import { CommandResult, Delivered, Timer, type AnyEvent } from "./IngressEvent.ts"
+import { Numbering } from "./internal/numbering.ts"
 import type { EventQueue, Turns } from "./Turns.ts"
 
 /**
@@ -44,30 +45,6 @@ export const RESULTS_SOURCE = "host:command_result"
 
 // What a result takes at most, nearly: three ids of at most 128 characters, and a message.
 const RESULT_BYTES = 1024
-
-/** One source of the host's own: its numbers, and its origins by ingress. */
-class Numbering {
-  sequence = 0
-  handedOver = 0
-  readonly #key: string
-  readonly #source: string
-  readonly #origins = new Map<string, Origin>()
-
-  constructor(key: string, source: string) {
-    this.#key = key
-    this.#source = source
-  }
-
-  originOf(ingressName: string): Origin {
-    let origin = this.#origins.get(ingressName)
-    if (origin === undefined) {
-      // Every event of it shares it, and none of their handlers may change it for the others.
-      origin = Object.freeze({ key: this.#key, source: this.#source, id: null, url: null, ingressName })
-      this.#origins.set(ingressName, origin)
-    }
-    return origin
-  }
-}
 
 const bytesOf = (event: CommandResult | Delivered): number => (event instanceof Delivered ? event.memory : RESULT_BYTES)
 
@@ -149,7 +126,7 @@ export class HostQueue implements EventQueue {
     const event = this.#takeTimer() ?? this.#takeSliding()
     if (event === undefined) return undefined
     if (this.waiting > 0) this.#options.turns.join(this)
-    this.#tell(event)
+    this.#numberingOf(event).tell(event)
     return event
   }
 
@@ -159,7 +136,7 @@ export class HostQueue implements EventQueue {
     if (event === MutableList.Empty) return undefined
     this.#recall = recall
     this.#lent.push(event)
-    this.#tell(event)
+    this.#numberingOf(event).tell(event)
     if (this.waiting > this.#lent.length) this.#options.turns.join(this)
     return event
   }
@@ -178,7 +155,7 @@ export class HostQueue implements EventQueue {
     const event = this.#lent.pop()
     if (event === undefined) return
     if (!(event instanceof Timer)) MutableList.prepend(this.#sliding, event)
-    this.#numberingOf(event).handedOver = event.sequence - 1 - event.droppedBefore
+    this.#numberingOf(event).untell(event)
     this.#options.turns.rejoin(this)
   }
 
@@ -209,13 +186,6 @@ export class HostQueue implements EventQueue {
         this.#discarded(event)
       }
     }
-  }
-
-  /** Says in an event how many of its source before it were never handed over. */
-  #tell(event: AnyEvent): void {
-    const numbering = this.#numberingOf(event)
-    event.droppedBefore = event.sequence - numbering.handedOver - 1
-    numbering.handedOver = event.sequence
   }
 
   /** Nothing is lent any more. */

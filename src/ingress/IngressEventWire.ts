@@ -10,6 +10,32 @@ import { DeliveredKind } from "../manifest/Manifest.ts"
 import { CommandOutcome } from "./CommandOutcome.ts"
 import type { AnyEvent } from "./IngressEvent.ts"
 
+const Headers = Schema.Record(Schema.String, Schema.String)
+
+const requested = { commandId: Schema.String, requestId: Schema.String, durationMs: Schema.Int }
+
+const responded = { ...requested, status: Schema.Int, headers: Headers }
+
+/** What a server answered, its body as text or not; or why there is no answer. */
+const hostResponse = Schema.Union([
+  Wire.struct({ ...responded, text: Schema.String }),
+  Schema.Struct({ ...responded, bytes: Schema.Uint8ArrayFromBase64 }).pipe(
+    Schema.encodeKeys({ commandId: "command_id", requestId: "request_id", durationMs: "duration_ms", bytes: "base64" })
+  ),
+  Wire.struct({
+    ...requested,
+    error: Schema.Struct({
+      tag: Schema.String,
+      message: Schema.String,
+      sent: Schema.Boolean,
+      phase: Schema.optionalKey(Schema.String),
+      code: Schema.optionalKey(Schema.String),
+      status: Schema.optionalKey(Schema.Int),
+      headers: Schema.optionalKey(Headers)
+    })
+  })
+])
+
 const payloads = {
   websocket_open: Wire.struct({
     url: Schema.String,
@@ -39,6 +65,7 @@ const payloads = {
     willReconnect: Schema.Boolean
   }),
   timer: Schema.Struct({ name: Schema.String, url: Schema.optionalKey(Schema.String) }),
+  host_response: hostResponse,
   command_result: CommandOutcome
 }
 
@@ -70,6 +97,7 @@ export const IngressEventWire = Schema.Union([
   wire(Schema.Literal("websocket_close"), payloads.websocket_close),
   wire(Schema.Literal("websocket_error"), payloads.websocket_error),
   wire(Schema.Literal("timer"), payloads.timer),
+  wire(Schema.Literal("host_response"), payloads.host_response),
   wire(Schema.Literal("command_result"), payloads.command_result),
   wire(DeliveredKind, Schema.Json)
 ]).annotate({ identifier: "IngressEvent" })

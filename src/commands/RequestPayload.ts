@@ -1,0 +1,135 @@
+/**
+ * The payload of a `host_request_dispatch`: what a plugin may ask for of an
+ * HTTP request, judged as far as the payload alone tells. Which requests are
+ * granted, and which headers are the grant's, is asked later.
+ *
+ * @since 0.5.0
+ */
+import * as Schema from "effect/Schema"
+import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Wire from "../internal/wire.ts"
+
+/** RFC 9110, section 5.6.2. */
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/u
+/** RFC 9110, section 5.5, without the controls that a header could be ended by, or hidden in. */
+const VALUE = /^[\t\x20-\x7e\xa0-\xff]*$/u
+
+const MOST_HEADERS = 32
+const MOST_HEADER_BYTES = 16_384
+const LONGEST_METHOD = 32
+
+// What frames a message, and what speaks for the connection or the host, is not a plugin's to say.
+const REFUSED: ReadonlySet<string> = new Set([
+  "host",
+  "connection",
+  "keep-alive",
+  "content-length",
+  "transfer-encoding",
+  "upgrade",
+  "te",
+  "trailer",
+  "expect",
+  "accept-encoding",
+  "http2-settings"
+])
+const REFUSED_BEGINNING = /^(?:proxy|sec)-/u
+
+const Method = Schema.String.check(
+  Schema.isPattern(TOKEN, { expected: "a method: a token of HTTP" }),
+  Schema.isMaxLength(LONGEST_METHOD, { expected: `at most ${LONGEST_METHOD} characters` })
+)
+
+// Half a surrogate pair has no encoding in UTF-8.
+const Text = Schema.String.check(
+  Schema.isPattern(Wire.WELL_FORMED, { expected: "a text without half a surrogate pair" })
+)
+
+type HeaderTable = { readonly [name: string]: string }
+
+/** What is wrong with the headers as a whole. Never a piece of them: names and values are the plugin's. */
+const mistakeOf = (headers: HeaderTable): string | undefined => {
+  const names = Object.keys(headers)
+  if (names.length > MOST_HEADERS) return `at most ${MOST_HEADERS} headers`
+  const lower = names.map((name) => name.toLowerCase())
+  if (!names.every((name) => TOKEN.test(name))) return "names that are tokens of HTTP"
+  if (lower.some((name) => REFUSED.has(name) || REFUSED_BEGINNING.test(name))) {
+    return "no header that frames the message or speaks for the host"
+  }
+  if (new Set(lower).size < lower.length) return "each name once, in whichever case"
+  // Each character is a byte.
+  const bytes = Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + value.length, 0)
+  return bytes > MOST_HEADER_BYTES ? `at most ${MOST_HEADER_BYTES} bytes of names and values` : undefined
+}
+
+/** A pattern for a name in whichever case: JSON Schema has no flags. */
+const anyCase = (name: string): string => name.replace(/[a-z]/gu, (letter) => `[${letter}${letter.toUpperCase()}]`)
+
+const Headers = Schema.Record(
+  Schema.String,
+  Schema.String.check(Schema.isPattern(VALUE, { expected: "tab and printable Latin-1" }))
+).check(
+  Schema.makeFilter(
+    (headers: HeaderTable) => {
+      const mistake = mistakeOf(headers)
+      return mistake === undefined ? undefined : `Expected ${mistake}`
+    },
+    {
+      expected: "headers that a request may have",
+      // JSON Schema compares names by their case; the rest is counted.
+      toJsonSchema: () => ({
+        maxProperties: MOST_HEADERS,
+        propertyNames: {
+          pattern: TOKEN.source,
+          not: { pattern: `^(?:${[...REFUSED].map(anyCase).join("|")})$|^(?:${anyCase("proxy")}|${anyCase("sec")})-` }
+        }
+      })
+    }
+  )
+)
+
+const LONGEST_TIMEOUT_MS = 86_400_000
+
+const fields = {
+  method: Method,
+  url: Text,
+  headers: Schema.optionalKey(Headers),
+  text: Schema.optionalKey(Text),
+  base64: Schema.optionalKey(
+    Schema.String.check(Schema.isBase64({ expected: "base64 of the standard alphabet, with its padding" }))
+  )
+}
+
+const Timeout = Schema.optionalKey(Wire.wholeNumber(1, LONGEST_TIMEOUT_MS))
+
+const Written = Schema.Struct({ ...fields, timeout_ms: Timeout }).check(
+  Schema.makeFilter(
+    ({ base64, text }: { readonly text?: string; readonly base64?: string }) =>
+      base64 === undefined || text === undefined ? undefined : "Expected text or base64, not both",
+    { expected: "text or base64, not both", toJsonSchema: () => ({ not: { required: ["text", "base64"] } }) }
+  )
+)
+
+const Named = Schema.toType(Schema.Struct({ ...fields, timeoutMs: Timeout }))
+
+/**
+ * The payload on the wire. A body is a text or base64, not both; `timeout_ms` is
+ * at most the host's `request_deadline_ms`, which only the host knows.
+ *
+ * @category schemas
+ * @since 0.5.0
+ */
+export const RequestPayload = Written.pipe(
+  Schema.decodeTo(
+    Named,
+    SchemaTransformation.transform<typeof Named.Type, typeof Written.Type>({
+      decode: ({ timeout_ms: timeoutMs, ...rest }) => (timeoutMs === undefined ? rest : { ...rest, timeoutMs }),
+      encode: ({ timeoutMs, ...rest }) => (timeoutMs === undefined ? rest : { ...rest, timeout_ms: timeoutMs })
+    })
+  )
+)
+
+/**
+ * @category models
+ * @since 0.5.0
+ */
+export type RequestPayload = typeof RequestPayload.Type
