@@ -101,15 +101,18 @@ const fields = {
 
 const Timeout = Schema.optionalKey(Wire.wholeNumber(1, LONGEST_TIMEOUT_MS))
 
-const Written = Schema.Struct({ ...fields, timeout_ms: Timeout }).check(
-  Schema.makeFilter(
-    ({ base64, text }: { readonly text?: string; readonly base64?: string }) =>
-      base64 === undefined || text === undefined ? undefined : "Expected text or base64, not both",
-    { expected: "text or base64, not both", toJsonSchema: () => ({ not: { required: ["text", "base64"] } }) }
-  )
+const oneBody = Schema.makeFilter(
+  ({ base64, text }: { readonly text?: string; readonly base64?: string }) =>
+    base64 === undefined || text === undefined ? undefined : "Expected text or base64, not both",
+  {
+    expected: "text or base64, not both",
+    toJsonSchema: () => ({ not: { properties: { text: {}, base64: {} }, required: ["text", "base64"] } })
+  }
 )
 
-const Named = Schema.toType(Schema.Struct({ ...fields, timeoutMs: Timeout }))
+const Written = Schema.Struct({ ...fields, timeout_ms: Timeout }).check(oneBody)
+
+const Named = Schema.Struct({ ...fields, timeoutMs: Timeout }).check(oneBody)
 
 /**
  * The payload on the wire. A body is a text or base64, not both; `timeout_ms` is

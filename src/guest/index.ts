@@ -48,6 +48,36 @@ export interface CommandOutcome {
   readonly recorded_at: string
 }
 
+/** Why a request has no answer. `sent`: whether the server may have seen it. */
+export interface RequestProblem {
+  readonly tag: string
+  readonly message: string
+  readonly sent: boolean
+  readonly phase?: string
+  readonly code?: string
+  readonly status?: number
+  readonly headers?: { readonly [name: string]: string }
+}
+
+/**
+ * The answer to a request: `status`, `headers` and `text`, or `base64` where the
+ * body isn't UTF-8; or `error` alone.
+ */
+export type HostResponse = {
+  readonly command_id: string
+  readonly request_id: string
+  readonly duration_ms: number
+} & (
+  | {
+      readonly status: number
+      readonly headers: { readonly [name: string]: string }
+      readonly text?: string
+      readonly base64?: string
+      readonly error?: undefined
+    }
+  | { readonly error: RequestProblem; readonly status?: undefined }
+)
+
 interface Payloads {
   readonly websocket_open: { readonly url: string; readonly attempts: number; readonly subprotocol: string | null }
   readonly websocket_text: { readonly url: string; readonly text: string }
@@ -61,6 +91,7 @@ interface Payloads {
   }
   readonly websocket_error: { readonly url: string; readonly error: EventError; readonly will_reconnect: boolean }
   readonly timer: { readonly name: string; readonly url?: string }
+  readonly host_response: HostResponse
   readonly command_result: CommandOutcome
 }
 

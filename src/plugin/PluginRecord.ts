@@ -17,6 +17,7 @@ import type { Authority } from "../grants/Grants.ts"
 import * as Accounting from "../ingress/Accounting.ts"
 import { HostQueue, RESULTS_SOURCE } from "../ingress/HostQueue.ts"
 import type { IngressError } from "../ingress/IngressError.ts"
+import { ResponseQueue } from "../ingress/ResponseQueue.ts"
 import * as TextRules from "../ingress/TextRules.ts"
 import { Turns, type EventQueue } from "../ingress/Turns.ts"
 import { monotonic } from "../internal/monotonic.ts"
@@ -102,6 +103,7 @@ export class PluginRecord {
   readonly results: Results
   readonly turns: Turns<EventQueue>
   readonly hostQueue: HostQueue
+  readonly responses: ResponseQueue
   readonly timers: Timers
   readonly ticker: Ticker
   readonly now: () => number
@@ -126,15 +128,10 @@ export class PluginRecord {
     this.monotonic = monotonic(clock)
     this.results = new Results(limits.commandResultsKept)
     this.turns = new Turns(options.woken)
-    this.hostQueue = new HostQueue({
-      key,
-      limits,
-      accounting: this.accounting,
-      hostBytes,
-      turns: this.turns,
-      now: this.now,
-      overflowed: (make) => log.report("QueueOverflow", null, make)
-    })
+    const { accounting, now, turns } = this
+    const queued = { key, limits, accounting, hostBytes, turns, now }
+    this.hostQueue = new HostQueue({ ...queued, overflowed: (make) => log.report("QueueOverflow", null, make) })
+    this.responses = new ResponseQueue(queued)
     this.timers = new Timers({
       limit: () => this.limits.timersPerPlugin,
       queue: this.hostQueue,
@@ -251,12 +248,14 @@ export class PluginRecord {
     const isRevoked = (ingress: string) => Result.isFailure(authority.ingress(ingress))
     this.timers.clearAll(isRevoked)
     this.hostQueue.discard(isRevoked)
+    this.responses.discard(isRevoked)
   }
 
   /** Discards all that waits, and every timer. */
   discardWaiting(): void {
     this.timers.clearAll()
     this.hostQueue.discard()
+    this.responses.discard()
     for (const { queue } of this.slots) queue.discard()
   }
 

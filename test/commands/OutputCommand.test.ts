@@ -59,7 +59,7 @@ describe("OutputCommand", () => {
     ["timer_clear", { name: "beat" }],
     ["diagnostic_status_update", {}],
     ["diagnostic_status_update", { message: "m", status: { any: ["json", 1, null] } }],
-    ["host_request_dispatch", { method: "GET", url: "https://h/", headers: { a: "b" }, body: null }]
+    ["host_request_dispatch", { method: "GET", url: "https://h/", headers: { a: "b" } }]
   ] as const)("understands %s with %j", (kind, payload) => {
     assert.deepStrictEqual(problemsOf({ kind, payload }), [])
   })

@@ -210,7 +210,7 @@ const commandOf = (spec: Spec, index: number, event: IngressEvent.IngressEvent):
     websocket_send: { ...where, text: textOf(spec, index) },
     websocket_close: { ...where, code: 4000, reason: "enough" },
     diagnostic_status_update: { message: more, status: { index } },
-    host_request_dispatch: { method: "GET", url: "https://example.com/", body: more }
+    host_request_dispatch: { method: "GET", url: "https://example.com/", text: more }
   }[spec.kind]
   return {
     kind: spec.kind,

@@ -41,6 +41,9 @@ const common = {
 }
 const ofHost = { ...common, source: "host:timer", correlation_id: "run-t.5", source_id: null, epoch: 0 }
 
+const asked = { commandId: "c", requestId: "run-q1", durationMs: 12 }
+const told = { command_id: "c", request_id: "run-q1", duration_ms: 12 }
+
 const cases: ReadonlyArray<readonly [IngressEvent.AnyEvent, object]> = [
   [
     new IngressEvent.WebSocketOpen(origin, 5, 3, AT, 2, null),
@@ -64,6 +67,29 @@ const cases: ReadonlyArray<readonly [IngressEvent.AnyEvent, object]> = [
   ],
   [new IngressEvent.Timer(origin, 5, 3, AT, "t"), { kind: "timer", ...common, payload: { url, name: "t" } }],
   [new IngressEvent.Timer(hosts, 5, 0, AT, "t"), { kind: "timer", ...ofHost, payload: { name: "t" } }],
+  [
+    new IngressEvent.HostResponse(hosts, 5, AT, asked, { answer: { status: 200, headers: { a: "b" }, body: "{}" } }),
+    { kind: "host_response", ...ofHost, payload: { ...told, status: 200, headers: { a: "b" }, text: "{}" } }
+  ],
+  [
+    new IngressEvent.HostResponse(hosts, 5, AT, asked, {
+      answer: { status: 200, headers: {}, body: new Uint8Array([255, 0]) }
+    }),
+    { kind: "host_response", ...ofHost, payload: { ...told, status: 200, headers: {}, base64: "/wA=" } }
+  ],
+  [
+    new IngressEvent.HostResponse(hosts, 5, AT, asked, {
+      error: { tag: "RequestFailed", message: "m", sent: false, phase: "tcp", code: "ECONNREFUSED" }
+    }),
+    {
+      kind: "host_response",
+      ...ofHost,
+      payload: {
+        ...told,
+        error: { tag: "RequestFailed", message: "m", sent: false, phase: "tcp", code: "ECONNREFUSED" }
+      }
+    }
+  ],
   [
     new IngressEvent.CommandResult(hosts, 5, AT, () => outcome),
     {

@@ -3,6 +3,7 @@
  * isn't, it is counted.
  */
 import * as OutputCommand from "../OutputCommand.ts"
+import type { RequestPayload } from "../RequestPayload.ts"
 
 // A UTF-16 code unit takes at most 3 bytes of UTF-8, and at most 6 (\uXXXX) in JSON.
 const MOST_BYTES_PER_UNIT = 3
@@ -25,12 +26,32 @@ export const mostJsonBytes = (command: OutputCommand.OutputCommand): number => {
   return ENVELOPE_BYTES + (text.length + url.length + ingressName.length) * MOST_JSON_PER_UNIT
 }
 
+/** The bytes of a request's body, those that it stands for. */
+const bodyBytes = ({ base64, text = "" }: Pick<RequestPayload, "text" | "base64">): number => {
+  if (base64 === undefined) return utf8.encode(text).length
+  const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0
+  return (base64.length / 4) * 3 - padding
+}
+
+/** The bytes of a request's payload, its body by what it stands for. */
+const requestBytes = (command: OutputCommand.OutputCommand, payload: RequestPayload): number => {
+  const emptied = {
+    ...(payload.text === undefined ? {} : { text: "" }),
+    ...(payload.base64 === undefined ? {} : { base64: "" })
+  }
+  return (
+    utf8.encode(JSON.stringify({ ...OutputCommand.encode(command).payload, ...emptied })).length + bodyBytes(payload)
+  )
+}
+
 /**
- * The bytes of a payload, of a text that is sent those that it stands for, of
- * everything else those of its JSON; 0 where they are surely within the limit.
+ * The bytes of a payload: of a text that is sent, and of a body, those that it
+ * stands for, of everything else those of its JSON; 0 where they are surely
+ * within the limit.
  */
 export const payloadBytes = (command: OutputCommand.OutputCommand, limit: number): number => {
   const { kind, payload } = OutputCommand.content(command)
+  if (kind === "host_request_dispatch") return requestBytes(command, payload)
   if (kind !== "websocket_send") return utf8.encode(JSON.stringify(OutputCommand.encode(command).payload)).length
   const { ingressName = "", text, url } = payload
   const around = ENVELOPE_BYTES + (url.length + ingressName.length) * MOST_JSON_PER_UNIT

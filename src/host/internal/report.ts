@@ -67,13 +67,15 @@ export const plugin = (row: Row, limits: Values, now: number): PluginStatus => {
 }
 
 /** When the event came that waits longest in any queue of a plugin. */
-const oldestOf = ({ hostQueue, slots }: Row["instance"]["record"]): number | undefined => {
-  let oldest = hostQueue.oldestAt
-  for (const { queue } of slots) {
-    const { oldestAt } = queue
-    if (oldestAt !== undefined && (oldest === undefined || oldestAt < oldest)) oldest = oldestAt
-  }
+const oldestOf = ({ hostQueue, responses, slots }: Row["instance"]["record"]): number | undefined => {
+  let oldest = older(hostQueue.oldestAt, responses.oldestAt)
+  for (const { queue } of slots) oldest = older(oldest, queue.oldestAt)
   return oldest
+}
+
+const older = (one: number | undefined, other: number | undefined): number | undefined => {
+  if (one === undefined || other === undefined) return one ?? other
+  return Math.min(one, other)
 }
 
 const connection = (live: Connection, queue: IngressQueue, row: Row, serviceRests: boolean): ConnectionStatus => {

@@ -9,7 +9,7 @@
 import type * as Exit from "effect/Exit"
 import type { Answered } from "../../commands/CommandExecutor.ts"
 import { memoryOf, type Accounting } from "../../ingress/Accounting.ts"
-import { Delivered, Timer, WebSocketText, type AnyEvent } from "../../ingress/IngressEvent.ts"
+import { Delivered, HostResponse, Timer, WebSocketText, type AnyEvent } from "../../ingress/IngressEvent.ts"
 import type { EventQueue, Turns } from "../../ingress/Turns.ts"
 import { abandonExit } from "../../internal/promises.ts"
 import type { Batch, Batches, Told } from "../PluginRuntime.ts"
@@ -34,7 +34,7 @@ export const nextSize = (size: number, ended: number, ms: number, most: number):
 
 const bytesOf = (event: AnyEvent): number => {
   if (event instanceof WebSocketText) return EVENT_BYTES + memoryOf(event.text, event.bytes)
-  return event instanceof Delivered ? EVENT_BYTES + event.memory : EVENT_BYTES
+  return event instanceof Delivered || event instanceof HostResponse ? EVENT_BYTES + event.memory : EVENT_BYTES
 }
 
 /** An event that is lent, and what it was before the runtime had it in its hands. */

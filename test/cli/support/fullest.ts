@@ -72,8 +72,17 @@ const full = (root: Node, unresolved: Node): Json => {
   }
 }
 
+/** Of properties that may not be there together, all but the first. */
+const excluded = (node: Node): ReadonlyArray<unknown> =>
+  nodes(node["allOf"]).flatMap(({ not }) =>
+    isNode(not) && Array.isArray(not["required"]) ? not["required"].slice(1) : []
+  )
+
 const object = (root: Node, node: Node): Json => {
-  const named = isNode(node["properties"]) ? Object.entries(node["properties"]) : []
+  const without = excluded(node)
+  const named = isNode(node["properties"])
+    ? Object.entries(node["properties"]).filter(([key]) => !without.includes(key))
+    : []
   const others = isNode(node["additionalProperties"]) ? [node["additionalProperties"]] : []
   const patterned = isNode(node["patternProperties"]) ? Object.entries(node["patternProperties"]) : []
   return Object.fromEntries([

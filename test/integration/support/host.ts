@@ -136,6 +136,8 @@ const told = (event: IngressEvent.IngressEvent): string => {
   switch (event.kind) {
     case "timer":
       return `timer ${event.name}`
+    case "host_response":
+      return `response ${event.error?.tag ?? event.answer?.status}`
     case "command_result":
       return `result ${event.result.status}`
     case "websocket_open":
