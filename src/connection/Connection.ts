@@ -126,7 +126,7 @@ export class Connection {
     return this.#driver.route.covered
   }
 
-  /** Bytes of texts that were sent and that the system hasn't taken yet. */
+  /** Bytes of frames that were sent and that the system hasn't taken yet. */
   get bufferedBytes(): number {
     return this.#driver.session.bufferedBytes
   }
@@ -154,9 +154,9 @@ export class Connection {
     return History.isExhausted(this.#driver.state.history, now, source.reconnect) ? "exhausted" : undefined
   }
 
-  /** Hands a text to the socket. Does nothing unless the state is `open`. */
-  send(text: string): void {
-    this.#driver.session.send(text)
+  /** Hands a text or bytes to the socket. Does nothing unless the state is `open`. */
+  send(data: string | Uint8Array): void {
+    this.#driver.session.send(data)
   }
 
   /** Closes the socket, if there is one, and dials no more. */

@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import type { ConnectionError, DialError } from "./ConnectionError.ts"
-import type { ReadMode } from "./WebSocketClient.ts"
+import type { FrameKind, ReadMode } from "./WebSocketClient.ts"
 
 /**
  * An error as an event carries it: beside tag and message what it has of an
@@ -87,8 +87,13 @@ export interface ConnectionSink {
    * is data: not one that is ignored, or answered by the host.
    */
   readonly text: (text: string, bytes: number, at: number) => boolean
-  /** A text frame that came while the connection was closing. */
-  readonly rejected: () => void
+  /**
+   * A binary frame of the open epoch, likewise; false where the ingress takes none, and it is only counted. Whoever keeps
+   * the bytes copies them.
+   */
+  readonly binary: (bytes: Uint8Array, at: number) => boolean
+  /** A frame that came while the connection was closing; false for a binary one where the ingress takes none. */
+  readonly rejected: (kind: FrameKind) => boolean
   readonly ended: (end: EpochEnd, willReconnect: boolean, deliver: boolean) => void
   readonly dialFailed: (error: ReportedError, willReconnect: boolean, deliver: boolean) => void
   /** Discards what waits, because the grant for it is gone. */

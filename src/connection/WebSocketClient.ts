@@ -27,6 +27,14 @@ import type { LookupSlots } from "./ResolveAddresses.ts"
 export type ReadMode = "full" | "slow" | "off"
 
 /**
+ * What a frame with data is (RFC 6455, section 5.6).
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export type FrameKind = "text" | "binary"
+
+/**
  * An open socket. All members act at once and never throw; after the end they
  * do nothing.
  *
@@ -49,11 +57,11 @@ export interface Socket {
   /** All bytes that were read from the network so far, whether or not they made a frame. */
   readonly bytesRead: () => number
   /**
-   * Sends one text frame, which it is given in UTF-8. `written` is called exactly once, in the order of the
+   * Sends one frame; of a text it is given the UTF-8. `written` is called exactly once, in the order of the
    * sends: when the system has all of its bytes, or as failed when they can't be
    * written any more, maybe only after the end.
    */
-  readonly send: (text: Uint8Array, written: (failed: boolean) => void) => void
+  readonly send: (payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void) => void
   /** Sends a ping of at most 125 bytes. `written` is called when the system has it, and never if it can't be written. */
   readonly ping: (payload: Uint8Array, written: () => void) => void
   /** Answers a ping, and tells likewise. */
@@ -76,7 +84,8 @@ export interface SocketEvents {
   readonly open: (socket: Socket) => void
   /** `bytes` is the length of the text in UTF-8. */
   readonly text: (text: string, bytes: number) => void
-  readonly binary: (bytes: number) => void
+  /** `bytes` may be a part of something larger, and something else once this returns: whoever keeps them copies them. */
+  readonly binary: (bytes: Uint8Array) => void
   readonly ping: (data: Uint8Array) => void
   readonly pong: (data: Uint8Array) => void
   /** A close frame was sent or came: nothing can be sent any more, and the end is to follow. */

@@ -58,9 +58,10 @@ export class WebSocketOpen extends Base {
 }
 
 /**
- * A text frame. `frame` numbers the text frames of one epoch from 1 as they
- * arrived, without those that the host answered itself, so a number that is
- * never seen is a frame the plugin never saw. `bytes` is its length in UTF-8.
+ * A text frame. `frame` numbers the texts, without those that the host answered
+ * itself, and the binary frames of one epoch, if the ingress takes them, from 1
+ * as they arrived, so a number that is never seen is a frame the plugin never
+ * saw. `bytes` is its length in UTF-8.
  *
  * @category models
  * @since 0.1.0
@@ -90,10 +91,62 @@ export class WebSocketText extends Base {
     return "websocket_text" as const
   }
 
+  /** @internal The memory that it takes while it waits. */
+  get memory(): number {
+    return memoryOf(this.text, this.bytes)
+  }
+
   get payload() {
     return { url: this.url, text: this.text }
   }
 }
+
+/**
+ * A binary frame, only for an ingress that lists this kind. `bytes` are the
+ * plugin's own: nobody else has them, so whoever changes them changes nothing
+ * for anybody. `frame` numbers it among the texts of its epoch.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export class WebSocketBinary extends Base {
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly frame: number
+  /** @internal The memory that it takes while it waits. */
+  readonly memory: number
+
+  /** Copies the bytes, which may be a part of something larger, or somebody's to write into. */
+  constructor(
+    origin: SourceOrigin,
+    sequence: number,
+    epoch: number,
+    at: number,
+    frame: number,
+    bytes: Uint8Array,
+    stamp?: Stamp
+  ) {
+    super(origin, sequence, epoch, at, stamp)
+    this.bytes = new Uint8Array(bytes)
+    this.memory = bytes.length
+    this.frame = frame
+  }
+
+  get kind() {
+    return "websocket_binary" as const
+  }
+
+  get payload() {
+    return { url: this.url, bytes: this.bytes }
+  }
+}
+
+/**
+ * What a source's queue has a capacity for: its texts and binary frames.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export type Frame = WebSocketText | WebSocketBinary
 
 /**
  * The connection ended. `code` and `reason` are those of the peer's close
@@ -289,6 +342,7 @@ export class Delivered extends Base<Origin> {
 export type IngressEvent =
   | WebSocketOpen
   | WebSocketText
+  | WebSocketBinary
   | WebSocketClose
   | WebSocketError
   | Timer
@@ -311,6 +365,14 @@ export type AnyEvent = IngressEvent | Delivered
  * @since 0.1.0
  */
 export const isDelivered = (event: AnyEvent): event is Delivered => event instanceof Delivered
+
+/**
+ * Whether an event is a text or a binary frame: no other has a number among them.
+ *
+ * @category predicates
+ * @since 0.5.0
+ */
+export const isFrame = (event: AnyEvent): event is Frame => event.frame > 0
 
 /**
  * The events of each kind.

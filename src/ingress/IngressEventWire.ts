@@ -6,6 +6,7 @@
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
 import { Timestamp } from "../diagnostics/Diagnostic.ts"
+import * as Base64 from "../internal/base64.ts"
 import * as Wire from "../internal/wire.ts"
 import { DeliveredKind } from "../manifest/Manifest.ts"
 import { CommandOutcome } from "./CommandOutcome.ts"
@@ -48,6 +49,9 @@ const payloads = {
     subprotocol: Schema.NullOr(Schema.String)
   }),
   websocket_text: Schema.Struct({ url: Schema.String, text: Schema.String }),
+  websocket_binary: Schema.Struct({ url: Schema.String, bytes: Base64.Bytes }).pipe(
+    Schema.encodeKeys({ bytes: "base64" })
+  ),
   websocket_close: Wire.struct({
     url: Schema.String,
     code: Schema.Int,
@@ -99,6 +103,7 @@ const wire = <Kind extends Schema.Codec<string>, Payload extends Schema.Top>(kin
 export const IngressEventWire = Schema.Union([
   wire(Schema.Literal("websocket_open"), payloads.websocket_open),
   wire(Schema.Literal("websocket_text"), payloads.websocket_text),
+  wire(Schema.Literal("websocket_binary"), payloads.websocket_binary),
   wire(Schema.Literal("websocket_close"), payloads.websocket_close),
   wire(Schema.Literal("websocket_error"), payloads.websocket_error),
   wire(Schema.Literal("timer"), payloads.timer),

@@ -2,12 +2,12 @@
  * The bounded queue of one source. It implements the sink of its connection:
  * everything here runs synchronously in the turn in which the socket speaks.
  *
- * Text events wait in order, at most `ingress_queue_capacity` of them and
- * `ingress_queue_bytes`; of a full queue the oldest goes first, in hand, so that
- * it is counted. State events and the source's timers wait beside them, outside
- * the capacity, and are never evicted; whichever head has the lower sequence is
- * next. What the ingress calls urgent overtakes the texts behind the last state
- * event before it, and is evicted last.
+ * Texts and binary frames wait in one order, at most `ingress_queue_capacity` of
+ * them and `ingress_queue_bytes`; of a full queue the oldest goes first, in hand,
+ * so that it is counted. State events and the source's timers wait beside them,
+ * outside the capacity, and are never evicted; whichever head has the lower
+ * sequence is next. What the ingress calls urgent overtakes the frames behind the
+ * last state event before it, and is evicted last.
  *
  * A burst is not overload: at half full the socket is paused, at a quarter it
  * is read again, and only a pause that outlasts the patience lets the queue
@@ -18,26 +18,29 @@
  */
 import * as Effect from "effect/Effect"
 import type { ConnectionSink, EpochEnd, ReportedError } from "../connection/ConnectionSink.ts"
-import type { ReadMode } from "../connection/WebSocketClient.ts"
-import { memoryOf, type Accounting, type HostBytes } from "./Accounting.ts"
+import type { FrameKind, ReadMode } from "../connection/WebSocketClient.ts"
 import { QueueOverflow } from "./IngressError.ts"
 import {
+  isFrame,
   Timer,
+  WebSocketBinary,
   WebSocketClose,
   WebSocketError,
   WebSocketOpen,
   WebSocketText,
+  type Frame,
   type IngressEvent,
-  type SourceOrigin,
   type Stamp
 } from "./IngressEvent.ts"
-import { Backpressure, type Limits } from "./internal/backpressure.ts"
+import { Backpressure } from "./internal/backpressure.ts"
+import { Frames } from "./internal/frames.ts"
 import { Loans } from "./internal/loans.ts"
 import { Losses } from "./internal/losses.ts"
+import type * as Given from "./internal/queueOptions.ts"
+import { Room } from "./internal/room.ts"
 import { States } from "./internal/states.ts"
-import { Texts } from "./internal/texts.ts"
 import * as TextRules from "./TextRules.ts"
-import type { EventQueue, Turns } from "./Turns.ts"
+import type { EventQueue } from "./Turns.ts"
 
 /**
  * What a queue needs.
@@ -45,31 +48,7 @@ import type { EventQueue, Turns } from "./Turns.ts"
  * @category models
  * @since 0.1.0
  */
-export interface Options {
-  readonly origin: SourceOrigin
-  /** The source's URL without its query, for diagnostics. */
-  readonly display: string
-  /** Whether the ingress takes events of a kind. Asked again after `reconfigure`. */
-  takes(kind: IngressEvent["kind"]): boolean
-  /** What the ingress says of its texts. Asked again after `reconfigure`. */
-  rules(): TextRules.TextRules | null
-  /** Sends an answer of the host's own; false where there is no room for it, or nobody who may send. */
-  reply(text: string): boolean
-  readonly limits: Limits
-  readonly accounting: Accounting
-  readonly hostBytes: HostBytes
-  readonly turns: Turns<EventQueue>
-  readonly now: () => number
-  /** Milliseconds of a clock that is never set. */
-  readonly monotonic: () => number
-  overflowed(make: () => QueueOverflow): void
-  /** Told when the socket is paused, so that somebody calls `slide` in time. */
-  paused(): void
-  /** Told when a further epoch may begin again. */
-  readied(): void
-  epochBegan(): void
-  epochEnded(): void
-}
+export type Options = Given.Options
 
 /**
  * The queue of one source. Fields are for reading.
@@ -86,17 +65,24 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   ignoredText = 0
   /** Texts that the host answered itself. */
   autoReplied = 0
-  /** Evicted text events. */
+  receivedBinary = 0
+  enqueuedBinary = 0
+  rejectedBinary = 0
+  /** Binary frames of an ingress that doesn't take them. */
+  unsupportedBinary = 0
+  /** Evicted texts and binary frames. */
   drops = 0
   /** How fast the socket is read. */
   readonly backpressure: Backpressure
   readonly #options: Options
-  readonly #texts = new Texts()
+  readonly #frames = new Frames()
   readonly #states = new States()
   readonly #losses = new Losses()
   readonly #loans: Loans
-  #limits: Limits
+  readonly #room: Room
+  #limits: Options["limits"]
   #takesText: boolean
+  #takesBinary: boolean
   #rules: TextRules.TextRules | null
   #sequence = 0
   #epoch = 0
@@ -108,43 +94,47 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     this.#options = options
     this.#limits = limits
     this.#stamp = { origin: options.origin, epoch: 0, at: 0 }
-    this.#loans = new Loans(this.#texts, this.#states, this.#losses)
+    this.#loans = new Loans(this.#frames, this.#states, this.#losses)
     this.#takesText = options.takes("websocket_text")
+    this.#takesBinary = options.takes("websocket_binary")
     this.#rules = options.rules()
-    this.backpressure = new Backpressure(options, this.#texts)
+    this.backpressure = new Backpressure(options, this.#frames)
+    this.#room = new Room(options, this.#frames)
   }
 
   /** From now on there are other limits, and the ingress may take other kinds and say otherwise of its texts. */
-  reconfigure(limits: Limits): void {
+  reconfigure(limits: Options["limits"]): void {
     this.#limits = limits
     this.backpressure.reconfigure(limits)
+    this.#room.reconfigure(limits)
     this.#takesText = this.#options.takes("websocket_text")
+    this.#takesBinary = this.#options.takes("websocket_binary")
     this.#rules = this.#options.rules()
   }
 
-  /** How many texts it holds. */
+  /** How many texts and binary frames it holds. */
   get capacity(): number {
     return this.#limits.ingressQueueCapacity
   }
 
-  /** Text events that wait. */
+  /** Texts and binary frames that wait. */
   get depth(): number {
-    return this.#texts.depth
+    return this.#frames.depth
   }
 
   /** The memory that they take. */
   get bytes(): number {
-    return this.#texts.bytes
+    return this.#frames.bytes
   }
 
   /** Events that wait, of all kinds. */
   get waiting(): number {
-    return this.#texts.depth + this.#states.depth
+    return this.#frames.depth + this.#states.depth
   }
 
   /** When the oldest waiting event happened, in Unix milliseconds. */
   get oldestAt(): number | undefined {
-    const text = this.#texts.oldestAt
+    const text = this.#frames.oldestAt
     const state = this.#states.oldestAt
     return text === undefined || state === undefined ? (text ?? state) : Math.min(text, state)
   }
@@ -177,13 +167,34 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     }
     const { epoch, origin } = this.#stamped(at)
     const event = new WebSocketText(origin, ++this.#sequence, epoch, at, this.#frame, text, bytes, this.#stamp)
-    this.#enqueueText(event, rules !== null && TextRules.isUrgent(rules, text))
+    this.enqueuedText++
+    this.#enqueue(event, bytes, rules !== null && TextRules.isUrgent(rules, text))
     return true
   }
 
-  rejected(): void {
-    this.receivedText++
-    this.rejectedText++
+  binary(bytes: Uint8Array, at: number): boolean {
+    this.receivedBinary++
+    if (!this.#takesBinary) {
+      this.unsupportedBinary++
+      return false
+    }
+    const { epoch, origin } = this.#stamped(at)
+    const event = new WebSocketBinary(origin, ++this.#sequence, epoch, at, ++this.#frame, bytes, this.#stamp)
+    this.enqueuedBinary++
+    this.#enqueue(event, bytes.length, false)
+    return true
+  }
+
+  rejected(kind: FrameKind): boolean {
+    if (kind === "text") {
+      this.receivedText++
+      this.rejectedText++
+      return true
+    }
+    this.receivedBinary++
+    if (this.#takesBinary) this.rejectedBinary++
+    else this.unsupportedBinary++
+    return this.#takesBinary
   }
 
   ended(end: EpochEnd, willReconnect: boolean, deliver: boolean): void {
@@ -228,7 +239,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   /** Discards a timer's event that still waits. */
   withdraw(event: Timer): void {
     // An urgent text behind it may overtake from now on what is lent.
-    if (this.#states.isLent(event) || this.#texts.hasUrgent) this.#loans.recall()
+    if (this.#states.isLent(event) || this.#frames.hasUrgent) this.#loans.recall()
     if (!this.#states.withdraw(event)) return
     this.#losses.lose(event.sequence)
     this.#options.accounting.queueDepth--
@@ -237,7 +248,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   /** Takes the next event, and says in it how many before it were lost and not yet told. */
   take(): IngressEvent | undefined {
-    const event = this.#states.depth === 0 ? this.#takeText(Infinity) : this.#takeFirst()
+    const event = this.#states.depth === 0 ? this.#takeFrame(Infinity) : this.#takeFirst()
     if (event === undefined) return undefined
     if (this.waiting > 0) this.#options.turns.join(this)
     event.droppedBefore = this.#losses.tell(event.sequence)
@@ -253,8 +264,8 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   begin(): void {
     const event = this.#loans.begin()
     if (event === undefined) return
-    if (event.kind !== "websocket_text") return this.#stateBegins()
-    this.#removed(this.#texts.begin())
+    if (!isFrame(event)) return this.#stateBegins()
+    this.#removed(this.#frames.begin())
     this.backpressure.removed()
   }
 
@@ -268,7 +279,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     const { accounting } = this.#options
     const waiting = this.waiting
     this.#losses.loseAll(waiting, this.#sequence)
-    while (this.#removed(this.#texts.evict()) !== undefined);
+    while (this.#removed(this.#frames.evict()) !== undefined);
     this.backpressure.removed()
     const states = this.#states.clear()
     accounting.queueDepth -= states
@@ -276,7 +287,7 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     if (states > 0) this.#options.readied()
   }
 
-  /** What the texts of this turn share. */
+  /** What the frames of this turn share. */
   #stamped(at: number): Stamp {
     if (this.#stamp.at !== at || this.#stamp.epoch !== this.#epoch) {
       this.#stamp = { origin: this.#options.origin, epoch: this.#epoch, at }
@@ -284,58 +295,37 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     return this.#stamp
   }
 
-  #enqueueText(event: WebSocketText, isUrgent: boolean): void {
+  #enqueue(event: Frame, bytes: number, isUrgent: boolean): void {
     const { accounting, hostBytes, turns } = this.#options
-    const memory = memoryOf(event.text, event.bytes)
-    this.enqueuedText++
+    const { memory } = event
     accounting.enqueued++
-    if (this.#loans.size > 0 && this.#texts.overtakesLent(isUrgent)) this.#loans.recall()
-    if (this.#isTooFullFor(memory) && !this.#makeRoom(memory, isUrgent)) {
+    if (this.#loans.size > 0 && this.#frames.overtakesLent(isUrgent)) this.#loans.recall()
+    if (this.#room.isLackingFor(memory) && !this.#makeRoom(memory, isUrgent)) {
       this.#evicted(event)
       return
     }
-    this.#texts.add(event, isUrgent)
+    this.#frames.add(event, isUrgent)
     accounting.queueDepth++
     accounting.queueBytes += memory
     hostBytes.used += memory
-    this.backpressure.added(event.bytes)
+    this.backpressure.added(bytes)
     turns.arrive(this)
   }
 
-  #isTooFullFor(bytes: number): boolean {
-    const limits = this.#limits
-    const { hostBytes } = this.#options
-    return (
-      this.#texts.depth >= limits.ingressQueueCapacity ||
-      this.#texts.bytes + bytes > limits.ingressQueueBytes ||
-      hostBytes.used + bytes > hostBytes.limit
-    )
-  }
-
-  /** Evicts texts until there is room; false, and none evicted, where all that may go leave none. */
-  #makeRoom(bytes: number, isUrgent: boolean): boolean {
-    const { hostBytes } = this.#options
-    const { ingressQueueBytes, ingressQueueCapacity } = this.#limits
-    if (bytes > ingressQueueBytes) return false
-    if (this.backpressure.mayExceed && hostBytes.used + bytes <= hostBytes.limit) return true
+  /** Evicts frames until there is room; false, and none evicted, where all that may go leave none. */
+  #makeRoom(memory: number, isUrgent: boolean): boolean {
+    if (this.backpressure.mayExceed && this.#room.isThereBeyond(memory)) return true
     this.#loans.recall()
-    const dispensable = this.#texts.dispensable(isUrgent)
-    if (
-      this.#texts.depth - dispensable.depth >= ingressQueueCapacity ||
-      this.#texts.bytes - dispensable.bytes + bytes > ingressQueueBytes ||
-      hostBytes.used - dispensable.bytes + bytes > hostBytes.limit
-    ) {
-      return false
-    }
-    while (this.#isTooFullFor(bytes)) {
-      const event = this.#removed(this.#texts.evict())
+    if (!this.#room.canBeMade(memory, isUrgent)) return false
+    while (this.#room.isLackingFor(memory)) {
+      const event = this.#removed(this.#frames.evict())
       if (event === undefined) return false
       this.#evicted(event)
     }
     return true
   }
 
-  #evicted(event: WebSocketText): void {
+  #evicted(event: Frame): void {
     const { accounting, display } = this.#options
     const { ingressQueueBytes: capacityBytes, ingressQueueCapacity: capacity } = this.#limits
     this.drops++
@@ -361,9 +351,9 @@ export class IngressQueue implements ConnectionSink, EventQueue {
   #takeFirst(): IngressEvent | undefined {
     const state = this.#states.next
     if (state === undefined) return undefined
-    const text = this.#takeText(state.sequence)
-    if (text !== undefined) return text
-    this.#texts.interrupted()
+    const frame = this.#takeFrame(state.sequence)
+    if (frame !== undefined) return frame
+    this.#frames.interrupted()
     this.#stateBegins()
     return state
   }
@@ -373,18 +363,18 @@ export class IngressQueue implements ConnectionSink, EventQueue {
     if (this.#states.remove()) this.#options.readied()
   }
 
-  /** Takes the text whose turn it is among those with a lower sequence. */
-  #takeText(before: number): WebSocketText | undefined {
-    const event = this.#removed(this.#texts.takeBefore(before))
+  /** Takes the frame whose turn it is among those with a lower sequence. */
+  #takeFrame(before: number): Frame | undefined {
+    const event = this.#removed(this.#frames.takeBefore(before))
     if (event !== undefined) this.backpressure.removed()
     return event
   }
 
-  /** A text doesn't wait any more. */
-  #removed(event: WebSocketText | undefined): WebSocketText | undefined {
+  /** A frame doesn't wait any more. */
+  #removed(event: Frame | undefined): Frame | undefined {
     if (event === undefined) return undefined
     const { accounting, hostBytes } = this.#options
-    const memory = memoryOf(event.text, event.bytes)
+    const { memory } = event
     accounting.queueDepth--
     accounting.queueBytes -= memory
     hostBytes.used -= memory

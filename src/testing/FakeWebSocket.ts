@@ -20,7 +20,7 @@ import { Bell } from "./internal/bell.ts"
 import { NO_CLOSE_FRAME, Remote } from "./Remote.ts"
 
 /**
- * How a dial is answered: accepted, with texts that arrive in the same burst as
+ * How a dial is answered: accepted, with frames that arrive in the same burst as
  * the 101; refused with an HTTP status; failed before there was an answer; or
  * never.
  *
@@ -28,7 +28,7 @@ import { NO_CLOSE_FRAME, Remote } from "./Remote.ts"
  * @since 0.1.0
  */
 export type Answer =
-  | { readonly kind: "accept"; readonly subprotocol?: string; readonly early?: ReadonlyArray<string> }
+  | { readonly kind: "accept"; readonly subprotocol?: string; readonly early?: ReadonlyArray<string | Uint8Array> }
   | { readonly kind: "refuse"; readonly status: number; readonly retryAfterMs?: number }
   | { readonly kind: "fail"; readonly error: DialError }
   | { readonly kind: "never" }

@@ -11,8 +11,7 @@ import type { Bell } from "./internal/bell.ts"
 import { Outbox } from "./internal/outbox.ts"
 
 type Frame =
-  | { readonly kind: "texts"; readonly texts: ReadonlyArray<string> }
-  | { readonly kind: "binary"; readonly bytes: number }
+  | { readonly kind: "data"; readonly frames: ReadonlyArray<string | Uint8Array> }
   | { readonly kind: "ping"; readonly data: Uint8Array }
   | { readonly kind: "pong"; readonly data: Uint8Array }
   | { readonly kind: "bytes"; readonly bytes: number }
@@ -37,6 +36,8 @@ export const NO_CLOSE_FRAME = 1006
 export class Remote {
   /** The texts that the host handed to its socket. */
   readonly sent: Array<string> = []
+  /** Those, and the binary frames among them, in their order. */
+  readonly sentFrames: Array<string | Uint8Array> = []
   /** The payloads of the pongs that the host handed to its socket. */
   readonly pongs: Array<Uint8Array> = []
   /** The payloads of the pings that arrived here. */
@@ -62,17 +63,20 @@ export class Remote {
 
   /** Sends one text frame. */
   sendText(text: string): void {
-    this.#transmit({ kind: "texts", texts: [text] })
+    this.#transmit({ kind: "data", frames: [text] })
   }
 
-  /** Sends texts that arrive in one read of the socket: all of them, even if the host pauses at the first. */
-  sendBurst(texts: ReadonlyArray<string>): void {
-    this.#transmit({ kind: "texts", texts })
+  /**
+   * Sends texts, and binary frames, that arrive in one read of the socket: all of them, even if the host pauses at the
+   * first.
+   */
+  sendBurst(frames: ReadonlyArray<string | Uint8Array>): void {
+    this.#transmit({ kind: "data", frames })
   }
 
-  /** Sends a binary frame of so many bytes. */
-  sendBinary(bytes: number): void {
-    this.#transmit({ kind: "binary", bytes })
+  /** Sends a binary frame: these bytes, or so many of them that are zero. */
+  sendBinary(bytes: Uint8Array | number): void {
+    this.#transmit({ kind: "data", frames: [typeof bytes === "number" ? new Uint8Array(bytes) : bytes] })
   }
 
   ping(data: Uint8Array = new Uint8Array()): void {
@@ -120,7 +124,7 @@ export class Remote {
     this.#outbox.takeBytes(bytes)
   }
 
-  /** Takes so many of the texts that wait, and what lies between them, while it takes nothing by itself. */
+  /** Takes so many of the texts and binary frames that wait, and what lies between them, while it takes nothing by itself. */
   takeTexts(texts: number): void {
     this.#outbox.takeTexts(texts)
   }
@@ -148,6 +152,14 @@ export class Remote {
     )
   }
 
+  /** Completes with what was sent when the host has sent at least so many texts and binary frames. */
+  receivedFrames(count: number): Effect.Effect<ReadonlyArray<string | Uint8Array>> {
+    return Effect.as(
+      this.#bell.until(() => this.sentFrames.length >= count),
+      this.sentFrames
+    )
+  }
+
   /** Completes when the connection has ended. */
   get closed(): Effect.Effect<void> {
     return this.#bell.until(() => !this.isOpen)
@@ -161,10 +173,13 @@ export class Remote {
       peerCertificateExpiresAt: null,
       writeQueueSize: () => this.#outbox.bytes,
       bytesRead: () => this.#bytesRead,
-      send: (text, written) => {
+      send: (payload, kind, written) => {
         if (!this.isOpen) return written(true)
-        this.sent.push(decoder.decode(text))
-        this.#outbox.add(text.length, true, written)
+        // Whose bytes they are may write into them again.
+        const data = kind === "text" ? decoder.decode(payload) : payload.slice()
+        if (typeof data === "string") this.sent.push(data)
+        this.sentFrames.push(data)
+        this.#outbox.add(payload.length, true, written)
         this.#bell.ring()
       },
       ping: (payload, written) =>
@@ -231,16 +246,19 @@ export class Remote {
 
   #read(frame: Frame): void {
     switch (frame.kind) {
-      case "texts": {
+      case "data": {
         // They are all there before the first one is told.
-        const texts = frame.texts.map((text) => ({ text, bytes: utf8.encode(text).length }))
-        this.#bytesRead += texts.reduce((sum, { bytes }) => sum + HEAD_BYTES + bytes, 0)
-        for (const { bytes, text } of texts) this.#events?.text(text, bytes)
+        const frames = frame.frames.map((data) => ({
+          data,
+          bytes: typeof data === "string" ? utf8.encode(data) : data
+        }))
+        this.#bytesRead += frames.reduce((sum, { bytes }) => sum + HEAD_BYTES + bytes.length, 0)
+        for (const { bytes, data } of frames) {
+          if (typeof data === "string") this.#events?.text(data, bytes.length)
+          else this.#events?.binary(bytes)
+        }
         return
       }
-      case "binary":
-        this.#bytesRead += HEAD_BYTES + frame.bytes
-        return this.#events?.binary(frame.bytes)
       case "ping":
         this.#bytesRead += HEAD_BYTES + frame.data.length
         return this.#events?.ping(frame.data)

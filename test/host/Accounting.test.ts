@@ -5,6 +5,7 @@ import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
 import { GrantStore, type IngressEvent, PluginHost, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
+import { EVENT_KINDS, frameOf, saidIn } from "../support/frames.ts"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, plugin, refOf } from "../support/plugins.ts"
 
@@ -15,13 +16,13 @@ const Behaviour = Schema.Literals(["ok", "gen", "slow", "fail", "refuse", "bad",
 const SourceIndex = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: SOURCES.length - 1 }))
 
 const Action = Schema.Union([
-  Schema.Struct({ kind: Schema.Literal("text"), source: SourceIndex, behaviour: Behaviour }),
+  Schema.Struct({ kind: Schema.Literals(["text", "binary"]), source: SourceIndex, behaviour: Behaviour }),
   Schema.Struct({
     kind: Schema.Literal("burst"),
     source: SourceIndex,
     behaviour: Schema.Literals(["ok", "slow", "fail"])
   }),
-  Schema.Struct({ kind: Schema.Literals(["binary", "close", "break"]), source: SourceIndex }),
+  Schema.Struct({ kind: Schema.Literals(["close", "break"]), source: SourceIndex }),
   Schema.Struct({ kind: Schema.Literal("wait"), ms: Schema.Literals([1, 50, 400, 1000, 6000]) }),
   Schema.Struct({ kind: Schema.Literals(["stop", "start", "revoke", "grant", "settle"]) })
 ])
@@ -71,7 +72,7 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
   const now = { read: () => 0 }
   const answer = (event: IngressEvent.IngressEvent): Effect.Effect<PluginRuntime.Output, string> => {
     const entry = note(event, now.read())
-    const behaviour = event.kind === "websocket_text" ? event.text.split(":")[1] : "ok"
+    const behaviour = saidIn(event)?.split(":")[1] ?? "ok"
     const settle = (outcome: Outcome, exit: Exit.Exit<PluginRuntime.Output, string>) => {
       entry.outcome = outcome
       return exit
@@ -100,6 +101,7 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
   }
   const pkg = plugin({
     sources: SOURCES,
+    ingress: { eventKinds: [...EVENT_KINDS] },
     handlers: () =>
       Effect.clockWith((clock) =>
         Effect.sync(() => {
@@ -108,6 +110,7 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
             gateway: {
               websocket_open: answer,
               websocket_text: answer,
+              websocket_binary: answer,
               websocket_close: answer,
               websocket_error: answer
             }
@@ -170,13 +173,13 @@ describe("the accounting of a host", () => {
           const remote = "source" in action ? (yield* fake.remotes(SOURCES[action.source] ?? "")).at(-1) : undefined
           switch (action.kind) {
             case "text":
-              remote?.sendText(`${sent++}:${action.behaviour}`)
+            case "binary":
+              remote?.sendBurst([frameOf(`${sent++}:${action.behaviour}`, action.kind === "binary")])
               break
             case "burst":
-              remote?.sendBurst(Array.from({ length: 9 }, () => `${sent++}:${action.behaviour}`))
-              break
-            case "binary":
-              remote?.sendBinary(3)
+              remote?.sendBurst(
+                Array.from({ length: 9 }, (_, nth) => frameOf(`${sent++}:${action.behaviour}`, nth % 2 === 1))
+              )
               break
             case "close":
               remote?.close(4000, "bye")

@@ -34,7 +34,7 @@ const lingering = () => {
         peerCertificateExpiresAt: null,
         writeQueueSize: () => 0,
         bytesRead: () => 0,
-        send: (text, written) => {
+        send: (text, _kind, written) => {
           socket.sent.push(new TextDecoder().decode(text))
           written(false)
         },

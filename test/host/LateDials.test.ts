@@ -39,7 +39,7 @@ const playing = (isDeaf: boolean) => {
             peerCertificateExpiresAt: null,
             writeQueueSize: () => 0,
             bytesRead: () => 0,
-            send: (_text, written) => written(false),
+            send: (_text, _kind, written) => written(false),
             ping: () => {},
             pong: () => {},
             read: () => {},

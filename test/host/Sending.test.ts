@@ -433,7 +433,7 @@ const byHand = (opensAtOnce: boolean) => {
         peerCertificateExpiresAt: null,
         writeQueueSize: () => 0,
         bytesRead: () => 0,
-        send: (_text, done) => void written.push(done),
+        send: (_text, _kind, done) => void written.push(done),
         ping: () => {},
         pong: () => {},
         read: () => {},

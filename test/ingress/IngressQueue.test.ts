@@ -6,7 +6,7 @@ import type { IngressEvent, Timer } from "../../src/ingress/IngressEvent.ts"
 import type { IngressQueue } from "../../src/ingress/IngressQueue.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
 import { Model } from "./support/model.ts"
-import { CLEAN, fixture, push, shown } from "./support/queue.ts"
+import { CLEAN, fixture, push, pushBinary, shown } from "./support/queue.ts"
 
 const KIB = 1024
 const READ_BYTES = 64 * KIB
@@ -15,12 +15,26 @@ const ERROR = { tag: "DialFailed", message: "" }
 
 type Step =
   | { readonly kind: "text"; readonly text: string; readonly times: number }
+  | { readonly kind: "binary"; readonly bytes: number; readonly times: number }
   | { readonly kind: "take"; readonly times: number }
   | { readonly kind: "lend"; readonly times: number }
   | { readonly kind: "begin"; readonly times: number }
   | { readonly kind: "withdraw"; readonly index: number }
   | { readonly kind: "neighbour"; readonly bytes: number }
-  | { readonly kind: "open" | "end" | "silent" | "fail" | "timer" | "slide" | "reject" | "discard" | "room" | "recall" }
+  | {
+      readonly kind:
+        | "open"
+        | "end"
+        | "silent"
+        | "fail"
+        | "timer"
+        | "slide"
+        | "reject"
+        | "rejectBinary"
+        | "discard"
+        | "room"
+        | "recall"
+    }
 
 const text = (beginning: string, length: number) => `${beginning}${"x".repeat(length)}`
 
@@ -33,6 +47,11 @@ const Text: Arbitrary.Arbitrary<string> = either(
 )
 
 const texts: Arbitrary.Arbitrary<Step> = Arbitrary.all({ kind: oneOf("text"), text: Text, times: oneOf(1, 1, 2, 10) })
+const binaries: Arbitrary.Arbitrary<Step> = Arbitrary.all({
+  kind: oneOf("binary"),
+  bytes: either(int(0, 40), int(250, 310)),
+  times: oneOf(1, 1, 2, 10)
+})
 const loans: Arbitrary.Arbitrary<Step> = either<Step>(
   Arbitrary.all({ kind: oneOf("lend"), times: oneOf(1, 2, 5, 12) }),
   Arbitrary.all({ kind: oneOf("begin"), times: oneOf(1, 2, 5, 12) })
@@ -41,12 +60,15 @@ const takes: Arbitrary.Arbitrary<Step> = Arbitrary.all({ kind: oneOf("take"), ti
 const Step: Arbitrary.Arbitrary<Step> = either<Step>(
   texts,
   texts,
-  texts,
+  binaries,
+  binaries,
   takes,
   takes,
   loans,
   loans,
-  Arbitrary.all({ kind: oneOf("open", "end", "silent", "fail", "timer", "timer", "slide", "reject", "room") }),
+  Arbitrary.all({
+    kind: oneOf("open", "end", "silent", "fail", "timer", "timer", "slide", "reject", "rejectBinary", "room")
+  }),
   Arbitrary.all({ kind: oneOf("withdraw"), index: int(0, 5) }),
   Arbitrary.all({ kind: oneOf("neighbour"), bytes: oneOf(0, 50, 150, 400) }),
   Arbitrary.all({ kind: oneOf("discard", "room", "timer", "slide", "recall") })
@@ -58,7 +80,7 @@ const check = (
   told: { handed: number; dropped: number },
   model: Model
 ) => {
-  assert.strictEqual(queue.depth, model.texts.length)
+  assert.strictEqual(queue.depth, model.frames.length)
   assert.strictEqual(queue.bytes, model.memory)
   assert.strictEqual(queue.waiting, model.waiting.length)
   assert.strictEqual(queue.drops, model.evicted)
@@ -68,6 +90,8 @@ const check = (
     queue.receivedText,
     queue.enqueuedText + queue.rejectedText + queue.ignoredText + queue.autoReplied
   )
+  assert.strictEqual(queue.receivedBinary, model.receivedBinary)
+  assert.strictEqual(queue.receivedBinary, queue.enqueuedBinary + queue.rejectedBinary + queue.unsupportedBinary)
   assert.strictEqual(queue.backpressure.flow, model.flow)
   assert.deepInclude(accounting, { evicted: model.evicted, discarded: model.discarded, queueBytes: model.memory })
   assert.strictEqual(accounting.queueDepth, model.waiting.length)
@@ -139,8 +163,12 @@ describe("IngressQueue", () => {
               if (model.flow === "paused") model.flow = "sliding"
               return undefined
             case "reject":
-              queue.rejected()
+              queue.rejected("text")
               model.received++
+              return undefined
+            case "rejectBinary":
+              assert.isTrue(queue.rejected("binary"))
+              model.receivedBinary++
               return undefined
             case "room":
               world.hasRoom = !world.hasRoom
@@ -167,6 +195,12 @@ describe("IngressQueue", () => {
               } else {
                 model.text(one.text, one.text.startsWith("!"))
               }
+              check(queue, accounting, told, model)
+            }
+          } else if (one.kind === "binary") {
+            for (let time = 0; time < one.times; time++) {
+              assert.isTrue(pushBinary(queue, one.bytes))
+              model.binary(one.bytes)
               check(queue, accounting, told, model)
             }
           } else if (one.kind === "take") {
@@ -264,7 +298,7 @@ describe("IngressQueue", () => {
       assert.strictEqual(queue.lend(recall), lent)
       queue.withdraw(behind)
       queue.withdraw(over)
-      queue.rejected()
+      queue.rejected("text")
       assert.strictEqual(recalls, 0)
       queue.withdraw(lent)
       assert.strictEqual(recalls, 1)
@@ -443,6 +477,68 @@ describe("IngressQueue", () => {
       for (let i = 0; i < 10; i++) queue.text("x", 1, 0)
       assert.strictEqual(queue.backpressure.flow, "sliding")
       assert.strictEqual(queue.drops, 10)
+    })
+  )
+})
+
+describe("a binary frame", () => {
+  it.effect("is numbered among the texts, has bytes of its own, and goes first where it is the oldest", () =>
+    Effect.gen(function* () {
+      const { accounting, host, overflows, queue, read } = yield* fixture({ capacity: 3, urgent: ["!"] })
+      queue.opened(1, 1, null, read)
+      queue.take()
+      const chunk = Uint8Array.of(0, 1, 2, 3)
+      assert.isTrue(queue.binary(chunk.subarray(1, 3), 7))
+      push(queue, "!")
+      queue.binary(new Uint8Array(), 8)
+      chunk.fill(9)
+      assert.deepInclude(accounting, { queueDepth: 3, queueBytes: 3 })
+      assert.strictEqual(host.used, 3)
+      assert.strictEqual(shown(queue.take())?.frame, 2)
+      const event = queue.take()
+      if (event?.kind !== "websocket_binary") return assert.fail(`${event?.kind}`)
+      assert.deepInclude(event, { frame: 1, at: 7, epoch: 1, bytes: Uint8Array.of(1, 2) })
+      assert.strictEqual(event.bytes.buffer.byteLength, 2)
+      assert.deepStrictEqual(event.payload, { url: "ws://h/?q", bytes: event.bytes })
+      queue.backpressure.slide()
+      for (let i = 0; i < 3; i++) queue.binary(chunk, 9)
+      assert.deepStrictEqual([queue.drops, overflows.length, queue.bytes], [1, 1, 12])
+      assert.deepStrictEqual(shown(queue.take()), { sequence: 5, frame: 4, droppedBefore: 1 })
+    })
+  )
+
+  it.effect("counts what it takes while it waits, whatever is made of its bytes", () =>
+    Effect.gen(function* () {
+      const { accounting, host, queue, read } = yield* fixture({ capacity: 8, kinds: ["websocket_binary"] })
+      queue.opened(1, 1, null, read)
+      queue.binary(new Uint8Array(10), 0)
+      const lent = queue.lend(() => {})
+      if (lent?.kind !== "websocket_binary") return assert.fail(`${lent?.kind}`)
+      structuredClone(lent.bytes, { transfer: [lent.bytes.buffer] })
+      assert.strictEqual(lent.bytes.length, 0)
+      queue.begin()
+      assert.deepInclude(accounting, { queueDepth: 0, queueBytes: 0 })
+      assert.strictEqual(host.used, 0)
+    })
+  )
+
+  it.effect("is only counted where the ingress doesn't list its kind, and neither numbered nor copied", () =>
+    Effect.gen(function* () {
+      const { limits, queue, read, world } = yield* fixture({ capacity: 8, kinds: ["websocket_text"] })
+      queue.opened(1, 1, null, read)
+      assert.isFalse(pushBinary(queue, 10))
+      assert.isFalse(queue.rejected("binary"))
+      push(queue, "x")
+      assert.deepInclude(queue, { receivedBinary: 2, enqueuedBinary: 0, rejectedBinary: 0, unsupportedBinary: 2 })
+      assert.deepStrictEqual(shown(queue.take()), { sequence: 1, frame: 1, droppedBefore: 0 })
+      world.kinds = ["websocket_binary"]
+      queue.reconfigure(limits)
+      assert.isTrue(pushBinary(queue, 10))
+      assert.isFalse(push(queue, "x"))
+      assert.isTrue(queue.rejected("binary"))
+      assert.deepInclude(queue, { receivedBinary: 4, enqueuedBinary: 1, rejectedBinary: 1, unsupportedBinary: 2 })
+      // A text that is ignored has a number, as ever.
+      assert.deepStrictEqual(shown(queue.take()), { sequence: 2, frame: 2, droppedBefore: 0 })
     })
   )
 })

@@ -20,8 +20,9 @@ describe("the queue of a source", () => {
       queue.dialFailed(FAILED, true, true)
       queue.opened(1, 4, "v2", read)
       queue.text("hi", 2, 7)
+      queue.binary(Uint8Array.of(1, 2), 7)
       queue.ended(BROKEN, true, true)
-      const taken = Array.from({ length: 5 }, () => queue.take())
+      const taken = Array.from({ length: 6 }, () => queue.take())
       assert.isUndefined(queue.take())
       assert.deepStrictEqual(
         taken.map((event) => [event?.kind, event?.sequence, event?.epoch, event?.at, event?.origin.id]),
@@ -29,8 +30,9 @@ describe("the queue of a source", () => {
           ["websocket_error", 1, 0, 1000, "1b2c3d4e"],
           ["websocket_open", 2, 1, 1000, "1b2c3d4e"],
           ["websocket_text", 3, 1, 7, "1b2c3d4e"],
-          ["websocket_error", 4, 1, 1000, "1b2c3d4e"],
-          ["websocket_close", 5, 1, 1000, "1b2c3d4e"]
+          ["websocket_binary", 4, 1, 7, "1b2c3d4e"],
+          ["websocket_error", 5, 1, 1000, "1b2c3d4e"],
+          ["websocket_close", 6, 1, 1000, "1b2c3d4e"]
         ]
       )
       const url = "ws://h/?q"
@@ -40,6 +42,7 @@ describe("the queue of a source", () => {
           { url, error: FAILED, willReconnect: true },
           { url, attempts: 4, subprotocol: "v2" },
           { url, text: "hi" },
+          { url, bytes: Uint8Array.of(1, 2) },
           { url, error: BROKEN.error, willReconnect: true },
           { url, code: 1006, reason: "r", clean: false, unconfirmed: 3, willReconnect: true }
         ]

@@ -89,7 +89,7 @@ describe("permessage-deflate", () => {
               (frame) => void frames.push(frame)
             )
             const { socket, told } = yield* dial(url, LIMITS)
-            for (const text of TEXTS) socket.send(Buffer.from(text), () => {})
+            for (const text of TEXTS) socket.send(Buffer.from(text), "text", () => {})
             while (told.length < 3 || frames.length < 3) yield* Effect.sleep("1 millis")
             assert.deepStrictEqual(
               told,
@@ -156,10 +156,10 @@ describe("permessage-deflate", () => {
       const written: Array<string> = []
       const tell = (name: string) => () => void written.push(name)
       const [first = "", second = ""] = TEXTS
-      socket.send(Buffer.from(first), tell("first"))
-      socket.send(Buffer.from("short"), tell("short"))
+      socket.send(Buffer.from(first), "text", tell("first"))
+      socket.send(Buffer.from("short"), "text", tell("short"))
       socket.ping(Buffer.from("p"), tell("ping"))
-      socket.send(Buffer.from(second), tell("second"))
+      socket.send(Buffer.from(second), "text", tell("second"))
       socket.close(1000, "bye")
       yield* ended
       const unpack = inflater(12, true)

@@ -19,7 +19,7 @@ import { nextSize } from "../../src/plugin/internal/lending.ts"
 import * as HadTime from "../../src/time/HadTime.ts"
 import { either, list, oneOf } from "../support/arbitraries.ts"
 import { settled } from "../support/host.ts"
-import { CLEAN, push } from "../ingress/support/queue.ts"
+import { CLEAN, push, pushBinary } from "../ingress/support/queue.ts"
 import { Scripted } from "./support/batching.ts"
 import { Reference } from "./support/lent.ts"
 
@@ -53,6 +53,9 @@ const ANSWERS = {
 }
 type Answer = keyof typeof ANSWERS
 
+/** A binary frame in the place of a text. */
+const BINARY = "binary"
+
 type Step =
   | { readonly kind: "text"; readonly source: Source; readonly text: string; readonly times: number }
   | { readonly kind: "timer" | "open" | "close" | "revoke" | "clear"; readonly source: Source }
@@ -65,7 +68,7 @@ type Step =
 const come: Arbitrary.Arbitrary<Step> = Arbitrary.all({
   kind: oneOf("text"),
   source: oneOf(...SOURCES),
-  text: oneOf("x", "x", "!x"),
+  text: oneOf("x", "x", "!x", BINARY),
   times: oneOf(1, 1, 3, 9)
 })
 const plays: Arbitrary.Arbitrary<Step> = either<Step>(
@@ -227,7 +230,7 @@ describe("batches", () => {
           })
           for (const source of SOURCES) {
             assert.strictEqual(queues[source].waiting, reference.of(source).waiting.length)
-            assert.strictEqual(queues[source].depth, reference.of(source).texts.length)
+            assert.strictEqual(queues[source].depth, reference.of(source).frames.length)
             assert.strictEqual(queues[source].bytes, reference.of(source).memory)
             assert.strictEqual(queues[source].drops, reference.of(source).evicted)
           }
@@ -305,10 +308,15 @@ describe("batches", () => {
             case "text": {
               const model = reference.of(step.source)
               for (let time = 0; time < step.times; time++) {
-                const hasRoom = model.texts.length < CAPACITY
+                const hasRoom = model.frames.length < CAPACITY
                 const wasRecalled = runtime.out?.isRecalled
-                push(queues[step.source], step.text)
-                model.text(step.text, step.text === "!x")
+                if (step.text === BINARY) {
+                  pushBinary(queues[step.source], 2)
+                  model.binary(2)
+                } else {
+                  push(queues[step.source], step.text)
+                  model.text(step.text, step.text === "!x")
+                }
                 if (model.flow === "paused") model.flow = "sliding"
                 const isNeeded = !hasRoom || model.inARow > 0 || step.text === "!x"
                 if (!isNeeded) assert.strictEqual(runtime.out?.isRecalled, wasRecalled, "recalled for nothing")

@@ -64,6 +64,9 @@ export const accountingProblem = (
     const { autoReplied, enqueuedText, ignoredText, receivedTextFrames, rejectedText } = connection
     if (receivedTextFrames !== enqueuedText + rejectedText + ignoredText + autoReplied)
       return `texts of ${connection.url}`
+    const { enqueuedBinary, receivedBinaryFrames, rejectedBinary, unsupportedBinary } = connection
+    if (receivedBinaryFrames !== enqueuedBinary + rejectedBinary + unsupportedBinary)
+      return `binary frames of ${connection.url}`
   }
   return undefined
 }

@@ -50,8 +50,8 @@ export class Driver implements Owner {
     lastFrameAt: null,
     lastPongAt: null,
     roundTripMs: null,
-    receivedBinaryFrames: 0,
     sentTextFrames: 0,
+    sentBinaryFrames: 0,
     sendFailures: 0,
     unconfirmedFrames: 0,
     unconfirmedAtEnds: 0

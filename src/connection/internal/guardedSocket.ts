@@ -4,7 +4,7 @@
  * nobody's, so its rejection is taken care of.
  */
 import { abandon } from "../../internal/promises.ts"
-import type { ReadMode, Socket } from "../WebSocketClient.ts"
+import type { FrameKind, ReadMode, Socket } from "../WebSocketClient.ts"
 
 export class GuardedSocket implements Socket {
   readonly subprotocol: string | null
@@ -29,9 +29,9 @@ export class GuardedSocket implements Socket {
     return this.#said(() => this.#socket.bytesRead())
   }
 
-  send(text: Uint8Array, written: (failed: boolean) => void): void {
+  send(payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void): void {
     try {
-      ignored(this.#socket.send(text, written))
+      ignored(this.#socket.send(payload, kind, written))
     } catch (thrown) {
       written(true)
       this.#thrown(thrown)

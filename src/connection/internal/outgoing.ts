@@ -1,8 +1,8 @@
 /**
  * What an open connection sends, between the commands and the socket.
  *
- * Texts are accepted in order and go out in it. At most one text or 64 KiB are
- * with the socket at a time and the rest waits here, so that what is written is
+ * Texts and binary frames are accepted in one order and go out in it. At most one
+ * frame or 64 KiB are with the socket at a time and the rest waits here, so that what is written is
  * told as it goes, a ping or pong waits behind little, and what waits when a
  * grant is lost is never written. A close frame goes out behind what was
  * accepted before it. Pings and pongs go straight to the socket and count as
@@ -11,12 +11,12 @@
  * Each epoch has its own, so what an old socket still tells changes nothing of
  * a new one. No clock: `progress` is for whoever looks whether anything moves.
  */
-import type { Socket } from "../WebSocketClient.ts"
-import { WaitingTexts } from "./waitingTexts.ts"
+import type { FrameKind, Socket } from "../WebSocketClient.ts"
+import { WaitingFrames } from "./waitingFrames.ts"
 
 const AT_ONCE_BYTES = 65_536
 // A frame in the hands of the system takes some hundred bytes beside its own.
-const AT_ONCE_TEXTS = 1024
+const AT_ONCE_FRAMES = 1024
 const PONG_MEMORY_BYTES = 256
 
 const utf8 = new TextEncoder()
@@ -27,20 +27,20 @@ interface CloseFrame {
 }
 
 export class Outgoing {
-  /** How many texts were accepted, ever. */
+  /** How many frames were accepted, ever. */
   accepted = 0
   /** How many of those were handed to the socket: all that a ping which is handed to it now comes after. */
   handed = 0
   /** The bytes of those. */
   handedBytes = 0
-  /** Those of the texts that were accepted and not written yet, in UTF-8; an empty one counts as one. */
+  /** Those of the frames that were accepted and not written yet; an empty one counts as one. */
   bytes = 0
   readonly #socket: Pick<Socket, "writeQueueSize" | "send" | "ping" | "pong" | "close">
-  readonly #failed: (texts: number) => void
+  readonly #failed: (frames: number) => void
   readonly #mostPongs: number
   /** Made for the first that has to wait. */
-  #waiting: WaitingTexts | undefined = undefined
-  /** What counts of each text that is with the socket. */
+  #waiting: WaitingFrames | undefined = undefined
+  /** What counts of each frame that is with the socket. */
   readonly #sizes: Array<number> = []
   #bytesWithSocket = 0
   #steps = 0
@@ -50,11 +50,11 @@ export class Outgoing {
   #unanswered: Uint8Array | null = null
   #state: "open" | "ended" | CloseFrame = "open"
 
-  /** `failed` is told of accepted texts that can't be written any more. */
+  /** `failed` is told of accepted frames that can't be written any more. */
   constructor(
     socket: Pick<Socket, "writeQueueSize" | "send" | "ping" | "pong" | "close">,
     sendBufferBytes: number,
-    failed: (texts: number) => void
+    failed: (frames: number) => void
   ) {
     this.#socket = socket
     this.#failed = failed
@@ -66,14 +66,18 @@ export class Outgoing {
     return this.#state === "open"
   }
 
-  /** Accepts a text. Whether there is room for it is for the caller to look at. */
-  send(text: string): void {
+  /** Accepts a text or bytes. Whether there is room for them is for the caller to look at. */
+  send(data: string | Uint8Array): void {
+    if (typeof data === "string") this.#accept(utf8.encode(data), "text")
+    else this.#accept(data, "binary")
+  }
+
+  #accept(payload: Uint8Array, kind: FrameKind): void {
     if (this.#state !== "open") return
-    const payload = utf8.encode(text)
     this.accepted++
     this.bytes += sizeOf(payload.length)
-    if (this.#waits === 0 && this.#hasRoom(sizeOf(payload.length))) this.#hand(payload)
-    else (this.#waiting ??= new WaitingTexts()).push(payload)
+    if (this.#waits === 0 && this.#hasRoom(sizeOf(payload.length))) this.#hand(payload, kind)
+    else (this.#waiting ??= new WaitingFrames()).push(payload, kind)
   }
 
   ping(payload: Uint8Array, written: () => void): void {
@@ -103,11 +107,11 @@ export class Outgoing {
 
   /** Throws away what waits. */
   discard(): void {
-    const texts = this.#waits
-    for (let text = this.#waiting?.shift(); text !== undefined; text = this.#waiting?.shift()) {
-      this.bytes -= sizeOf(text.length)
+    const frames = this.#waits
+    for (let frame = this.#waiting?.shift(); frame !== undefined; frame = this.#waiting?.shift()) {
+      this.bytes -= sizeOf(frame.payload.length)
     }
-    this.#failed(texts)
+    this.#failed(frames)
     this.#handOver()
   }
 
@@ -132,27 +136,27 @@ export class Outgoing {
     return `${this.#steps} ${this.#socket.writeQueueSize()}`
   }
 
-  /** How many texts wait. */
+  /** How many frames wait. */
   get #waits(): number {
     return this.#waiting?.count ?? 0
   }
 
   #hasRoom(size: number): boolean {
-    const texts = this.#sizes.length
-    if (texts === 0) return true
-    return texts < AT_ONCE_TEXTS && this.#bytesWithSocket + size <= AT_ONCE_BYTES
+    const frames = this.#sizes.length
+    if (frames === 0) return true
+    return frames < AT_ONCE_FRAMES && this.#bytesWithSocket + size <= AT_ONCE_BYTES
   }
 
-  #hand(payload: Uint8Array): void {
+  #hand(payload: Uint8Array, kind: FrameKind): void {
     const size = sizeOf(payload.length)
     this.handed++
     this.handedBytes += payload.length
     this.#sizes.push(size)
     this.#bytesWithSocket += size
-    this.#socket.send(payload, this.#written)
+    this.#socket.send(payload, kind, this.#written)
   }
 
-  /** The oldest text that was with the socket isn't any more. */
+  /** The oldest frame that was with the socket isn't any more. */
   readonly #written = (failed: boolean): void => {
     const size = this.#sizes.shift()
     if (size === undefined) return
@@ -176,8 +180,8 @@ export class Outgoing {
     if (this.#isHandingOver) return
     this.#isHandingOver = true
     while (this.#waiting !== undefined && this.#waits > 0 && this.#hasRoom(sizeOf(this.#waiting.nextLength))) {
-      const payload = this.#waiting.shift()
-      if (payload !== undefined) this.#hand(payload)
+      const frame = this.#waiting.shift()
+      if (frame !== undefined) this.#hand(frame.payload, frame.kind)
     }
     this.#isHandingOver = false
     if (this.#waits > 0 || typeof this.#state === "string") return
@@ -187,5 +191,5 @@ export class Outgoing {
   }
 }
 
-/** What a text counts in the buffer. */
+/** What a frame counts in the buffer. */
 export const sizeOf = (bytes: number): number => Math.max(1, bytes)

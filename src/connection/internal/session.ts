@@ -31,8 +31,8 @@ export interface Totals {
   lastPongAt: number | null
   /** Of the last ping that was answered, in milliseconds. */
   roundTripMs: number | null
-  receivedBinaryFrames: number
   sentTextFrames: number
+  sentBinaryFrames: number
   sendFailures: number
   /** Sent in the present epoch, and at the ends of those before it, and confirmed by no pong. */
   unconfirmedFrames: number
@@ -91,18 +91,19 @@ export class Session implements SocketEvents, Epoch {
     this.#owner = owner
   }
 
-  /** Bytes of texts that were sent and aren't written yet. */
+  /** Bytes of frames that were sent and aren't written yet. */
   get bufferedBytes(): number {
     return this.#outgoing?.bytes ?? 0
   }
 
-  /** Hands a text to the open socket, behind those that wait. */
-  send(text: string): void {
+  /** Hands a text or bytes to the open socket, behind those that wait. */
+  send(data: string | Uint8Array): void {
     if (this.#outgoing?.isOpen !== true) return
-    this.#owner.totals.sentTextFrames++
+    if (typeof data === "string") this.#owner.totals.sentTextFrames++
+    else this.#owner.totals.sentBinaryFrames++
     this.#owner.totals.unconfirmedFrames++
     this.#stall ??= this.#stallClock(this.#outgoing)
-    this.#outgoing.send(text)
+    this.#outgoing.send(data)
     // A socket that throws has ended it meanwhile.
     this.#stall?.start()
   }
@@ -172,7 +173,7 @@ export class Session implements SocketEvents, Epoch {
     if (this.#socket === null) return
     const at = this.#owner.turnNow()
     this.#owner.totals.lastFrameAt = at
-    if (!this.#delivering) this.#owner.sink.rejected()
+    if (!this.#delivering) this.#owner.sink.rejected("text")
     else if (this.#hand(text, bytes, at)) this.#liveness?.data(at)
   }
 
@@ -182,11 +183,14 @@ export class Session implements SocketEvents, Epoch {
     return this.#owner.sink.text(masked, masked === text ? bytes : utf8.encode(masked).length, at)
   }
 
-  readonly binary = (bytes: number): void => {
+  readonly binary = (bytes: Uint8Array): void => {
     if (this.#socket === null) return
-    this.#owner.totals.lastFrameAt = this.#owner.clocks.now()
-    this.#owner.totals.receivedBinaryFrames++
-    this.#owner.binary(() => new BinaryUnsupported({ url: this.#owner.source.display, bytes }))
+    const { sink, source, totals } = this.#owner
+    const at = this.#owner.turnNow()
+    totals.lastFrameAt = at
+    const isTaken = this.#delivering ? sink.binary(bytes, at) : sink.rejected("binary")
+    if (!isTaken) this.#owner.binary(() => new BinaryUnsupported({ url: source.display, bytes: bytes.length }))
+    else if (this.#delivering) this.#liveness?.data(at)
   }
 
   readonly ping = (data: Uint8Array): void => {
@@ -226,8 +230,8 @@ export class Session implements SocketEvents, Epoch {
     this.#finish()
   }
 
-  readonly #sendsFailed = (texts: number): void => {
-    this.#owner.totals.sendFailures += texts
+  readonly #sendsFailed = (frames: number): void => {
+    this.#owner.totals.sendFailures += frames
   }
 
   bytesRead(): number {

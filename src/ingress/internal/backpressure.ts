@@ -28,7 +28,7 @@ export interface Waiting {
 
 const NOTHING = (): void => {}
 
-// What one read of a socket can bring, in bytes, and the fewest that a text frame has on the wire (RFC 6455, 5.2).
+// What one read of a socket can bring, in bytes, and the fewest that a frame has on the wire (RFC 6455, 5.2).
 const READ_BYTES = 65_536
 const FRAME_HEADER_BYTES = 2
 
@@ -64,7 +64,7 @@ export class Backpressure {
     return this.flow === "paused" ? this.#pausedAt + this.#limits.burstPatienceMs : null
   }
 
-  /** Another socket is read. The last one's texts may still wait; its pause has nothing to do with this one. */
+  /** Another socket is read. The last one's frames may still wait; its pause has nothing to do with this one. */
   opened(read: (mode: ReadMode) => void): void {
     this.#read = read
     this.flow = "flowing"
@@ -76,13 +76,13 @@ export class Backpressure {
     this.flow = "flowing"
   }
 
-  /** A text of so many bytes waits. */
+  /** A frame of so many bytes waits. */
   added(bytes: number): void {
     if (this.flow !== "flowing") this.#sincePause += bytes + FRAME_HEADER_BYTES
     else if (this.#isHalfFull) this.#pause()
   }
 
-  /** A text doesn't wait any more. */
+  /** A frame doesn't wait any more. */
   removed(): void {
     if (this.flow === "flowing" || this.#exceeds(4)) return
     this.flow = "flowing"

@@ -2,10 +2,10 @@
  * The events of a source that a runtime was lent and hasn't begun. They go on
  * to wait; one that comes back leaves everything as if it had never been lent.
  */
-import type { IngressEvent } from "../IngressEvent.ts"
+import { isFrame, type IngressEvent } from "../IngressEvent.ts"
+import type { Frames } from "./frames.ts"
 import { countOf, type Losses, type Run } from "./losses.ts"
 import type { States } from "./states.ts"
-import type { Texts } from "./texts.ts"
 
 /** An event, and what lending it changed. */
 interface Loan {
@@ -17,15 +17,15 @@ interface Loan {
 const NOTHING = (): void => {}
 
 export class Loans {
-  readonly #texts: Texts
+  readonly #frames: Frames
   readonly #states: States
   readonly #losses: Losses
   /** In the order in which they were lent. */
   readonly #loans: Array<Loan> = []
   #recall: () => void = NOTHING
 
-  constructor(texts: Texts, states: States, losses: Losses) {
-    this.#texts = texts
+  constructor(frames: Frames, states: States, losses: Losses) {
+    this.#frames = frames
     this.#states = states
     this.#losses = losses
   }
@@ -36,13 +36,13 @@ export class Loans {
 
   /** Lends the event whose turn it is. */
   lend(recall: () => void): IngressEvent | undefined {
-    const { row } = this.#texts
+    const { row } = this.#frames
     const state = this.#states.next
-    const event = this.#texts.lendBefore(state?.sequence ?? Infinity) ?? state
+    const event = this.#frames.lendBefore(state?.sequence ?? Infinity) ?? state
     if (event === undefined) return undefined
     if (event === state) {
       this.#states.lend()
-      this.#texts.interrupted()
+      this.#frames.interrupted()
     }
     this.#recall = recall
     const told = this.#losses.take(event.sequence)
@@ -60,9 +60,9 @@ export class Loans {
   giveBack(): boolean {
     const loan = this.#loans.pop()
     if (loan === undefined) return false
-    if (loan.event.kind === "websocket_text") this.#texts.giveBack()
+    if (isFrame(loan.event)) this.#frames.giveBack()
     else this.#states.giveBack()
-    this.#texts.row = loan.row
+    this.#frames.row = loan.row
     this.#losses.restore(loan.told)
     return true
   }

@@ -59,7 +59,7 @@ function onMessage(this: WebSocket, data: RawData, isBinary: boolean): void {
   const events = tellingOf(this)?.events
   // What comes in one piece is a Buffer, and nothing else was asked for.
   if (events === undefined || !Buffer.isBuffer(data)) return
-  if (isBinary) events.binary(data.length)
+  if (isBinary) events.binary(data)
   else events.text(data.toString(), data.length)
 }
 

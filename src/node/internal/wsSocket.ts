@@ -3,7 +3,7 @@
  */
 import type * as Net from "node:net"
 import type { WebSocket } from "ws"
-import type { ReadMode, Socket } from "../../connection/WebSocketClient.ts"
+import type { FrameKind, ReadMode, Socket } from "../../connection/WebSocketClient.ts"
 import * as ReadStop from "./readStop.ts"
 import { writeQueueSize } from "./writeQueue.ts"
 
@@ -36,8 +36,10 @@ type Written = (error?: Error | null) => void
 const NOTHING = (): void => {}
 
 const TEXT = { binary: false }
-// Where compression was agreed upon, it takes more than it gives for a short text.
+const BINARY = { binary: true }
+// Where compression was agreed upon, it takes more than it gives for a short frame.
 const SHORT_TEXT = { binary: false, compress: false }
+const SHORT_BINARY = { binary: true, compress: false }
 const COMPRESSED_FROM = 1024
 // What a client sends is masked (RFC 6455, section 5.3), which is the default.
 const MASKED = undefined
@@ -79,12 +81,14 @@ export class WsSocket implements Socket {
     return this.#connected.bytesRead
   }
 
-  send(text: Uint8Array, written: (failed: boolean) => void): void {
+  send(payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void): void {
     if (this.#told !== written) {
       this.#told = written
       this.#written = (error) => written(isFailure(error))
     }
-    this.#ws.send(text, text.length < COMPRESSED_FROM ? SHORT_TEXT : TEXT, this.#written)
+    const isShort = payload.length < COMPRESSED_FROM
+    const options = kind === "text" ? (isShort ? SHORT_TEXT : TEXT) : isShort ? SHORT_BINARY : BINARY
+    this.#ws.send(payload, options, this.#written)
   }
 
   ping(payload: Uint8Array, written: () => void): void {

@@ -8,8 +8,8 @@
  */
 import type * as Exit from "effect/Exit"
 import type { Answered } from "../../commands/CommandExecutor.ts"
-import { memoryOf, type Accounting } from "../../ingress/Accounting.ts"
-import { Delivered, HostResponse, Timer, WebSocketText, type AnyEvent } from "../../ingress/IngressEvent.ts"
+import type { Accounting } from "../../ingress/Accounting.ts"
+import { Timer, type AnyEvent } from "../../ingress/IngressEvent.ts"
 import type { EventQueue, Turns } from "../../ingress/Turns.ts"
 import { abandonExit } from "../../internal/promises.ts"
 import type { Batch, Batches, Told } from "../PluginRuntime.ts"
@@ -32,10 +32,7 @@ export const nextSize = (size: number, ended: number, ms: number, most: number):
   return ended < size ? size : Math.min(most, fit, size * 2)
 }
 
-const bytesOf = (event: AnyEvent): number => {
-  if (event instanceof WebSocketText) return EVENT_BYTES + memoryOf(event.text, event.bytes)
-  return event instanceof Delivered || event instanceof HostResponse ? EVENT_BYTES + event.memory : EVENT_BYTES
-}
+const bytesOf = (event: AnyEvent): number => EVENT_BYTES + ("memory" in event ? event.memory : 0)
 
 /** An event that is lent, and what it was before the runtime had it in its hands. */
 interface Loan extends Answered {

@@ -19,7 +19,7 @@ const play = (options: { readonly bufferBytes?: number; readonly atOnce?: boolea
   const outgoing: Outgoing = new Outgoing(
     {
       writeQueueSize: () => world.queue,
-      send: (text, written) => {
+      send: (text, _kind, written) => {
         wire.push(utf8.decode(text))
         if (options.atOnce === true) written(false)
         else texts.push(written)

@@ -34,7 +34,8 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
     pinged: () => {},
     read: NOTHING,
     stood: NOTHING_STOOD,
-    isData: true
+    isData: true,
+    takesBinary: false
   }
   const owner: Owner = {
     clocks: { now: () => world.now, monotonic: () => world.monotonic, random: () => 0.5 },
@@ -63,7 +64,14 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
         call("text", text, bytes, at)
         return world.isData
       },
-      rejected: () => call("rejected"),
+      binary: (bytes, at) => {
+        if (world.takesBinary) call("binary", bytes.length, at)
+        return world.takesBinary
+      },
+      rejected: (kind) => {
+        call("rejected", kind)
+        return kind === "text" || world.takesBinary
+      },
       ended: () => {},
       dialFailed: () => {},
       revoked: () => {},
@@ -73,14 +81,14 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
       lastFrameAt: null,
       lastPongAt: null,
       roundTripMs: null,
-      receivedBinaryFrames: 0,
       sentTextFrames: 0,
+      sentBinaryFrames: 0,
       sendFailures: 0,
       unconfirmedFrames: 0,
       unconfirmedAtEnds: 0
     },
     stale: (error) => call("stale", error.url, error.afterMs),
-    binary: (make) => call("binary", make() instanceof BinaryUnsupported, make().bytes, make().url),
+    binary: (make) => call("unsupported", make() instanceof BinaryUnsupported, make().bytes, make().url),
     mayOpen: () => world.mayOpen,
     sessionOpened: (_socket, read) => {
       call("opened")
@@ -95,8 +103,8 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
     peerCertificateExpiresAt: null,
     writeQueueSize: () => world.queue,
     bytesRead: () => world.bytesRead,
-    send: (text, written) => {
-      call("send", utf8.decode(text))
+    send: (payload, kind, written) => {
+      call("send", kind === "text" ? utf8.decode(payload) : payload)
       world.written = written
     },
     ping: (data, written) => {
@@ -154,7 +162,7 @@ describe("a session", () => {
     for (const { calls, owner, session, socket } of [late, unwanted]) {
       session.open(socket)
       session.text("a", 1)
-      session.binary(1)
+      session.binary(new Uint8Array(1))
       session.ping(DATA)
       session.pong(DATA)
       session.send("b")
@@ -165,8 +173,8 @@ describe("a session", () => {
       assert.deepInclude(owner.totals, {
         lastFrameAt: null,
         lastPongAt: null,
-        receivedBinaryFrames: 0,
-        sentTextFrames: 0
+        sentTextFrames: 0,
+        sentBinaryFrames: 0
       })
     }
   })
@@ -178,11 +186,33 @@ describe("a session", () => {
     assert.strictEqual(owner.totals.lastFrameAt, 999)
   })
 
-  it("counts and reports a binary frame", () => {
+  it("reports a binary frame that isn't taken, also while the connection closes", () => {
     const { calls, owner, session } = opened()
-    session.binary(9)
-    assert.deepStrictEqual(calls(), [`binary true 9 ${URL}`])
-    assert.deepInclude(owner.totals, { lastFrameAt: 1000, receivedBinaryFrames: 1 })
+    session.binary(new Uint8Array(9))
+    assert.deepStrictEqual(calls(), [`unsupported true 9 ${URL}`])
+    assert.strictEqual(owner.totals.lastFrameAt, 999)
+    session.reject()
+    session.binary(new Uint8Array(8))
+    assert.deepStrictEqual(calls(), ["rejected binary", `unsupported true 8 ${URL}`])
+  })
+
+  it("hands a binary frame that is taken on with the time of its turn, and none while the connection closes", () => {
+    const { calls, owner, session, world } = opened()
+    world.takesBinary = true
+    session.binary(new Uint8Array(9))
+    assert.deepStrictEqual(calls(), ["binary 9 999"])
+    assert.strictEqual(owner.totals.lastFrameAt, 999)
+    session.reject()
+    session.binary(new Uint8Array(8))
+    assert.deepStrictEqual(calls(), ["rejected binary"])
+  })
+
+  it("counts binary frames that it sends by themselves", () => {
+    const { calls, owner, session } = opened()
+    session.send("a")
+    session.send(Uint8Array.of(1, 2))
+    assert.deepStrictEqual(calls(), ["send a", "send 1,2"])
+    assert.deepInclude(owner.totals, { sentTextFrames: 1, sentBinaryFrames: 1, unconfirmedFrames: 2 })
   })
 
   it("counts what it sends and what of that can't be written", () => {
@@ -221,7 +251,7 @@ describe("a session", () => {
       session.text("late", 4)
       session.ping(DATA)
       read("off")
-      assert.deepStrictEqual(calls(), ["rejected"])
+      assert.deepStrictEqual(calls(), ["rejected text"])
       assert.strictEqual(owner.totals.lastFrameAt, 1000)
       session.closed(4001, "late", true)
       assert.deepStrictEqual(calls(), ["ended"])
@@ -234,7 +264,7 @@ describe("a session", () => {
     session.reject()
     session.ping(DATA)
     session.text("late", 4)
-    assert.deepStrictEqual(calls(), ["pong 3", "rejected"])
+    assert.deepStrictEqual(calls(), ["pong 3", "rejected text"])
     for (let text = 0; text < 2; text++) session.send("x".repeat(60_000))
     session.close(1000, "")
     calls()
@@ -256,7 +286,7 @@ describe("a session", () => {
     session.closed(4002, "again", false)
     session.closing()
     session.text("late", 4)
-    session.binary(1)
+    session.binary(new Uint8Array(1))
     session.ping(DATA)
     session.pong(DATA)
     session.close(1000, "")
@@ -427,7 +457,7 @@ describe("a session", () => {
       send(session)
       assert.deepInclude(owner.totals, { lastFrameAt, lastPongAt })
       session.text("late", 4)
-      assert.deepStrictEqual(calls(), ["rejected"])
+      assert.deepStrictEqual(calls(), ["rejected text"])
     })
   }
 

@@ -7,9 +7,9 @@ const READ_BYTES = 65_536
 export interface Waiting {
   readonly sequence: number
   readonly frame: number
-  readonly kind: "text" | "state" | "timer"
+  readonly kind: "frame" | "state" | "timer"
   readonly isUrgent: boolean
-  /** UTF-16 units, twice that where it isn't ASCII. */
+  /** UTF-16 units, twice that where it isn't ASCII; of a binary frame its bytes. */
   readonly memory: number
 }
 
@@ -25,6 +25,7 @@ export class Model {
   sequence = 0
   frame = 0
   received = 0
+  receivedBinary = 0
   rejected = 0
   autoReplied = 0
   evicted = 0
@@ -41,34 +42,41 @@ export class Model {
     this.hostLimit = hostLimit
   }
 
-  get texts() {
-    return this.waiting.filter(({ kind }) => kind === "text")
+  get frames() {
+    return this.waiting.filter(({ kind }) => kind === "frame")
   }
 
   get memory() {
-    return this.texts.reduce((sum, { memory }) => sum + memory, 0)
+    return this.frames.reduce((sum, { memory }) => sum + memory, 0)
   }
 
   /** Whether more waits than this part of what may. */
   over(part: number) {
-    return this.texts.length > this.capacity * part || this.memory > this.byteCapacity * part
+    return this.frames.length > this.capacity * part || this.memory > this.byteCapacity * part
   }
 
   get isHalfFull() {
-    return this.texts.length >= this.capacity / 2 || this.memory >= this.byteCapacity / 2
+    return this.frames.length >= this.capacity / 2 || this.memory >= this.byteCapacity / 2
   }
 
   /** Who goes if somebody has to: the oldest that isn't urgent, then the oldest. */
   get first() {
-    return this.texts.find(({ isUrgent }) => !isUrgent) ?? this.texts[0]
+    return this.frames.find(({ isUrgent }) => !isUrgent) ?? this.frames[0]
   }
 
   text(text: string, isUrgent: boolean) {
     this.received++
-    this.frame++
     const isAscii = [...text].every((char) => char.charCodeAt(0) < 128)
-    const memory = text.length * (isAscii ? 1 : 2)
-    const event: Waiting = { sequence: ++this.sequence, frame: this.frame, kind: "text", isUrgent, memory }
+    this.came(text.length * (isAscii ? 1 : 2), new TextEncoder().encode(text).length, isUrgent)
+  }
+
+  binary(length: number) {
+    this.receivedBinary++
+    this.came(length, length, false)
+  }
+
+  came(memory: number, bytes: number, isUrgent: boolean) {
+    const event: Waiting = { sequence: ++this.sequence, frame: ++this.frame, kind: "frame", isUrgent, memory }
     const before = this.waiting
     this.waiting = [...before, event]
     const isHostFull = () => this.memory + this.neighbour > this.hostLimit
@@ -90,7 +98,6 @@ export class Model {
     for (const { sequence } of gone) this.lost.add(sequence)
     this.evicted += gone.length
     if (gone.includes(event)) return
-    const bytes = new TextEncoder().encode(text).length
     if (this.flow !== "flowing") this.sincePause += bytes + 2
     else if (this.isHalfFull) this.pause()
   }
@@ -125,7 +132,7 @@ export class Model {
 
   /** The next one: of what stands before the first state event or timer an urgent one, but not nine in a row. */
   get next(): Waiting | undefined {
-    const barrier = this.waiting.findIndex(({ kind }) => kind !== "text")
+    const barrier = this.waiting.findIndex(({ kind }) => kind !== "frame")
     const segment = barrier < 0 ? this.waiting : this.waiting.slice(0, barrier)
     const urgent = segment.find(({ isUrgent }) => isUrgent)
     const ordinary = segment.find(({ isUrgent }) => !isUrgent)
@@ -139,7 +146,7 @@ export class Model {
     this.waiting = this.waiting.filter((event) => event !== next)
     this.taken++
     this.inARow = next.isUrgent ? this.inARow + 1 : 0
-    if (next.kind === "text") this.relax()
+    if (next.kind === "frame") this.relax()
     const told = [...this.lost].filter((sequence) => sequence < next.sequence)
     for (const sequence of told) this.lost.delete(sequence)
     return { sequence: next.sequence, frame: next.frame, droppedBefore: told.length }

@@ -71,6 +71,10 @@ export const push = (queue: IngressQueue.IngressQueue, text: string, at = 0): bo
 
 export const CLEAN = { code: 1000, reason: "", clean: true, unconfirmed: 0, error: null } as const
 
+/** Some of a longer read comes as a binary frame. */
+export const pushBinary = (queue: IngressQueue.IngressQueue, length: number, at = 0): boolean =>
+  queue.binary(new Uint8Array(length + 8).subarray(4, 4 + length), at)
+
 /** What a model knows of an event that is handed over. */
 export const shown = (event: IngressEvent | undefined) =>
   event && { sequence: event.sequence, frame: event.frame, droppedBefore: event.droppedBefore }

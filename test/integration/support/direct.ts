@@ -67,7 +67,7 @@ const dialBy = (service: WebSocketClient.WebSocketClient["Service"], url: string
         told.push(`text ${short(text)}`)
         settings.onText?.()
       },
-      binary: (bytes) => void told.push(`binary of ${bytes}`),
+      binary: (bytes) => void told.push(`binary of ${bytes.length}`),
       ping: (data) => {
         told.push(`ping ${Buffer.from(data).toString()}`)
         sockets[0]?.pong(data, () => {})

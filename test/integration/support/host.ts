@@ -144,6 +144,8 @@ const told = (event: IngressEvent.IngressEvent): string => {
       return `open ${event.epoch}`
     case "websocket_text":
       return `text ${event.epoch}.${event.frame} ${event.text}`
+    case "websocket_binary":
+      return `binary ${event.epoch}.${event.frame} ${Buffer.from(event.bytes).toString("hex")}`
     case "websocket_error":
       return `error ${event.epoch} ${event.error.tag}, ${follows(event)}`
     case "websocket_close":

@@ -65,12 +65,17 @@ describe("an open socket", () => {
     assert.strictEqual(socket.bytesRead(), 123)
   })
 
-  it("lets texts from 1 KiB on be compressed", () => {
+  it.each(["text", "binary"] as const)("lets %s frames from 1 KiB on be compressed", (kind) => {
+    const binary = kind === "binary"
     const { calls, socket } = play()
-    for (const bytes of [0, 1023, 1024]) socket.send(new Uint8Array(bytes), () => {})
+    for (const bytes of [0, 1023, 1024]) socket.send(new Uint8Array(bytes), kind, () => {})
     assert.deepStrictEqual(
       calls().map((call) => call.replace(/ [\d,]* \{/u, " {")),
-      [`send {"binary":false,"compress":false}`, `send {"binary":false,"compress":false}`, `send {"binary":false}`]
+      [
+        `send {"binary":${binary},"compress":false}`,
+        `send {"binary":${binary},"compress":false}`,
+        `send {"binary":${binary}}`
+      ]
     )
   })
 
@@ -78,13 +83,13 @@ describe("an open socket", () => {
     const { calls, socket, written } = play()
     const told: Array<string> = []
     const tell = (failed: boolean) => told.push(`one ${failed}`)
-    socket.send(Uint8Array.of(1), tell)
+    socket.send(Uint8Array.of(1), "text", tell)
     written()
-    socket.send(Uint8Array.of(2), tell)
+    socket.send(Uint8Array.of(2), "text", tell)
     written(null)
-    socket.send(Uint8Array.of(3), (failed) => told.push(`other ${failed}`))
+    socket.send(Uint8Array.of(3), "text", (failed) => told.push(`other ${failed}`))
     written(new Error("EPIPE"))
-    socket.send(Uint8Array.of(4), tell)
+    socket.send(Uint8Array.of(4), "text", tell)
     written(new Error("EPIPE"))
     assert.deepStrictEqual(
       calls(),

@@ -136,7 +136,7 @@ const alone = (line: Line, { acts, bytes, compression, fragments }: Play): Notes
     }
   }
   ws.on("message", (data: Buffer, isBinary) =>
-    notes.data(isBinary ? `binary ${data.length}` : `text ${data.length} ${short(data.toString())}`, act)
+    notes.data(isBinary ? `binary ${data.length} ${short(data)}` : `text ${data.length} ${short(data.toString())}`, act)
   )
   ws.on("ping", (data) => {
     ws.pong(data)
@@ -161,7 +161,7 @@ const hosted = (line: Line, { acts, bytes, compression, fragments }: Play, reade
   const notes = new Notes(acts)
   let socket: WebSocketClient.Socket | undefined = undefined
   const act = (what: Act) => {
-    if (what === "send") socket?.send(Buffer.from("an answer"), () => {})
+    if (what === "send") socket?.send(Buffer.from("an answer"), "text", () => {})
     else if (what === "close") socket?.close(4000, "enough")
     else if (what === "terminate") socket?.terminate()
     else {
@@ -174,7 +174,7 @@ const hosted = (line: Line, { acts, bytes, compression, fragments }: Play, reade
       socket = opened
     },
     text: (text, length) => notes.data(`text ${length} ${short(text)}`, act),
-    binary: (length) => notes.data(`binary ${length}`, act),
+    binary: (data) => notes.data(`binary ${data.length} ${short(data)}`, act),
     ping: (data) => {
       socket?.pong(data, () => {})
       notes.data(`ping ${short(data)}`, act)

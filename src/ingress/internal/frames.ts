@@ -1,22 +1,21 @@
 /**
- * The texts of a source that wait: the ordinary ones, and beside them those
- * that its ingress calls urgent. Both keep their order; an urgent one overtakes
- * ordinary ones, at most eight times in a row, and they make room for it. Those
- * that are lent go on to wait until they begin.
+ * The texts and binary frames of a source that wait: the ordinary ones, and
+ * beside them the texts that its ingress calls urgent. Both keep their order; an
+ * urgent one overtakes ordinary ones, at most eight times in a row, and they
+ * make room for it. Those that are lent go on to wait until they begin.
  */
-import { memoryOf } from "../Accounting.ts"
-import type { WebSocketText } from "../IngressEvent.ts"
+import type { Frame } from "../IngressEvent.ts"
 import { Lane } from "./lane.ts"
 
 const MOST_IN_A_ROW = 8
 
 interface Lent {
-  readonly event: WebSocketText
+  readonly event: Frame
   readonly isUrgent: boolean
 }
 
-export class Texts {
-  /** Texts that wait, and the memory that they take: asked for every frame, so they aren't put together when asked. */
+export class Frames {
+  /** Frames that wait, and the memory that they take: asked for every frame, so they aren't put together when asked. */
   depth = 0
   bytes = 0
   /** How many urgent ones were handed over or lent since anything else was. */
@@ -33,26 +32,26 @@ export class Texts {
     return oldest === Infinity ? undefined : oldest
   }
 
-  add(event: WebSocketText, isUrgent: boolean): void {
+  add(event: Frame, isUrgent: boolean): void {
     this.depth++
-    this.bytes += memoryOf(event.text, event.bytes)
+    this.bytes += event.memory
     if (isUrgent) this.#urgent.add(event)
     else this.#ordinary.add(event)
   }
 
   /** Takes the one whose turn it is among those with a lower sequence than this. */
-  takeBefore(sequence: number): WebSocketText | undefined {
+  takeBefore(sequence: number): Frame | undefined {
     return this.#gone(this.#next(sequence))
   }
 
-  #gone(event: WebSocketText | undefined): WebSocketText | undefined {
+  #gone(event: Frame | undefined): Frame | undefined {
     if (event === undefined) return undefined
     this.depth--
-    this.bytes -= memoryOf(event.text, event.bytes)
+    this.bytes -= event.memory
     return event
   }
 
-  #next(sequence: number): WebSocketText | undefined {
+  #next(sequence: number): Frame | undefined {
     if (this.#urgent.depth > 0 && !(this.row >= MOST_IN_A_ROW && this.#hasOrdinary(sequence))) {
       const urgent = this.#urgent.remove(sequence)
       if (urgent !== undefined) {
@@ -66,14 +65,14 @@ export class Texts {
   }
 
   /** Lends the one whose turn it is among those with a lower sequence than this. */
-  lendBefore(sequence: number): WebSocketText | undefined {
+  lendBefore(sequence: number): Frame | undefined {
     const event = this.#next(sequence)
     if (event !== undefined) this.#lent.push({ event, isUrgent: this.row > 0 })
     return event
   }
 
   /** The one that was lent first doesn't wait any more. */
-  begin(): WebSocketText | undefined {
+  begin(): Frame | undefined {
     return this.#gone(this.#lent.shift()?.event)
   }
 
@@ -88,7 +87,7 @@ export class Texts {
     return this.#urgent.depth > 0
   }
 
-  /** Whether a text that comes now is to be handed over before one that is lent. */
+  /** Whether a frame that comes now is to be handed over before one that is lent. */
   overtakesLent(isUrgent: boolean): boolean {
     return isUrgent ? this.#lent.some((lent) => !lent.isUrgent) : this.row > MOST_IN_A_ROW && this.#lent.length > 0
   }
@@ -102,13 +101,13 @@ export class Texts {
     this.row = 0
   }
 
-  /** What may go to make room for a text: none that is urgent for one that isn't. */
+  /** What may go to make room for a frame: none that is urgent for one that isn't. */
   dispensable(forUrgent: boolean): { readonly depth: number; readonly bytes: number } {
     return forUrgent ? this : this.#ordinary
   }
 
   /** Removes the one that goes first to make room. */
-  evict(): WebSocketText | undefined {
+  evict(): Frame | undefined {
     return this.#gone(this.#ordinary.remove(Infinity) ?? this.#urgent.remove(Infinity))
   }
 }
