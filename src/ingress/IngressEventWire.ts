@@ -4,17 +4,12 @@
  * @since 0.1.0
  */
 import * as Schema from "effect/Schema"
-import * as SchemaTransformation from "effect/SchemaTransformation"
 import { Timestamp } from "../diagnostics/Diagnostic.ts"
 import * as Base64 from "../internal/base64.ts"
 import * as Wire from "../internal/wire.ts"
 import { DeliveredKind } from "../manifest/Manifest.ts"
 import { CommandOutcome } from "./CommandOutcome.ts"
 import type { AnyEvent } from "./IngressEvent.ts"
-
-const Bytes = Schema.String.check(Schema.isBase64()).pipe(
-  Schema.decodeTo(Schema.Uint8Array, SchemaTransformation.uint8ArrayFromBase64String)
-)
 
 const Headers = Schema.Record(Schema.String, Schema.String)
 
@@ -25,7 +20,7 @@ const responded = { ...requested, status: Schema.Int, headers: Headers }
 /** What a server answered, its body as text or not; or why there is no answer. */
 const hostResponse = Schema.Union([
   Wire.struct({ ...responded, text: Schema.String }),
-  Schema.Struct({ ...responded, bytes: Bytes }).pipe(
+  Schema.Struct({ ...responded, bytes: Base64.Bytes }).pipe(
     Schema.encodeKeys({ commandId: "command_id", requestId: "request_id", durationMs: "duration_ms", bytes: "base64" })
   ),
   Wire.struct({
