@@ -13,7 +13,7 @@
 import * as IpNetwork from "effect/net/IpNetwork"
 import * as NetAddress from "effect/net/NetAddress"
 import * as Result from "effect/Result"
-import type { AuthorizedTarget } from "./Grants.ts"
+import type { AuthorizedRequest, AuthorizedTarget } from "./Grants.ts"
 
 /**
  * `private` addresses (loopback, private, unique-local, the host's own) need a grant with
@@ -149,7 +149,7 @@ const stricter = (one: Reach, other: Reach): Reach => {
  * @since 0.1.0
  */
 export const denied = (
-  target: AuthorizedTarget,
+  target: AuthorizedTarget | AuthorizedRequest,
   addresses: ReadonlyArray<string>,
   ours: OwnAddresses = NONE
 ): string | undefined =>

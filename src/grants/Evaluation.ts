@@ -5,8 +5,11 @@
  * @since 0.1.0
  */
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import type { Manifest } from "../manifest/Manifest.ts"
 import * as Permission from "../manifest/Permission.ts"
+import * as RequestTarget from "../manifest/RequestTarget.ts"
+import * as RequestUrl from "../manifest/RequestUrl.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
 import * as WebSocketTarget from "../manifest/WebSocketTarget.ts"
 import {
@@ -18,9 +21,11 @@ import {
   type GrantError
 } from "./GrantError.ts"
 import type { Grant } from "./GrantStore.ts"
+import { granted as grantedRequest, type GrantedRequest } from "./internal/grantedRequest.ts"
 import * as Rates from "./internal/rates.ts"
 
-export type { Rate } from "./internal/rates.ts"
+export type { GrantedRequest } from "./internal/grantedRequest.ts"
+export type { Rate, RequestRate } from "./internal/rates.ts"
 
 /**
  * Who asks: an exact package, as the operator enabled it.
@@ -36,10 +41,12 @@ export interface Subject {
   readonly manifest: Manifest
   /** The surfaces that the operator enabled; `undefined`: all that the manifest declares. */
   readonly surfaces: ReadonlyArray<string> | undefined
+  /** Whether its code is trusted with the process: then nothing bounds how much it sends but what the grant says. */
+  readonly isInProcess: boolean
 }
 
 /**
- * What was authorized.
+ * What was authorized: a connection.
  *
  * @category models
  * @since 0.1.0
@@ -56,6 +63,28 @@ export interface Authorization {
   readonly rate: Rates.Rate | undefined
   /** The secrets that may go there although another server is their own. */
   readonly secrets: ReadonlyArray<string>
+}
+
+/**
+ * What was authorized: a request. All of it is what the first granted target
+ * that covers it says, which is `granted`.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export interface RequestAuthorization {
+  readonly url: RequestUrl.RequestUrl
+  /** As written. */
+  readonly method: string
+  /** What may be shown of the URL. */
+  readonly display: string
+  /** Whether the name may resolve to a loopback, private or unique-local address. */
+  readonly privateAddresses: boolean
+  /** What bounds how many there may be, if anything does. */
+  readonly rate: Rates.RequestRate | undefined
+  /** The secrets that the plugin may place in it. */
+  readonly secrets: ReadonlyArray<string>
+  readonly granted: GrantedRequest
 }
 
 /**
@@ -82,6 +111,16 @@ export interface Evaluation {
   readonly service: Checked
   readonly ingress: (name: string) => Checked
   readonly target: (ingress: string, url: string, display?: string) => Result.Result<Authorization, GrantError>
+  readonly request: (
+    ingress: string,
+    method: string,
+    url: string,
+    display?: string
+  ) => Result.Result<RequestAuthorization, GrantError>
+  /** All targets of requests that are granted, in their order. */
+  readonly requests: ReadonlyArray<GrantedRequest>
+  /** Whether it may sign with a secret of this name. */
+  readonly signs: (secret: string) => boolean
 }
 
 const ok: Checked = Result.succeed(undefined)
@@ -105,18 +144,32 @@ const all = (...checks: ReadonlyArray<() => Checked>): Checked => {
  */
 export const evaluator = (subject: Subject): ((answer: Answer) => Evaluation) => {
   const asking = askingOf(subject)
-  let rates: Rates.Rates = Rates.none
+  const limits = Rates.limits(subject.isInProcess)
+  // Kept through a failure of the store, which is no reason for another full minute's worth.
+  let sends: SendRates = new Map()
+  let requests: RequestRates = new Map()
   return ({ cause, grant }) => {
-    // Kept through a failure of the store, which is no reason for another full minute's worth.
-    if (grant !== undefined) rates = Rates.next(rates, grant.websocket)
+    if (grant !== undefined) {
+      sends = Rates.next(sends, grant.websocket, limits.sends)
+      requests = Rates.next(requests, grant.request ?? [], limits.requests)
+    }
     return evaluate(asking, {
       grant,
       cause,
       permissions: textsOf(grant?.permissions ?? []),
-      targets: grantedOf(grant, rates)
+      targets: (grant?.websocket ?? []).map((target) => ({ ...targetOf(target), rate: Rates.boundOf(sends, target) })),
+      requests: (grant?.request ?? []).map((target) => ({
+        ...requestOf(target),
+        granted: grantedRequest(target),
+        rate: Rates.boundOf(requests, target)
+      })),
+      signs: new Set(grant?.sign ?? [])
     })
   }
 }
+
+type SendRates = Rates.Rates<ReturnType<ReturnType<typeof Rates.limits>["sends"]>>
+type RequestRates = Rates.Rates<ReturnType<ReturnType<typeof Rates.limits>["requests"]>>
 
 /** A subject as it was when it began to ask. */
 interface Asking {
@@ -126,6 +179,7 @@ interface Asking {
   readonly enabled: ReadonlySet<string>
   readonly services: ReadonlyArray<string>
   readonly targets: ReadonlyArray<Target>
+  readonly requests: ReadonlyArray<Request>
 }
 
 const askingOf = ({ digest, id, manifest, surfaces, version }: Subject): Asking => ({
@@ -134,7 +188,8 @@ const askingOf = ({ digest, id, manifest, surfaces, version }: Subject): Asking 
   surfaces: new Set(manifest.surfaces),
   enabled: new Set(surfaces ?? manifest.surfaces),
   services: manifest.services.map(({ name }) => name),
-  targets: manifest.websocket.map(targetOf)
+  targets: manifest.websocket.map(targetOf),
+  requests: manifest.request.map(requestOf)
 })
 
 const textsOf = (permissions: ReadonlyArray<Permission.Permission>): ReadonlySet<string> =>
@@ -143,10 +198,11 @@ const textsOf = (permissions: ReadonlyArray<Permission.Permission>): ReadonlySet
 interface Granted extends Answer {
   readonly permissions: ReadonlySet<string>
   readonly targets: ReadonlyArray<Target & { readonly rate: Rates.Rate | undefined }>
+  readonly requests: ReadonlyArray<
+    Request & { readonly granted: GrantedRequest; readonly rate: Rates.RequestRate | undefined }
+  >
+  readonly signs: ReadonlySet<string>
 }
-
-const grantedOf = (grant: Grant | undefined, rates: Rates.Rates): Granted["targets"] =>
-  (grant?.websocket ?? []).map((target) => ({ ...targetOf(target), rate: Rates.boundOf(rates, target) }))
 
 const evaluate = (asking: Asking, granted: Granted): Evaluation => {
   const service = all(
@@ -161,20 +217,37 @@ const evaluate = (asking: Asking, granted: Granted): Evaluation => {
       () => surface(asking, granted, "ingress"),
       () => permission(asking, granted, { kind: "ingress", name })
     )
-  const target: Evaluation["target"] = (ingressName, raw, shown) => {
-    const allowed = all(
+  const uses = (ingressName: string, api: "websocket" | "request"): Checked =>
+    all(
       () => ingress(ingressName),
-      () => permission(asking, granted, { kind: "host_api", api: "websocket" })
+      () => permission(asking, granted, { kind: "host_api", api })
     )
-    if (Result.isFailure(allowed)) return Result.fail(allowed.failure)
-    // Read once: it is half of what the question costs.
-    const parsed = SocketUrl.parse(raw)
-    return Result.isFailure(parsed)
-      ? Result.fail(new TargetInvalid({ url: shown ?? SocketUrl.display(raw), problem: parsed.failure }))
-      : authorizeUrl(asking.targets, granted.targets, parsed.success, shown ?? parsed.success.display)
+  return {
+    service,
+    ingress,
+    target: (ingressName, raw, shown) =>
+      Result.flatMap(uses(ingressName, "websocket"), () => {
+        // Read once: it is half of what the question costs.
+        const parsed = SocketUrl.parse(raw)
+        return Result.isFailure(parsed)
+          ? Result.fail(new TargetInvalid({ url: shown ?? SocketUrl.display(raw), problem: parsed.failure }))
+          : authorizeUrl(asking.targets, granted.targets, parsed.success, shown ?? parsed.success.display)
+      }),
+    request: (ingressName, method, raw, shown) =>
+      Result.flatMap(uses(ingressName, "request"), () => {
+        const parsed = RequestUrl.parse(raw)
+        const url = shown ?? (Result.isFailure(parsed) ? RequestUrl.display(raw) : parsed.success.display)
+        if (Result.isFailure(parsed)) return Result.fail(new TargetInvalid({ url, problem: parsed.failure }))
+        return isMethod(method)
+          ? authorizeRequest(asking.requests, granted.requests, { method, url: parsed.success, display: url })
+          : Result.fail(new TargetInvalid({ url, problem: "its method is CONNECT, TRACE or none at all" }))
+      }),
+    requests: granted.requests.map((each) => each.granted),
+    signs: (secret) => Result.isSuccess(service) && granted.signs.has(secret)
   }
-  return { service, ingress, target }
 }
+
+const isMethod = Schema.is(RequestTarget.Method)
 
 const missing = (text: string, where: PermissionMissing["missing"], cause?: unknown): Checked =>
   Result.fail(new PermissionMissing({ permission: text, missing: where, ...(cause === undefined ? {} : { cause }) }))
@@ -200,7 +273,35 @@ const surface = (asking: Asking, granted: Granted, name: "service" | "ingress"):
   return permission(asking, granted, { kind: "surface", surface: name })
 }
 
-/** A target as it is asked about. */
+/** A target of requests as it is asked about. */
+interface Request {
+  readonly matches: (method: string, url: RequestUrl.RequestUrl) => boolean
+  readonly privateAddresses: boolean
+  readonly secrets: ReadonlyArray<string>
+}
+
+const requestOf = (target: RequestTarget.GrantedRequestTarget): Request => ({
+  matches: RequestTarget.matcher(target),
+  privateAddresses: target.privateAddresses === true,
+  secrets: target.secrets ?? []
+})
+
+const authorizeRequest = (
+  declaredTargets: ReadonlyArray<Request>,
+  grantedTargets: Granted["requests"],
+  { display, method, url }: Pick<RequestAuthorization, "method" | "url" | "display">
+): Result.Result<RequestAuthorization, GrantError> => {
+  if (!declaredTargets.some(({ matches }) => matches(method, url))) {
+    return Result.fail(new TargetUndeclared({ url: display, method }))
+  }
+  // The first one decides.
+  const decisive = grantedTargets.find(({ matches }) => matches(method, url))
+  if (decisive === undefined) return Result.fail(new TargetUngranted({ url: display, method, subprotocol: null }))
+  const { granted, privateAddresses, rate, secrets } = decisive
+  return Result.succeed({ url, method, display, privateAddresses, rate, secrets, granted })
+}
+
+/** A target of connections as it is asked about. */
 interface Target {
   readonly matches: (url: SocketUrl.SocketUrl) => boolean
   readonly subprotocols: ReadonlyArray<string>

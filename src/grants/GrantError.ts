@@ -32,22 +32,27 @@ export class PermissionMissing extends Schema.TaggedError<PermissionMissing>(id(
   }
 }
 
+/** What a request is called, and what is dialled: by its method too, where it has one. */
+const called = ({ method, url }: { readonly method?: string; readonly url: string }): string =>
+  method === undefined ? url : `${method} ${url}`
+
 /**
- * No target of the manifest covers the URL.
+ * No target of the manifest covers the URL, or for a request its `method` there.
  *
  * @category errors
  * @since 0.1.0
  */
 export class TargetUndeclared extends Schema.TaggedError<TargetUndeclared>(id("TargetUndeclared"))("TargetUndeclared", {
-  url: Schema.String
+  url: Schema.String,
+  method: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `no target that the manifest declares covers ${this.url}`
+    return `no target that the manifest declares covers ${called(this)}`
   }
 }
 
 /**
- * No target of the grant covers the URL, or a subprotocol that the manifest
+ * No target of the grant covers the URL, or for a request its `method` there, or a subprotocol that the manifest
  * declares for it isn't granted, or a secret that would go there isn't opened
  * by it.
  *
@@ -56,13 +61,14 @@ export class TargetUndeclared extends Schema.TaggedError<TargetUndeclared>(id("T
  */
 export class TargetUngranted extends Schema.TaggedError<TargetUngranted>(id("TargetUngranted"))("TargetUngranted", {
   url: Schema.String,
+  method: Schema.optionalKey(Schema.String),
   subprotocol: Schema.NullOr(Schema.String),
   secret: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
     if (this.secret !== undefined) return `the secret '${this.secret}' is not granted for ${this.url}`
     return this.subprotocol === null
-      ? `no granted target covers ${this.url}`
+      ? `no granted target covers ${called(this)}`
       : `the subprotocol '${this.subprotocol}' is not granted for ${this.url}`
   }
 }

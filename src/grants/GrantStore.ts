@@ -21,33 +21,46 @@ import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import * as Wire from "../internal/wire.ts"
 import { make, refOf, type Enablement } from "../manifest/Enablement.ts"
+import * as Repeats from "../manifest/internal/repeats.ts"
 import { ManifestInvalid } from "../manifest/ManifestError.ts"
-import { Permission } from "../manifest/Permission.ts"
+import { Name, Permission } from "../manifest/Permission.ts"
 import * as PluginRef from "../manifest/PluginRef.ts"
+import { GrantedRequestTarget, GrantedRequestTargetMade } from "../manifest/RequestTarget.ts"
 import { GrantedTarget } from "../manifest/WebSocketTarget.ts"
+
+/** One schema for what is written and one for what a program makes: they differ in where a PEM may come from. */
+const grantWith = <Target extends Schema.Constraint>(request: Target) =>
+  Schema.Struct({
+    id: PluginRef.QualifiedId,
+    version: PluginRef.Version,
+    digest: PluginRef.Digest,
+    permissions: Schema.Array(Permission),
+    websocket: Schema.Array(GrantedTarget),
+    request: Schema.optionalKey(Schema.Array(request)),
+    sign: Schema.optionalKey(Schema.Array(Name))
+  }).annotate({ identifier: "Grant" })
 
 /**
  * What the operator allows one enabled plugin, pinned to an exact package.
+ * Without `request` no request is granted, without `sign` no secret to sign
+ * with.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Grant = Schema.Struct({
-  id: PluginRef.QualifiedId,
-  version: PluginRef.Version,
-  digest: PluginRef.Digest,
-  permissions: Schema.Array(Permission),
-  websocket: Schema.Array(GrantedTarget)
-}).annotate({ identifier: "Grant" })
+export const Grant = grantWith(GrantedRequestTarget)
+
+const GrantMade = grantWith(GrantedRequestTargetMade)
 
 /**
  * @category models
  * @since 0.1.0
  */
-export type Grant = typeof Grant.Type
+export type Grant = typeof GrantMade.Type
 
-const decodeWire = Wire.decoder(Grant)
-const decodeTyped = Wire.decoder(Schema.toType(Grant))
+const beside = { problems: (input: unknown) => Repeats.requestHeaders(["request"], input) }
+const decodeWire = Wire.decoder(Grant, beside)
+const decodeTyped = Wire.decoder(Schema.toType(GrantMade), beside)
 const invalid = (problems: ReadonlyArray<Wire.Problem>) => new ManifestInvalid({ subject: "grant", problems })
 
 /**
@@ -121,7 +134,9 @@ export const grantOf = (enablement: Enablement): Grant => ({
   version: enablement.grants.version ?? enablement.version,
   digest: enablement.grants.digest ?? enablement.digest,
   permissions: enablement.grants.permissions,
-  websocket: enablement.grants.websocket
+  websocket: enablement.grants.websocket,
+  request: enablement.grants.request,
+  sign: enablement.grants.sign
 })
 
 /** What each reference is granted: by its first entry, and nothing by one that can't be used. */

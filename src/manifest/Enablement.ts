@@ -18,30 +18,43 @@ import { isOutside, Outside, OutsideOrValue } from "./Outside.ts"
 import { Name, Permission } from "./Permission.ts"
 import * as PluginRef from "./PluginRef.ts"
 import * as SourceSettings from "./SourceSettings.ts"
+import { GrantedRequestTarget, GrantedRequestTargetMade } from "./RequestTarget.ts"
 import { GrantedTarget } from "./WebSocketTarget.ts"
 
 export { Headers, ReconnectSettings, reconnectDefaults, SourceSettings } from "./SourceSettings.ts"
 
+const listOf = <Item extends Schema.Constraint>(item: Item) =>
+  Schema.Array(item).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
+
+/** One schema for what is written and one for what a program makes: they differ in where a PEM may come from. */
+const grantsOf = <Target extends Schema.Constraint>(request: Target) =>
+  Schema.Struct({
+    id: Schema.optionalKey(PluginRef.QualifiedId),
+    version: Schema.optionalKey(PluginRef.Version),
+    digest: Schema.optionalKey(PluginRef.Digest),
+    permissions: listOf(Permission),
+    websocket: listOf(GrantedTarget),
+    request: listOf(request),
+    sign: listOf(Name)
+  }).annotate({ identifier: "Grants" })
+
 /**
- * What the operator allows. Where `id`, `version` or `digest` are repeated
- * they must agree with the package, or nothing is granted.
+ * What the operator allows; `sign` are the secrets of the entry that it may
+ * sign with. Where `id`, `version` or `digest` are repeated they must agree
+ * with the package, or nothing is granted. What isn't there grants nothing.
  *
  * @category schemas
  * @since 0.1.0
  */
-export const Grants = Schema.Struct({
-  id: Schema.optionalKey(PluginRef.QualifiedId),
-  version: Schema.optionalKey(PluginRef.Version),
-  digest: Schema.optionalKey(PluginRef.Digest),
-  permissions: Schema.Array(Permission).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
-  websocket: Schema.Array(GrantedTarget).pipe(Schema.withDecodingDefaultKey(Effect.succeed([])))
-}).annotate({ identifier: "Grants" })
+export const Grants = grantsOf(GrantedRequestTarget)
+
+const GrantsMade = grantsOf(GrantedRequestTargetMade)
 
 /**
  * @category models
  * @since 0.1.0
  */
-export type Grants = typeof Grants.Type
+export type Grants = typeof GrantsMade.Type
 
 const fields = {
   package: Schema.optionalKey(Schema.String),
@@ -51,8 +64,7 @@ const fields = {
   digest: PluginRef.Digest,
   surfaces: Schema.optionalKey(Schema.Array(Name)),
   limits: Schema.optionalKey(PluginLimits),
-  config: Schema.Json.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
-  grants: Grants.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
+  config: Schema.Json.pipe(Schema.withDecodingDefaultKey(Effect.succeed({})))
 }
 
 const secretsOf = <Text extends Schema.Constraint>(text: Text) =>
@@ -68,6 +80,7 @@ const secretsOf = <Text extends Schema.Constraint>(text: Text) =>
  */
 export const Enablement = Schema.Struct({
   ...fields,
+  grants: Grants.pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   secrets: secretsOf(Outside).pipe(Schema.withDecodingDefaultKey(Effect.succeed({}))),
   sources: Schema.Record(Schema.String, SourceSettings.SourceSettings).pipe(
     Schema.withDecodingDefaultKey(Effect.succeed({}))
@@ -78,6 +91,7 @@ export const Enablement = Schema.Struct({
 const Made = Schema.toType(
   Schema.Struct({
     ...fields,
+    grants: GrantsMade,
     secrets: secretsOf(OutsideOrValue),
     sources: Schema.Record(Schema.String, SourceSettings.SourceSettingsMade)
   })
@@ -120,15 +134,13 @@ const unnamed = (input: unknown): ReadonlyArray<Wire.Problem> =>
     isOutside(source) ? [] : [{ path: Wire.formatPath(path), message: "Expected the name of a variable or file" }]
   )
 
-const repeated = (input: unknown): ReadonlyArray<Wire.Problem> =>
-  Repeats.tableOf(input, "sources").flatMap(([ingress, settings]) => [
+const repeated = (input: unknown): ReadonlyArray<Wire.Problem> => [
+  ...Repeats.tableOf(input, "sources").flatMap(([ingress, settings]) => [
     ...Repeats.sources(["sources", ingress, "urls"], Repeats.listOf(settings, "urls")),
-    ...Repeats.names(
-      ["sources", ingress, "headers"],
-      Repeats.tableOf(settings, "headers").map(([name]) => [name, name.toLowerCase()]),
-      "a header that occurs once, in whichever case"
-    )
-  ])
+    ...Repeats.headers(["sources", ingress, "headers"], settings)
+  ]),
+  ...Repeats.requestHeaders(["grants", "request"], Repeats.ownOf(input, "grants"))
+]
 
 const refused = (input: unknown): ReadonlyArray<Wire.Problem> =>
   Repeats.tableOf(input, "sources").flatMap(([ingress, settings]) =>
@@ -214,7 +226,7 @@ const complete = (options: unknown): unknown => {
     config: {},
     secrets: {},
     ...options,
-    grants: over({ permissions: [], websocket: [] }, Repeats.ownOf(options, "grants")),
+    grants: over({ permissions: [], websocket: [], request: [], sign: [] }, Repeats.ownOf(options, "grants")),
     sources: Repeats.isTable(sources)
       ? Object.fromEntries(Object.entries(sources).map(([name, given]) => [name, sourceOver(given)]))
       : over({}, sources)
@@ -244,23 +256,28 @@ export const trusting = (
     readonly config?: Schema.Json
     /** Whether names may resolve to loopback, private or unique-local addresses; false unless given. */
     readonly privateAddresses?: boolean
-    /** Its secrets, each of which every target opens; none unless given. */
+    /** Its secrets, each of which every target opens, and with which it may sign; none unless given. */
     readonly secrets?: Enablement["secrets"]
   } = {}
-): Enablement => ({
-  id: `project:${manifest.id}`,
-  ...(options.instance === undefined ? {} : { instance: options.instance }),
-  version: manifest.version,
-  digest,
-  config: options.config ?? {},
-  secrets: options.secrets ?? {},
-  grants: {
-    permissions: manifest.permissions,
-    websocket: manifest.websocket.map((target) => ({
-      ...target,
-      ...(options.privateAddresses === true ? { privateAddresses: true } : {}),
-      ...(options.secrets === undefined ? {} : { secrets: Object.keys(options.secrets) })
-    }))
-  },
-  sources: {}
-})
+): Enablement => {
+  const secrets = Object.keys(options.secrets ?? {})
+  const allowed = {
+    ...(options.privateAddresses === true ? { privateAddresses: true } : {}),
+    ...(options.secrets === undefined ? {} : { secrets })
+  }
+  return {
+    id: `project:${manifest.id}`,
+    ...(options.instance === undefined ? {} : { instance: options.instance }),
+    version: manifest.version,
+    digest,
+    config: options.config ?? {},
+    secrets: options.secrets ?? {},
+    grants: {
+      permissions: manifest.permissions,
+      websocket: manifest.websocket.map((target) => ({ ...target, ...allowed })),
+      request: manifest.request.map((target) => ({ ...target, ...allowed })),
+      sign: secrets
+    },
+    sources: {}
+  }
+}

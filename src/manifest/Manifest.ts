@@ -16,6 +16,7 @@ import * as Repeats from "./internal/repeats.ts"
 import { ManifestInvalid } from "./ManifestError.ts"
 import { Name, Permission } from "./Permission.ts"
 import { PackageId, Version } from "./PluginRef.ts"
+import { RequestTarget } from "./RequestTarget.ts"
 import { WebSocketTarget } from "./WebSocketTarget.ts"
 
 /**
@@ -141,7 +142,6 @@ const Runtime = Schema.Struct({
 const unserved = {
   tools: Schema.optionalKey(Informative),
   hooks: Schema.optionalKey(Informative),
-  request: Schema.optionalKey(Informative),
   statusSchema: Schema.optionalKey(Informative),
   sideEffects: Schema.optionalKey(Informative)
 }
@@ -164,6 +164,7 @@ export const Manifest = Wire.struct({
   services: Schema.Array(Service).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   ingresses: Schema.Array(Ingress).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   websocket: Schema.Array(WebSocketTarget).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
+  request: Schema.Array(RequestTarget).pipe(Schema.withDecodingDefaultKey(Effect.succeed([]))),
   ...unserved
 }).annotate({ identifier: "Manifest" })
 
@@ -225,7 +226,6 @@ export const notServed = (manifest: Manifest): ReadonlyArray<string> => [
   ...manifest.surfaces.filter((surface) => surface !== "service" && surface !== "ingress"),
   ...(manifest.tools === undefined ? [] : ["tools"]),
   ...(manifest.hooks === undefined ? [] : ["hooks"]),
-  ...(manifest.request === undefined ? [] : ["request"]),
   ...(manifest.statusSchema === undefined ? [] : ["status_schema"]),
   ...(manifest.sideEffects === undefined ? [] : ["side_effects"])
 ]

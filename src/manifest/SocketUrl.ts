@@ -2,15 +2,13 @@
  * A WebSocket URL that passed the refusals on its raw text and the WHATWG
  * parser, in the canonical form that targets, sources and commands compare.
  *
- * This is the only parser there is: the hosts and path prefixes of targets go
- * through it as parts of a URL, so that what an operator wrote and what is
- * dialled are read alike. The canonical form parses to itself.
+ * The parser is the only one there is: URLs of requests go through it too, see
+ * `RequestUrl`. The canonical form parses to itself.
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
-import { READ_TEXT } from "../diagnostics/Redaction.ts"
-import * as Refusal from "./internal/refusal.ts"
+import type * as Result from "effect/Result"
+import * as CanonicalUrl from "./internal/canonicalUrl.ts"
 
 /**
  * A parsed URL. `host` is canonical: lower case, punycode, without a trailing
@@ -21,18 +19,7 @@ import * as Refusal from "./internal/refusal.ts"
  * @category models
  * @since 0.1.0
  */
-export interface SocketUrl {
-  readonly raw: string
-  readonly scheme: "ws" | "wss"
-  readonly host: string
-  readonly literal: boolean
-  readonly port: number
-  readonly path: string
-  readonly canonical: string
-  readonly display: string
-}
-
-const DEFAULT_PORT = { ws: 80, wss: 443 } as const
+export interface SocketUrl extends CanonicalUrl.CanonicalUrl<"ws" | "wss"> {}
 
 /**
  * Parses a URL, or says why it is refused. The reason never quotes the URL.
@@ -40,28 +27,7 @@ const DEFAULT_PORT = { ws: 80, wss: 443 } as const
  * @category parsing
  * @since 0.1.0
  */
-export const parse = (raw: string): Result.Result<SocketUrl, string> => {
-  const refusal = Refusal.ofUrl(raw)
-  if (refusal !== undefined) return Result.fail(refusal)
-  if (!URL.canParse(raw)) return Result.fail("it is not a URL")
-  const url = new URL(raw)
-  const scheme = url.protocol === "wss:" ? "wss" : "ws"
-  const port = url.port === "" ? DEFAULT_PORT[scheme] : Number(url.port)
-  if (port === 0) return Result.fail("its port is 0")
-  const authority = url.hostname.replace(/\.$/, "")
-  const host = authority.replace(/^\[|\]$/g, "")
-  return Result.succeed({
-    raw,
-    scheme,
-    host,
-    // The parser has brought an address to the one form that each has.
-    literal: host !== authority || /^\d+(?:\.\d+){3}$/.test(host),
-    port,
-    path: url.pathname,
-    canonical: `${scheme}://${authority}:${port}${url.pathname}${url.search}`,
-    display: raw.split("?", 1)[0] ?? ""
-  })
-}
+export const parse: (raw: string) => Result.Result<SocketUrl, string> = CanonicalUrl.parser("ws", "wss")
 
 /**
  * Parses a host that stands alone, as in a target: a name, which may be written
@@ -70,25 +36,8 @@ export const parse = (raw: string): Result.Result<SocketUrl, string> => {
  * @category parsing
  * @since 0.2.0
  */
-export const parseHost = (text: string): Result.Result<Pick<SocketUrl, "host" | "literal">, string> => {
-  if (/[/?]/.test(text)) return Result.fail("it is more than a host")
-  const isAscii = /^[\0-\x7f]*$/.test(text)
-  const parsed = Result.flatMap(isAscii ? Result.succeed(text) : toAscii(text), (host) =>
-    parse(`ws://${host.includes(":") && !host.startsWith("[") ? `[${host}]` : host}/`)
-  )
-  // Digits of another alphabet are no way to write an address.
-  return Result.filterOrFail(
-    parsed,
-    ({ literal }) => isAscii || !literal,
-    () => "it is not a name"
-  )
-}
-
-/** The punycode of a name, which is then parsed like any. */
-const toAscii = (name: string): Result.Result<string, string> => {
-  const isWhole = !/[\0-\x20%:@#[\]\\]/.test(name) && URL.canParse(`ws://${name}/`)
-  return isWhole ? Result.succeed(new URL(`ws://${name}/`).hostname) : Result.fail("it is not a name")
-}
+export const parseHost: (text: string) => Result.Result<Pick<SocketUrl, "host" | "literal">, string> =
+  CanonicalUrl.parseHost
 
 /**
  * Parses a path that stands alone, as a target's prefix: as it goes over the
@@ -97,11 +46,7 @@ const toAscii = (name: string): Result.Result<string, string> => {
  * @category parsing
  * @since 0.2.0
  */
-export const parsePath = (text: string): Result.Result<string, string> => {
-  if (!text.startsWith("/")) return Result.fail("it doesn't begin with a slash")
-  if (text.includes("?")) return Result.fail("it has a query")
-  return Result.map(parse(`ws://host${text}`), ({ path }) => path)
-}
+export const parsePath: (text: string) => Result.Result<string, string> = CanonicalUrl.parsePath
 
 /**
  * The URL of a source as it is written, without the prefix that it may have.
@@ -120,14 +65,4 @@ export const withoutPrefix = (source: string): string => source.replace(/^websoc
  * @category formatting
  * @since 0.1.0
  */
-export const display = (raw: string): string => {
-  const parsed = parse(raw)
-  if (Result.isSuccess(parsed)) return parsed.success.display
-  if (raw.includes("@")) return "a URL with user info"
-  return raw
-    .replace(/[?#][\s\S]*$/, "")
-    .slice(0, READ_TEXT)
-    .toWellFormed()
-    .replace(/[^\x20-\x7e]+/g, encodeURIComponent)
-    .slice(0, READ_TEXT)
-}
+export const display: (raw: string) => string = CanonicalUrl.displayOf(parse)

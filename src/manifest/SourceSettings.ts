@@ -8,6 +8,8 @@ import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
 import { SourceLimits } from "../limits/Limits.ts"
+import * as HeaderFields from "./internal/headers.ts"
+import { tlsOf } from "./internal/tls.ts"
 import { HostCloseCode, PeerCloseCode } from "./Manifest.ts"
 import { Outside, OutsideOrValue } from "./Outside.ts"
 
@@ -50,17 +52,8 @@ export type ReconnectSettings = typeof ReconnectSettings.Type
 export const reconnectDefaults: ReconnectSettings = Schema.decodeUnknownSync(ReconnectSettings)({})
 
 // What the upgrade itself consists of (RFC 6455, section 4.1, and RFC 9110, section 7.6.1) is not the operator's to set.
-const RESERVED_HEADERS =
-  "(?:host|connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|te|trailer|keep-alive|proxy-.*)$"
-
-/** JSON Schema has no flag for this. */
-const inAnyCase = (pattern: string) => pattern.replace(/[a-z]/g, (letter) => `[${letter}${letter.toUpperCase()}]`)
-
-const HeaderName = Schema.String.check(
-  Schema.isPattern(new RegExp(`^(?!${inAnyCase(RESERVED_HEADERS)})[!#$%&'*+.^_\`|~0-9A-Za-z-]+$`, "u"), {
-    expected: "a header name that is not part of the upgrade itself"
-  })
-)
+const RESERVED =
+  "host|connection|upgrade|sec-websocket-.*|content-length|transfer-encoding|te|trailer|keep-alive|proxy-.*"
 
 /**
  * Headers for the upgrade, but for those that it consists of itself.
@@ -68,14 +61,7 @@ const HeaderName = Schema.String.check(
  * @category schemas
  * @since 0.2.0
  */
-export const Headers = Schema.Record(
-  HeaderName,
-  Schema.String.check(Schema.isPattern(/^[\t\x20-\x7e]*$/u, { expected: "a header value of printable ASCII" }))
-).annotate({ messageUnexpectedKey: "Expected a header name that is not part of the upgrade itself" })
-
-const ServerName = Schema.String.check(
-  Schema.isPattern(/^[0-9A-Za-z._-]{1,253}$/u, { expected: "the name of a server" })
-)
+export const Headers = HeaderFields.recordOf(RESERVED, "part of the upgrade itself")
 
 /**
  * One schema for what is written and one for what a program makes: they differ
@@ -85,14 +71,7 @@ const settingsOf = <Text extends Schema.Constraint>(text: Text) =>
   Wire.struct({
     urls: Schema.optionalKey(Schema.Array(Schema.String)),
     headers: Schema.optionalKey(Headers),
-    tls: Schema.optionalKey(
-      Wire.struct({
-        ca: Schema.optionalKey(text),
-        cert: Schema.optionalKey(text),
-        key: Schema.optionalKey(text),
-        serverName: Schema.optionalKey(ServerName)
-      })
-    ),
+    tls: Schema.optionalKey(tlsOf(text)),
     compression: Schema.optionalKey(Schema.Boolean),
     fastPath: Schema.optionalKey(Schema.Boolean),
     limits: Schema.optionalKey(SourceLimits),

@@ -21,6 +21,7 @@ import * as Wire from "../internal/wire.ts"
 import * as Manifest from "../manifest/Manifest.ts"
 import { ManifestInvalid } from "../manifest/ManifestError.ts"
 import { DIGEST_WITHOUT_FILES } from "../manifest/PluginRef.ts"
+import type { RequestTarget } from "../manifest/RequestTarget.ts"
 import type { WebSocketTarget } from "../manifest/WebSocketTarget.ts"
 import type { Texts } from "../secrets/StandIns.ts"
 import { declaration } from "./internal/declaration.ts"
@@ -121,6 +122,8 @@ export interface Options<Ingresses extends Declarations, Config = Schema.Json, S
   readonly digest?: string
   readonly ingresses: Ingresses
   readonly websocket: ReadonlyArray<WebSocketTarget>
+  /** What it may request over HTTP; nothing, unless given. */
+  readonly request?: ReadonlyArray<RequestTarget>
   /** The form of `config`. Another one is `ManifestInvalid`: the plugin isn't started until the operator corrects it. */
   readonly config?: Schema.Codec<Config, unknown>
   /** The form of `state`. What is handed over is encoded; what is handed back and doesn't fit is null. */

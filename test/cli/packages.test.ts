@@ -93,7 +93,7 @@ describe("mooring check", () => {
       const { digest } = enablement
       assert.strictEqual((yield* mooring(["digest", root])).stdout, `${digest}\n`)
       assert.deepStrictEqual(prospectOf({ manifest, digest }, enablement, 16).denials, [])
-      const grantless = { ...enablement, grants: { permissions: [], websocket: [] } }
+      const grantless = { ...enablement, grants: { permissions: [], websocket: [], request: [], sign: [] } }
       assert.strictEqual(prospectOf({ manifest, digest }, grantless, 16).plugin.tag, "PermissionMissing")
     }).pipe(Effect.scoped)
   )

@@ -13,12 +13,15 @@ import {
   Limits,
   OutputCommandWire,
   PluginHost,
+  RequestTarget,
+  RequestUrl,
   SocketUrl,
   WebSocketTarget
 } from "mooring"
 import { HostFile } from "mooring/node"
 import { FakeWebSocket, Remote } from "mooring/testing"
-import { headingsOf, read, rowsOf, withoutCode } from "./markdown.ts"
+import { parse } from "smol-toml"
+import { blocksOf, headingsOf, read, rowsOf, withoutCode } from "./markdown.ts"
 
 type JsonSchema = { readonly [key: string]: unknown }
 
@@ -161,6 +164,32 @@ describe("docs/grants.md", () => {
       assert.strictEqual(WebSocketTarget.matches(target, parsed), covered.startsWith("yes"))
     }
   )
+
+  it.for(rowsOf(text, "methods"))("%s, %s://%s, %s and %s: %s", (row) => {
+    const [methods = "", scheme, host, prefix, request = "", covered = ""] = row
+    const target = Schema.decodeUnknownSync(RequestTarget.RequestTarget)({
+      scheme,
+      host,
+      methods: methods.split(", "),
+      path_prefixes: [prefix]
+    })
+    const [method = "", url = ""] = request.split(" ")
+    const parsed = Result.getOrThrow(RequestUrl.parse(url))
+    assert.strictEqual(RequestTarget.matches(target, method, parsed), covered.startsWith("yes"))
+  })
+
+  it("shows targets of requests that a manifest and a grant may have", () => {
+    const blocks = blocksOf("docs/grants.md", text)
+    const [declared, granted] = ["declared", "granted"].map((word) =>
+      parse(blocks.find(({ words }) => words.includes(word))?.text ?? "")
+    )
+    const List = Schema.NonEmptyArray(RequestTarget.RequestTarget)
+    Schema.decodeUnknownSync(Schema.Struct({ request: List }), { onExcessProperty: "error" })(declared)
+    const GrantedList = Schema.NonEmptyArray(RequestTarget.GrantedRequestTarget)
+    const Granted = Schema.Struct({ grants: Schema.Struct({ request: GrantedList }) })
+    const Document = Schema.Struct({ plugins: Schema.Struct({ enabled: Granted }) })
+    Schema.decodeUnknownSync(Document, { onExcessProperty: "error" })(granted)
+  })
 
   it.for(rowsOf(text, "URL"))("%s is refused: %s", ([url = "", why = ""]) => {
     assert.deepStrictEqual(SocketUrl.parse(url), Result.fail(why))

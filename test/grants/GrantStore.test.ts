@@ -18,6 +18,7 @@ import { settled } from "../support/host.ts"
 import { unhandled } from "../support/rejections.ts"
 
 const WS: WebSocketTarget.GrantedTarget = { scheme: "ws", host: "h", port: "*", pathPrefixes: ["/"] }
+const NOTHING = { permissions: [], websocket: [], request: [], sign: [] }
 const ASKING = subject({ websocket: [WS] })
 const GOOD = grant({ websocket: [WS] })
 
@@ -27,7 +28,21 @@ const WIRE = {
   version: "1.0.0",
   digest: GOOD.digest,
   permissions: PERMISSIONS,
-  websocket: [{ scheme: "ws", host: "h", port: "*", path_prefixes: ["/"], sends_per_minute: 60 }]
+  websocket: [{ scheme: "ws", host: "h", port: "*", path_prefixes: ["/"], sends_per_minute: 60 }],
+  request: [
+    {
+      scheme: "https",
+      host: "h",
+      methods: ["GET"],
+      path_prefixes: ["/"],
+      headers: { authorization: "Bot {token}" },
+      secrets: ["token"],
+      tls: { ca: { file: "ca.pem" }, server_name: "h" },
+      private_addresses: true,
+      requests_per_minute: 60
+    }
+  ],
+  sign: ["token"]
 }
 
 const problemsOf = (checked: Result.Result<GrantStore.Grant, ManifestError.ManifestInvalid>) => {
@@ -50,8 +65,35 @@ describe("GrantStore.decode", () => {
   it("takes a grant as a host file writes it", () => {
     assert.deepStrictEqual<unknown>(Result.getOrThrow(GrantStore.decode(WIRE)), {
       ...grant(),
-      websocket: [{ ...WS, sendsPerMinute: 60 }]
+      websocket: [{ ...WS, sendsPerMinute: 60 }],
+      request: [
+        {
+          scheme: "https",
+          host: "h",
+          methods: ["GET"],
+          pathPrefixes: ["/"],
+          headers: { authorization: "Bot {token}" },
+          secrets: ["token"],
+          tls: { ca: { file: "ca.pem" }, serverName: "h" },
+          privateAddresses: true,
+          requestsPerMinute: 60
+        }
+      ],
+      sign: ["token"]
     })
+  })
+
+  it("takes a grant without requests and signatures, which grants none", () => {
+    const { request: _, sign: __, ...rest } = WIRE
+    const decoded = Result.getOrThrow(GrantStore.decode(rest))
+    assert.isFalse("request" in decoded || "sign" in decoded)
+    assert.isTrue(Result.isSuccess(GrantStore.check(decoded)))
+  })
+
+  it("refuses a header of a request that occurs twice, in whichever case", () => {
+    const headers = { "X-Key": "1", "x-key": "2" }
+    const request = WIRE.request.map((target) => ({ ...target, headers }))
+    assert.deepStrictEqual(problemsOf(GrantStore.decode({ ...WIRE, request })), ["request[0].headers.x-key"])
   })
 
   it("lists all that is wrong, names of the TypeScript API included", () => {
@@ -438,7 +480,7 @@ describe("the stores that there are", () => {
       `one that ${how} goes by the first entry of a reference, and grants nothing for one that can't be used`,
       () =>
         Effect.gen(function* () {
-          const wider = entry({ grants: { permissions: PERMISSIONS, websocket: [WS] } })
+          const wider = entry({ grants: { ...NOTHING, permissions: PERMISSIONS, websocket: [WS] } })
           assert.deepStrictEqual(yield* lookedUp(layer([entry({}), wider])), grant())
           assert.deepStrictEqual(yield* lookedUp(layer([entry({ instance: "b" }), wider])), GOOD)
           assert.deepStrictEqual(yield* lookedUp(layer([entry({ instance: "b" }), wider]), `${REF}#b`), grant())
@@ -454,8 +496,8 @@ describe("the stores that there are", () => {
 
   it("pins a grant to what it repeats, else to what the entry pins", () => {
     const own = { id: "user:other", version: "2.0.0", digest: `sha256:${"0".repeat(64)}` }
-    const repeated = entry({ grants: { ...own, permissions: [], websocket: [] } })
-    assert.deepStrictEqual(GrantStore.grantOf(repeated), { ...own, permissions: [], websocket: [] })
+    const repeated = entry({ grants: { ...own, ...NOTHING } })
+    assert.deepStrictEqual(GrantStore.grantOf(repeated), { ...own, ...NOTHING })
     assert.deepStrictEqual(GrantStore.grantOf(entry({})), grant())
   })
 

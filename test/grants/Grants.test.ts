@@ -7,12 +7,20 @@ import * as Option from "effect/Option"
 import * as Queue from "effect/Queue"
 import * as Result from "effect/Result"
 import * as Stream from "effect/Stream"
-import { type GrantError, Grants, GrantStore, type Permission, SocketUrl, type WebSocketTarget } from "mooring"
+import {
+  type GrantError,
+  Grants,
+  GrantStore,
+  type Permission,
+  type RequestTarget,
+  SocketUrl,
+  type WebSocketTarget
+} from "mooring"
 import type { Subject } from "../../src/grants/Evaluation.ts"
 import { either, list, maybe, oneOf, someOf } from "../support/arbitraries.ts"
 import { authorityOf, authorityOver, grant, PERMISSIONS, REF, subject } from "../support/grants.ts"
 
-const { AuthorizedTarget } = Grants
+const { AuthorizedRequest, AuthorizedTarget } = Grants
 
 const WS: WebSocketTarget.WebSocketTarget = { scheme: "ws", host: "h", port: "*", pathPrefixes: ["/"] }
 
@@ -20,7 +28,8 @@ const WS: WebSocketTarget.WebSocketTarget = { scheme: "ws", host: "h", port: "*"
 // A reference: URLs and targets as parts, so that nothing here parses or matches text.
 
 interface Place {
-  readonly scheme: "ws" | "wss"
+  readonly secure: boolean
+  readonly method: string
   /** As written, and what it means. */
   readonly host: { readonly written: string; readonly name: ReadonlyArray<string> | string }
   readonly port: number | undefined
@@ -30,7 +39,8 @@ interface Place {
 }
 
 interface Pattern {
-  readonly scheme: "ws" | "wss" | "*"
+  readonly secure: boolean | "*"
+  readonly methods: ReadonlyArray<string>
   readonly host: { readonly written: string; readonly name: ReadonlyArray<string> | string; readonly wild: boolean }
   readonly port: number | "*" | undefined
   readonly paths: ReadonlyArray<ReadonlyArray<string>>
@@ -48,31 +58,47 @@ const hostFits = ({ host: { name, wild } }: Pattern, place: Place): boolean => {
 }
 
 const fits = (pattern: Pattern, place: Place): boolean => {
-  const standard = place.scheme === "ws" ? 80 : 443
+  const standard = place.secure ? 443 : 80
   return (
-    (pattern.scheme === "*" || pattern.scheme === place.scheme) &&
+    (pattern.secure === "*" || pattern.secure === place.secure) &&
     hostFits(pattern, place) &&
     (pattern.port === "*" || (place.port ?? standard) === (pattern.port ?? standard)) &&
     pattern.paths.some((path) => starts(place.path, path))
   )
 }
 
-const urlOf = ({ host, path, port, scheme, spoiled }: Place): string =>
-  `${scheme}://${host.written}${port === undefined ? "" : `:${port}`}/${path.join("/")}${spoiled}`
+/** A dial, or a request, of which the same holds. */
+type Api = "websocket" | "request"
 
-const targetOf = ({ host, paths, port, scheme, subprotocols }: Pattern): WebSocketTarget.WebSocketTarget => ({
-  scheme,
+const SCHEMES = { websocket: ["ws", "wss"], request: ["http", "https"] } as const
+
+const urlOf = (api: Api, { host, path, port, secure, spoiled }: Place): string =>
+  `${SCHEMES[api][secure ? 1 : 0]}://${host.written}${port === undefined ? "" : `:${port}`}/${path.join("/")}${spoiled}`
+
+const partsOf = ({ host, paths, port }: Pattern) => ({
   host: host.written,
   ...(port === undefined ? {} : { port }),
-  pathPrefixes: paths.map((path) => `/${path.join("/")}`),
-  subprotocols
+  pathPrefixes: paths.map((path) => `/${path.join("/")}`)
+})
+
+const targetOf = (pattern: Pattern): WebSocketTarget.WebSocketTarget => ({
+  ...partsOf(pattern),
+  scheme: pattern.secure === "*" ? "*" : pattern.secure ? "wss" : "ws",
+  subprotocols: pattern.subprotocols
+})
+
+const requestOf = (pattern: Pattern): RequestTarget.RequestTarget => ({
+  ...partsOf(pattern),
+  scheme: pattern.secure === "*" ? "*" : pattern.secure ? "https" : "http",
+  methods: pattern.methods
 })
 
 const Segment = oneOf("gateway", "gateway-admin", "a")
 const Path = list(Segment, 0, 2)
 
 const Place: Arbitrary.Arbitrary<Place> = Arbitrary.all({
-  scheme: oneOf<"ws" | "wss">("ws", "wss"),
+  secure: oneOf(false, true),
+  method: oneOf("GET", "GET", "GET", "POST", "get", "HEAD"),
   host: oneOf<Place["host"]>(
     { written: "example.com", name: ["example", "com"] },
     { written: "EXAMPLE.com.", name: ["example", "com"] },
@@ -88,7 +114,8 @@ const Place: Arbitrary.Arbitrary<Place> = Arbitrary.all({
 })
 
 const Pattern: Arbitrary.Arbitrary<Pattern> = Arbitrary.all({
-  scheme: oneOf<"ws" | "wss" | "*">("*", "*", "ws", "wss"),
+  secure: oneOf<boolean | "*">("*", "*", false, true),
+  methods: oneOf<ReadonlyArray<string>>(["GET", "POST", "get"], ["GET"], ["POST", "GET"], []),
   host: oneOf<Pattern["host"]>(
     { written: "*", name: [], wild: true },
     { written: "example.com", name: ["example", "com"], wild: false },
@@ -104,6 +131,7 @@ const Pattern: Arbitrary.Arbitrary<Pattern> = Arbitrary.all({
 const SPOILING: ReadonlySet<string> = new Set(["#f", "/..", "//", "%2e", "\\"])
 
 interface World {
+  readonly api: Api
   readonly surfaces: ReadonlyArray<string>
   readonly enabled: ReadonlyArray<string> | undefined
   readonly services: ReadonlyArray<string>
@@ -132,7 +160,10 @@ const MORE: ReadonlyArray<Permission.Permission> = [...PERMISSIONS, { kind: "ser
 const Nearly = Arbitrary.map(
   oneOf<Partial<Pattern>>(
     {},
-    { scheme: "ws" },
+    { secure: false },
+    { methods: ["GET"] },
+    { methods: ["POST", "get"] },
+    { methods: [] },
     { host: { written: "*.example.com", name: ["example", "com"], wild: true } },
     { host: { written: "example.com", name: ["example", "com"], wild: false } },
     { host: { written: "127.0.0.1", name: "127.0.0.1", wild: false } },
@@ -142,7 +173,8 @@ const Nearly = Arbitrary.map(
     { subprotocols: ["v1", "v2"] }
   ),
   (change): Pattern => ({
-    scheme: "*",
+    secure: "*",
+    methods: ["GET", "POST", "get", "HEAD"],
     host: { written: "*", name: [], wild: true },
     port: "*",
     paths: [[]],
@@ -152,6 +184,7 @@ const Nearly = Arbitrary.map(
 )
 
 const World: Arbitrary.Arbitrary<World> = Arbitrary.all({
+  api: oneOf<Api>("websocket", "request"),
   surfaces: someOf(["service", "ingress"]),
   enabled: maybe(someOf(["service", "ingress"])),
   services: someOf(["main", "second"]),
@@ -211,7 +244,7 @@ const has = (permissions: ReadonlyArray<Permission.Permission>, text: string) =>
 
 /** Everything that stands in the way, as `tag` or `tag half what`. */
 const obstacles = (world: World): ReadonlyArray<string> => {
-  const { bound, declared, enabled, granted, grantTargets, manifestTargets, place, services, surfaces } = world
+  const { api, bound, declared, enabled, granted, grantTargets, manifestTargets, place, services, surfaces } = world
   const found: Array<string> = []
   if (granted !== undefined) {
     for (const field of ["id", "version", "digest"] as const) {
@@ -222,17 +255,20 @@ const obstacles = (world: World): ReadonlyArray<string> => {
     if (!surfaces.includes(surface)) found.push(`PermissionMissing manifest surface ${surface}`)
     if (enabled?.includes(surface) === false) found.push(`PermissionMissing enablement surface ${surface}`)
   }
-  const wanted = ["surface service", "surface ingress", "ingress gateway", "host_api websocket"]
+  const wanted = ["surface service", "surface ingress", "ingress gateway", `host_api ${api}`]
   for (const text of [...wanted, ...services.map((name) => `service ${name}`)]) {
     if (!has(declared, text)) found.push(`PermissionMissing manifest ${text}`)
     if (!has(granted ?? [], text)) found.push(`PermissionMissing grant ${text}`)
   }
   if (services.length === 0) found.push("PermissionMissing manifest service")
   if (SPOILING.has(place.spoiled)) found.push("TargetInvalid")
-  const offered = manifestTargets.filter((pattern) => fits(pattern, place))
-  const allowed = granted === undefined ? [] : grantTargets.filter((pattern) => fits(pattern, place))
+  const covers = (pattern: Pattern) =>
+    fits(pattern, place) && (api === "websocket" || pattern.methods.includes(place.method))
+  const offered = manifestTargets.filter(covers)
+  const allowed = granted === undefined ? [] : grantTargets.filter(covers)
   if (offered.length === 0) found.push("TargetUndeclared")
   if (allowed.length === 0) found.push("TargetUngranted")
+  if (api === "request") return found
   const subprotocols = allowed.flatMap((pattern) => pattern.subprotocols)
   for (const subprotocol of offered.flatMap((pattern) => pattern.subprotocols)) {
     if (!subprotocols.includes(subprotocol)) found.push(`TargetUngranted ${subprotocol}`)
@@ -258,27 +294,41 @@ const subjectOf = ({ declared, enabled, manifestTargets, services, surfaces }: W
     surfaces,
     permissions: declared,
     services: services.map((name) => ({ name, lifecycle: "host-managed" })),
-    websocket: manifestTargets.map(targetOf)
+    websocket: manifestTargets.map(targetOf),
+    request: manifestTargets.map(requestOf)
   }),
   surfaces: enabled
 })
 
 const grantOf = ({ bound, granted, grantTargets }: World): Partial<GrantStore.Grant> | undefined =>
-  granted === undefined ? undefined : { ...bound, permissions: granted, websocket: grantTargets.map(targetOf) }
+  granted === undefined
+    ? undefined
+    : {
+        ...bound,
+        permissions: granted,
+        websocket: grantTargets.map(targetOf),
+        request: grantTargets.map(requestOf)
+      }
 
 describe("Grants", () => {
   it.effect.prop(
-    "rule 1: a URL may be dialled exactly if manifest and grant say so for this id, version and digest",
+    "rule 1: a URL may be dialled or requested exactly if manifest and grant say so for this id, version and digest",
     { world: World },
     ({ world }) =>
       Effect.gen(function* () {
         const authority = yield* authorityOf(subjectOf(world), grantOf(world))
-        const answer = authority.authorize("gateway", urlOf(world.place))
+        const { api, place } = world
+        const url = urlOf(api, place)
+        const answer: Result.Result<Grants.AuthorizedTarget | Grants.AuthorizedRequest, GrantError.GrantError> =
+          api === "websocket"
+            ? authority.authorize("gateway", url)
+            : authority.authorizeRequest("gateway", place.method, url)
         const expected = obstacles(world)
         if (Result.isSuccess(answer)) {
           assert.deepStrictEqual(expected, [])
-          assert.isTrue(AuthorizedTarget.is(answer.success))
-          assert.strictEqual(answer.success.url.raw, urlOf(world.place))
+          const is = api === "websocket" ? AuthorizedTarget.is : AuthorizedRequest.is
+          assert.isTrue(is(answer.success))
+          assert.strictEqual(answer.success.url.raw, url)
         } else {
           assert.include(expected, nameOf(answer.failure))
         }

@@ -413,7 +413,10 @@ describe("a source that is refused as it is written", () => {
       const enablement = enable(pkg, { config: { token: "SECRET123" }, sources: { gateway: { headers } } })
       const { text } = yield* settled({
         plugins: [pkg],
-        enabled: [enablement, { ...enablement, instance: "denied", grants: { permissions: [], websocket: [] } }],
+        enabled: [
+          enablement,
+          { ...enablement, instance: "denied", grants: { permissions: [], websocket: [], request: [], sign: [] } }
+        ],
         limits: { connectionsPerPlugin: 1000 }
       })
       assert.notInclude(text, "SECRET123")

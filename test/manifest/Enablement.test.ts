@@ -152,7 +152,7 @@ describe("Enablement", () => {
       ...MINIMAL,
       config: {},
       secrets: {},
-      grants: { permissions: [], websocket: [] },
+      grants: { permissions: [], websocket: [], request: [], sign: [] },
       sources: {}
     })
   })

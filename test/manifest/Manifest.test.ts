@@ -132,7 +132,8 @@ describe("Manifest", () => {
       permissions: [],
       services: [],
       ingresses: [],
-      websocket: []
+      websocket: [],
+      request: []
     })
   })
 
@@ -242,19 +243,11 @@ describe("Manifest", () => {
         ],
         tools: [{ name: "search" }],
         hooks: {},
-        request: { url: "https://example.com" },
         status_schema: { type: "object" },
         side_effects: []
       })
     )
-    assert.deepStrictEqual(Manifest.notServed(manifest), [
-      "tool",
-      "tools",
-      "hooks",
-      "request",
-      "status_schema",
-      "side_effects"
-    ])
+    assert.deepStrictEqual(Manifest.notServed(manifest), ["tool", "tools", "hooks", "status_schema", "side_effects"])
   })
 
   it("refuses the runtime wasm with a pointer to wasm-component, which it understands", () => {

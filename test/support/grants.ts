@@ -16,7 +16,8 @@ export const PERMISSIONS: ReadonlyArray<Permission.Permission> = [
   { kind: "service", name: "main" },
   { kind: "surface", surface: "ingress" },
   { kind: "ingress", name: "gateway" },
-  { kind: "host_api", api: "websocket" }
+  { kind: "host_api", api: "websocket" },
+  { kind: "host_api", api: "request" }
 ]
 
 const manifest = Result.getOrThrow(
@@ -38,7 +39,8 @@ export const subject = (change: Partial<Manifest.Manifest> = {}): Subject => ({
   version: "1.0.0",
   digest: PluginRef.DIGEST_WITHOUT_FILES,
   manifest: { ...manifest, ...change },
-  surfaces: undefined
+  surfaces: undefined,
+  isInProcess: true
 })
 
 /** A grant of everything but targets. */
@@ -48,6 +50,8 @@ export const grant = (change: Partial<GrantStore.Grant> = {}): GrantStore.Grant 
   digest: PluginRef.DIGEST_WITHOUT_FILES,
   permissions: PERMISSIONS,
   websocket: [],
+  request: [],
+  sign: [],
   ...change
 })
 

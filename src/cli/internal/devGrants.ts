@@ -7,6 +7,9 @@ import * as Schema from "effect/Schema"
 import * as Limits from "../../limits/Limits.ts"
 import * as Enablement from "../../manifest/Enablement.ts"
 import type { ManifestInvalid } from "../../manifest/ManifestError.ts"
+import { Permission } from "../../manifest/Permission.ts"
+import { AllowedRequestTarget } from "../../manifest/RequestTarget.ts"
+import { GrantedTarget } from "../../manifest/WebSocketTarget.ts"
 import type { LoadedPackage } from "../../node/PackageFolders.ts"
 import { inline } from "./enablementToml.ts"
 import { notesOf } from "./packageCheck.ts"
@@ -22,36 +25,43 @@ export interface Asked {
   readonly sources: ReadonlyMap<string, ReadonlyArray<string>>
 }
 
-/** The entry; each secret is open for every target. */
+/** The entry; each secret is open for every target, and for signing. */
 export const enablementOf = (
   { digest, manifest }: LoadedPackage,
   { config, grantPrivate, secrets, sources }: Asked
 ): Result.Result<Enablement.Enablement, ManifestInvalid> => {
   const { grants, ...entry } = Enablement.trusting({ manifest, digest }, { config, privateAddresses: grantPrivate })
   const names = [...secrets.keys()]
+  const opened = names.length === 0 ? {} : { secrets: names }
   return Enablement.make({
     ...entry,
     secrets: Object.fromEntries([...secrets].map(([name, env]) => [name, { env }])),
     grants: {
       ...grants,
-      websocket: grants.websocket.map((target) => (names.length === 0 ? target : { ...target, secrets: names }))
+      websocket: grants.websocket.map((target) => ({ ...target, ...opened })),
+      request: grants.request.map((target) => ({ ...target, ...opened })),
+      sign: names
     },
     sources: Object.fromEntries([...sources].map(([ingress, urls]) => [ingress, { urls }]))
   })
 }
 
-const encode = Schema.encodeSync(Enablement.Grants)
+const encodePermission = Schema.encodeSync(Permission)
+const encodeTarget = Schema.encodeSync(GrantedTarget)
+const encodeRequest = Schema.encodeSync(AllowedRequestTarget)
 
 /** What the package is granted and what it will dial, a line each. */
 export const grantsOf = (
   { digest, located, manifest }: LoadedPackage,
   enablement: Enablement.Enablement
 ): ReadonlyArray<string> => {
-  const { permissions = [], websocket = [] } = encode(enablement.grants)
+  const { permissions, request, sign, websocket } = enablement.grants
   const { plugin } = prospectOf({ digest, manifest }, enablement, Limits.defaults.connectionsPerPlugin)
   return [
-    ...permissions.map((permission) => `permission ${inline({ ...permission })}`),
-    ...websocket.map((target) => `websocket ${inline({ ...target })}`),
+    ...permissions.map((permission) => `permission ${inline({ ...encodePermission(permission) })}`),
+    ...websocket.map((target) => `websocket ${inline({ ...encodeTarget(target) })}`),
+    ...request.map((target) => `request ${inline({ ...encodeRequest(target) })}`),
+    ...(sign.length === 0 ? [] : [`sign ${inline([...sign])}`]),
     ...plugin.sources.map(
       ({ id, ingressName, tag, url, would }) =>
         `${ingressName} ${id} ${url} ${would === "dial" ? "will be dialled" : `is stopped: ${tag}`}`

@@ -53,6 +53,7 @@ const checked = (path: string, { digest, located, manifest }: LoadedPackage): Ch
     plugins: [plugin],
     enablement: {
       ...enablement,
+      grants: { ...enablement.grants, request: manifest.request },
       secrets: {},
       sources: {},
       package: path

@@ -41,7 +41,8 @@ export const prospectOf = (
   const { id, surfaces, version } = enablement
   const pluginRef = Enablement.refOf(enablement)
   const grant = GrantStore.grantOf(enablement)
-  const evaluation = Evaluation.evaluator({ pluginRef, id, version, digest, manifest, surfaces })({ grant })
+  const subject = { pluginRef, id, version, digest, manifest, surfaces, isInProcess: false }
+  const evaluation = Evaluation.evaluator(subject)({ grant })
 
   const denialOf = (source: Source.Source, at: number): Denial["error"] | undefined => {
     if (at >= connectionsPerPlugin) {

@@ -188,7 +188,8 @@ const prepare = (
       version: manifest.version,
       digest,
       manifest,
-      surfaces: enablement.surfaces
+      surfaces: enablement.surfaces,
+      isInProcess: runtime.isInProcess === true
     }
     const authority = yield* Scope.provide(shared.grants.authority(subject), scope)
     const { config } = held.enablement

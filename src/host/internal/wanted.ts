@@ -2,8 +2,8 @@
  * Which package an entry enables, or why there is none, and whether two entries
  * run the same.
  */
-import * as Redacted from "effect/Redacted"
 import * as Source from "../../connection/Source.ts"
+import { canonical } from "../../internal/canonical.ts"
 import type { Enablement } from "../../manifest/Enablement.ts"
 import type { Manifest } from "../../manifest/Manifest.ts"
 import {
@@ -45,16 +45,6 @@ const isSamePackage = (one: Wanted["found"], other: Wanted["found"]): boolean =>
   if ("_tag" in one || "_tag" in other) return "_tag" in one && "_tag" in other && one.message === other.message
   return one === other || (one.digest === other.digest && one.digest !== DIGEST_WITHOUT_FILES)
 }
-
-/** A value as JSON, whatever the order of its keys. Kept nowhere: it has the secrets in it. */
-const canonical = (value: unknown): string =>
-  JSON.stringify(value, function (this: { readonly [key: string]: unknown }, key, item: unknown) {
-    const own = this[key]
-    if (Redacted.isRedacted(own)) return { redacted: Redacted.value(own) }
-    return typeof item === "object" && item !== null && !Array.isArray(item)
-      ? Object.fromEntries(Object.entries(item).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : item
-  })
 
 /** What an entry is compared with. */
 export type Pinned = Pick<PluginPackage, "manifest" | "digest" | "suspects">

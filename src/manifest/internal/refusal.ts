@@ -8,16 +8,17 @@
 
 const MAX_LENGTH = 8192
 
-/** Why the raw text of a URL is refused, `undefined` where it isn't. */
-export const ofUrl = (raw: string): string | undefined => {
+/** Why the raw text of a URL is refused that may have one of two schemes, `undefined` where it isn't. */
+export const ofUrl = (raw: string, clear: string, secure: string): string | undefined => {
   if (raw.length > MAX_LENGTH) return `it is longer than ${MAX_LENGTH} characters`
   if (!/^[\x21-\x7e]*$/.test(raw)) return "it has characters other than printable ASCII"
-  const scheme = /^wss?:/i.exec(raw)?.[0]
-  if (scheme === undefined) return "its scheme is neither ws nor wss"
-  if (!raw.startsWith("//", scheme.length)) return "it has no // after the scheme"
+  const colon = raw.indexOf(":")
+  const scheme = colon < 0 ? "" : raw.slice(0, colon).toLowerCase()
+  if (scheme !== clear && scheme !== secure) return `its scheme is neither ${clear} nor ${secure}`
+  if (!raw.startsWith("://", colon)) return "it has no // after the scheme"
   if (raw.includes("\\")) return "it has a backslash"
   if (raw.includes("#")) return "it has a fragment"
-  const rest = raw.slice(scheme.length + 2)
+  const rest = raw.slice(colon + 3)
   const end = rest.search(/[/?]|$/)
   return ofAuthority(rest.slice(0, end)) ?? ofPath(rest.slice(end).replace(/\?.*/, ""))
 }

@@ -42,6 +42,18 @@ export const names = (
   return problems
 }
 
+/** The headers of a table that differ from an earlier one by their case only. */
+export const headers = (path: ReadonlyArray<PropertyKey>, table: unknown): ReadonlyArray<Wire.Problem> =>
+  names(
+    path,
+    tableOf(table, "headers").map(([name]) => [name, name.toLowerCase()]),
+    "a header that occurs once, in whichever case"
+  )
+
+/** Those of the requests that are granted. */
+export const requestHeaders = (path: ReadonlyArray<PropertyKey>, grants: unknown): ReadonlyArray<Wire.Problem> =>
+  listOf(grants, "request").flatMap((target, index) => headers([...path, index, "headers"], target))
+
 /** The sources of one ingress that are another one's, written in whichever way. */
 export const sources = (path: ReadonlyArray<PropertyKey>, urls: ReadonlyArray<unknown>): ReadonlyArray<Wire.Problem> =>
   names(

@@ -3,6 +3,7 @@
  * declares.
  */
 import type { Ingress } from "../../manifest/Manifest.ts"
+import type { RequestTarget } from "../../manifest/RequestTarget.ts"
 import type { WebSocketTarget } from "../../manifest/WebSocketTarget.ts"
 
 export interface Declared {
@@ -13,6 +14,7 @@ export interface Declared {
   readonly service?: string
   readonly ingresses: { readonly [name: string]: Partial<Omit<Ingress, "name" | "inputSchema">> }
   readonly websocket: ReadonlyArray<WebSocketTarget>
+  readonly request?: ReadonlyArray<RequestTarget>
 }
 
 /** The manifest in its wire form: surfaces and permissions are those that the rest needs. */
@@ -20,6 +22,7 @@ export const declaration = (options: Declared): unknown => {
   const service = options.service ?? options.id
   const names = Object.keys(options.ingresses)
   const receives = names.length > 0
+  const { request = [], websocket } = options
   return {
     schema_version: 1,
     id: options.id,
@@ -32,7 +35,8 @@ export const declaration = (options: Declared): unknown => {
       { kind: "service", name: service },
       ...(receives ? [{ kind: "surface", surface: "ingress" }] : []),
       ...names.map((name) => ({ kind: "ingress", name })),
-      ...(options.websocket.length > 0 ? [{ kind: "host_api", api: "websocket" }] : [])
+      ...(websocket.length > 0 ? [{ kind: "host_api", api: "websocket" }] : []),
+      ...(request.length > 0 ? [{ kind: "host_api", api: "request" }] : [])
     ],
     services: [{ name: service, lifecycle: "host-managed" }],
     ingresses: names.map((name) => {
@@ -51,6 +55,7 @@ export const declaration = (options: Declared): unknown => {
         }).filter(([, value]) => value !== undefined)
       )
     }),
-    websocket: options.websocket.map(({ pathPrefixes, ...target }) => ({ ...target, path_prefixes: pathPrefixes }))
+    websocket: websocket.map(({ pathPrefixes, ...target }) => ({ ...target, path_prefixes: pathPrefixes })),
+    request: request.map(({ pathPrefixes, ...target }) => ({ ...target, path_prefixes: pathPrefixes }))
   }
 }
