@@ -7,6 +7,7 @@ export default defineConfig({
     alias: [
       { find: /^mooring$/, replacement: new URL("../src/index.ts", import.meta.url).pathname },
       { find: /^mooring\/node$/, replacement: new URL("../src/node/index.ts", import.meta.url).pathname },
+      { find: /^mooring\/operate$/, replacement: new URL("../src/operate/index.ts", import.meta.url).pathname },
       { find: /^mooring\/sandbox$/, replacement: new URL("../src/sandbox/index.ts", import.meta.url).pathname },
       { find: /^mooring\/testing$/, replacement: new URL("../src/testing/index.ts", import.meta.url).pathname }
     ]

@@ -44,11 +44,13 @@ import * as Feeds from "./internal/feeds.ts"
 import { IdleSignal } from "./internal/idleSignal.ts"
 import { KnownSecrets } from "./internal/knownSecrets.ts"
 import * as LogLines from "./internal/logLines.ts"
+import { Observers } from "./internal/observers.ts"
 import * as Operations from "./internal/operations.ts"
 import * as Roster from "./internal/roster.ts"
 import type { Shared } from "./internal/shared.ts"
 import { turnClock } from "./internal/turnClock.ts"
 import type { PluginUnknown, SourceUnknown } from "./LookupError.ts"
+import type { Observer } from "./Observer.ts"
 
 export type { ConfigFile } from "./internal/configuration.ts"
 export type { EnabledPackage } from "./internal/entries.ts"
@@ -139,6 +141,11 @@ export class PluginHost extends Context.Service<
      * is behind by more than 256 loses the oldest, and is told how many. Ends with the host.
      */
     readonly diagnostics: Stream.Stream<ReportedDiagnostic & { readonly skipped: number }>
+    /**
+     * Tells an observer what happens, in the turn in which it does, until the scope closes; first of the rows that there
+     * are. For metrics and traces: what status doesn't give is told nowhere else.
+     */
+    readonly observe: (observer: Observer) => Effect.Effect<void, never, Scope.Scope>
     /** Completes when nothing waits, is dispatched, dialled or closed. For tests. */
     readonly idle: Effect.Effect<void>
   }
@@ -192,6 +199,13 @@ export const make = Effect.fnUntraced(function* (
     status,
     changes: Stream.mapEffect(feeds.signals, () => status),
     diagnostics: feeds.records,
+    observe: (observer) =>
+      Effect.asVoid(
+        Effect.acquireRelease(
+          Effect.sync(() => shared.observers.add(observer, roster.rows)),
+          () => Effect.sync(() => shared.observers.remove(observer))
+        )
+      ),
     idle: idle.wait
   })
 })
@@ -223,6 +237,7 @@ const sharedOf = Effect.fnUntraced(function* (
       feeds.recorded({ pluginRef, diagnostic })
       feeds.changed()
     },
+    observers: new Observers(),
     changeLog: new ChangeLog(yield* LogLines.make({ monotonic: monotonic(clock), activity })),
     console: yield* PluginConsole,
     turnNow: yield* turnClock(clock),

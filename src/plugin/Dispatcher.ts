@@ -32,9 +32,11 @@ import { Lending } from "./internal/lending.ts"
 import type * as Output from "./internal/output.ts"
 import { Pace } from "./internal/pace.ts"
 import { Settling } from "./internal/settling.ts"
+import { Stopwatch } from "./internal/stopwatch.ts"
 import { TurnShare } from "./internal/turnShare.ts"
 import { DispatchTimeout, InstanceLost, type DispatchError, type RuntimeError } from "./PluginError.ts"
 import type { BatchingInstance, Instance, Loss } from "./PluginRuntime.ts"
+import type { PluginWatch } from "./PluginWatch.ts"
 
 /**
  * Why a runner ended.
@@ -67,6 +69,8 @@ export interface Options {
   readonly begun: () => void
   /** The runner has nothing more to do: it crashed or was stopped. */
   readonly ended: () => void
+  /** Who wants some of the dispatches timed, if anybody may. */
+  readonly watch?: PluginWatch
 }
 
 // How often a plugin is asked for its status, at the most.
@@ -99,6 +103,7 @@ export class Dispatcher {
   /** What runs, or ran last. */
   #answer: Effect.Effect<unknown, unknown> = Exit.void
   readonly #settling: Settling
+  readonly #stopwatch: Stopwatch
   /** What the runtime is lent, where it takes several events at once. */
   readonly #lending: Lending | undefined
   readonly #monotonic: () => number
@@ -110,6 +115,7 @@ export class Dispatcher {
     this.#hand = new InHand(options.accounting)
     this.#pace = new Pace(options.clock)
     this.#settling = new Settling(options, (end) => this.#finish(end))
+    this.#stopwatch = new Stopwatch(options)
     this.#lending = this.#newLending()
     this.#effects = new EffectClock({
       time: options.time,
@@ -133,9 +139,8 @@ export class Dispatcher {
       had: time.now,
       monotonic: this.#monotonic,
       begun: () => this.#effects.watch(),
-      settled: (event, exit) => {
-        this.#settling.event(event, exit, clock.currentTimeMillisUnsafe())
-      },
+      settled: (event, exit) => this.#settling.event(event, exit, clock.currentTimeMillisUnsafe()),
+      stopwatch: this.#stopwatch,
       returned: () => this.#idle.wake(),
       broke: (cause) => {
         if (this.#end === undefined) this.#finish(new InstanceLost({ cause }))
@@ -270,6 +275,7 @@ export class Dispatcher {
       }
       const event = this.#hand.take(turns)
       if (event === undefined) return "none"
+      this.#stopwatch.begin(event)
       begun()
       const effect = this.#call(instance, event)
       if (!isExit(effect)) return effect
@@ -340,7 +346,9 @@ export class Dispatcher {
   #handled(exit: Exit.Exit<unknown, unknown>): void {
     // It may have been taken out of the plugin's hands before it was answered.
     if (this.#decide() === undefined) return abandonExit(exit)
-    this.#settling.event(this.#hand.answered, exit, this.#pace.now)
+    const tell = this.#stopwatch.end()
+    const failure = this.#settling.event(this.#hand.answered, exit, this.#pace.now)
+    tell?.(failure)
   }
 
   /** Takes what the plugin is busy with out of its hands; undefined if it is busy with nothing. */
@@ -352,6 +360,7 @@ export class Dispatcher {
   #runnerEnded(exit: Exit.Exit<unknown, unknown>): void {
     if (this.#end !== undefined) return
     if (typeof this.#decide() === "object") this.#options.accounting.failed++
+    this.#stopwatch.end()?.("InstanceLost")
     const cause = Exit.isFailure(exit) ? Cause.squash(exit.cause) : new Error("the runner ended")
     this.#finish(new InstanceLost({ cause }))
   }
@@ -360,6 +369,7 @@ export class Dispatcher {
     const busyWith = this.#decide()
     if (busyWith === undefined && this.#lending?.take() !== true) return
     if (busyWith !== "status") this.#options.accounting.timedOut++
+    this.#stopwatch.end()?.("DispatchTimeout")
     const { dispatchDeadlineMs: deadlineMs } = this.#options.limits
     this.#finish(new DispatchTimeout({ during: busyWith === "status" ? "status" : "event", deadlineMs }))
   }
@@ -369,6 +379,7 @@ export class Dispatcher {
     const { accounting, failed } = this.#options
     const error = new InstanceLost({ cause: new Error(`its sandbox was lost: ${how}`) })
     const begun = (typeof this.#decide() === "object" ? 1 : 0) + (this.#lending?.abandon() ?? 0)
+    this.#stopwatch.end()?.(error._tag)
     this.#lending?.lost()
     accounting.failed += begun
     if (begun > 0 && how === "neighbour") failed(error)

@@ -30,6 +30,7 @@ import type { Checked } from "./internal/output.ts"
 import { Ticker } from "./internal/ticker.ts"
 import type { DispatchError, RuntimeError } from "./PluginError.ts"
 import type { Instance } from "./PluginRuntime.ts"
+import { UNWATCHED, type PluginWatch } from "./PluginWatch.ts"
 import type { SourceSlot } from "./SourceSlot.ts"
 import { Timers } from "./Timers.ts"
 
@@ -77,6 +78,7 @@ export interface Options {
   readonly changed: () => void
   /** Something waits for the dispatcher. */
   readonly woken: () => void
+  readonly watch?: PluginWatch | undefined
 }
 
 /**
@@ -108,6 +110,7 @@ export class PluginRecord {
   readonly ticker: Ticker
   readonly now: () => number
   readonly monotonic: () => number
+  readonly watch: PluginWatch
   /** The plugin's own, where it has some, in place of the host's. */
   limits: Values
   /** Where its instance runs, if that isn't in process. */
@@ -124,6 +127,7 @@ export class PluginRecord {
     const { clock, hostBytes, key, limits, log } = options
     this.#options = options
     this.limits = limits
+    this.watch = options.watch ?? UNWATCHED
     this.now = () => clock.currentTimeMillisUnsafe()
     this.monotonic = monotonic(clock)
     this.results = new Results(limits.commandResultsKept)
@@ -164,6 +168,7 @@ export class PluginRecord {
             reported: (status) => this.report(status),
             rejected: (error, sourceId) => log.add(error, sourceId)
           })
+    this.watch.sources(slots)
   }
 
   /** A start is handed stand-ins of its own, which stand in what its servers say from now on. */
@@ -261,6 +266,7 @@ export class PluginRecord {
 
   #record(result: Recorded): void {
     this.results.add(result)
+    this.watch.executed(result)
     const { ingressName, source } = result.origin
     // Results of what answers a result would feed themselves.
     if (this.#wantResults.size === 0 || source === RESULTS_SOURCE) return

@@ -67,6 +67,7 @@ const linkPackages = (directory: string) => {
       paths: {
         mooring: [path.join(ROOT, "src/index.ts")],
         "mooring/node": [path.join(ROOT, "src/node/index.ts")],
+        "mooring/operate": [path.join(ROOT, "src/operate/index.ts")],
         "mooring/sandbox": [path.join(ROOT, "src/sandbox/index.ts")],
         "mooring/testing": [path.join(ROOT, "src/testing/index.ts")]
       }

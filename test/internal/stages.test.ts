@@ -27,8 +27,9 @@ const MAY_USE: { readonly [stage: string]: ReadonlyArray<string> } = {
   ),
   node: [...ANYBODYS, ...LINE, "secrets"],
   sandbox: [...ANYBODYS, ...LINE, "secrets"],
+  operate: [...ANYBODYS, ...LINE, "secrets"],
   testing: [...ANYBODYS, ...LINE, "secrets", "node", "sandbox"],
-  cli: [...ANYBODYS, ...LINE, "secrets", "node", "sandbox"]
+  cli: [...ANYBODYS, ...LINE, "secrets", "node", "sandbox", "operate"]
 }
 
 const stageOf = (file: string): string => path.relative(path.join(ROOT, "src"), file).split(path.sep)[0] ?? ""

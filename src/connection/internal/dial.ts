@@ -32,10 +32,22 @@ export class Progress {
   phase: DialPhase = "url"
   readonly #monotonic: () => number
   #since: number
+  #beganAt: number
 
   constructor(monotonic: () => number) {
     this.#monotonic = monotonic
     this.#since = monotonic()
+    this.#beganAt = this.#since
+  }
+
+  /** It waits for its turn no more. */
+  begin(): void {
+    this.#beganAt = this.#monotonic()
+  }
+
+  /** How long it has taken since. */
+  get tookMs(): number {
+    return this.#monotonic() - this.#beganAt
   }
 
   readonly entered = (phase: DialPhase): void => {
@@ -89,7 +101,11 @@ export const connect = (options: Options): Effect.Effect<void, Failure, Scope.Sc
         )
       })
     }
-    const opens = wanted(() => route.resolve(declared)).pipe(
+    const begun = Effect.sync(() => progress.begin())
+    const opens = Effect.andThen(
+      begun,
+      wanted(() => route.resolve(declared))
+    ).pipe(
       Effect.flatMap(dial),
       HadTime.within(time, deadlineMs, () =>
         Effect.fail(new OpenTimeout({ url: source.display, phase: progress.phase, deadlineMs }))
@@ -104,6 +120,10 @@ const obeyed = <E extends Failure>(error: E, longest: number): E | HandshakeReje
   const { problem, retryAfterMs, status, url } = error
   return new HandshakeRejected({ url, status, problem, retryAfterMs: Math.min(retryAfterMs, longest) })
 }
+
+/** The tag of what it failed with; undefined where it was given up or put off. */
+export const tagOf = (outcome: Input): string | undefined =>
+  outcome.kind === "gone" ? outcome.failure?._tag : undefined
 
 /** What is to be told of a dial that came to nothing. */
 export const outcomeOf = (

@@ -295,18 +295,17 @@ export class Driver implements Owner {
         const exit = yield* Effect.exit(restore(Scope.provide(connecting, resources)))
         // An open connection keeps no fiber, nor what one has captured.
         if (this.session === session) this.#dial = undefined
-        if (session.wasOpen) return
+        if (session.wasOpen) return this.options.dialled?.(progress.tookMs, null)
         // What opens from here on comes too late.
         session.abandon()
+        const { tookMs, waitedMs } = progress
         yield* this.#release
-        this.tell(
-          Dial.outcomeOf(exit, {
-            url: this.options.source.display,
-            isDropped: Phases.isDropped(this.state.phase),
-            waitMs: (until) => this.#waitMs(until),
-            waitedMs: progress.waitedMs
-          })
-        )
+        const url = this.options.source.display
+        const isDropped = Phases.isDropped(this.state.phase)
+        const outcome = Dial.outcomeOf(exit, { url, isDropped, waitMs: (until) => this.#waitMs(until), waitedMs })
+        const failure = Dial.tagOf(outcome)
+        if (failure !== undefined) this.options.dialled?.(tookMs, failure)
+        this.tell(outcome)
       })
     )
     this.#dial = this.#run(dial)
@@ -353,6 +352,10 @@ export class Driver implements Owner {
 
   stale(error: DataStale): void {
     this.#report(error)
+  }
+
+  roundTrip(ms: number): void {
+    this.options.roundTrip?.(ms)
   }
 
   mask(): ReturnType<Owner["mask"]> {

@@ -28,6 +28,10 @@ export interface Options extends RouteOptions {
   turnNow(): number
   /** By which its dials and closes are judged. */
   readonly time: HadTime
+  /** A dial that wasn't given up has ended: what it failed with, null where it opened. */
+  dialled?(ms: number, failure: string | null): void
+  /** A pong came this long after its ping was written. */
+  roundTrip?(ms: number): void
   /** Told when it has something under way and when it hasn't any more. */
   activity(...told: Parameters<Activity>): void
 }

@@ -51,6 +51,8 @@ export interface Owner {
   readonly sink: ConnectionSink
   readonly totals: Totals
   binary(make: () => BinaryUnsupported): void
+  /** A pong came this long after its ping was written. */
+  roundTrip(ms: number): void
   /** No data comes, and the connection stays. */
   stale(error: DataStale): void
   /** Asked in the turn in which the upgrade completes, before anything is delivered. */
@@ -208,7 +210,10 @@ export class Session implements SocketEvents, Epoch {
     if (answer === null || this.#outgoing === null) return
     this.#outgoing.answered()
     totals.unconfirmedFrames = this.#outgoing.accepted - answer.frames
-    if (answer.roundTripMs !== null) totals.roundTripMs = Math.round(answer.roundTripMs * 100) / 100
+    if (answer.roundTripMs !== null) {
+      totals.roundTripMs = Math.round(answer.roundTripMs * 100) / 100
+      this.#owner.roundTrip(answer.roundTripMs)
+    }
   }
 
   readonly closing = (): void => {

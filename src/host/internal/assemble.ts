@@ -44,8 +44,9 @@ export const row = (
   predecessor: PluginInstance["ghosts"] | undefined
 ): Effect.Effect<Row> =>
   Effect.gen(function* () {
-    const { activity, changeLog, clock, hostBytes, limits, time } = shared
+    const { activity, changeLog, clock, hostBytes, limits, observers, time } = shared
     const tell = changeLog.plugin(wanted.ref)
+    const watch = observers.watch(wanted.ref, () => made)
     const log = DiagnosticLog.make<PluginDiagnostic>({
       capacity: limits.diagnosticsKept,
       now: () => clock.currentTimeMillisUnsafe(),
@@ -53,6 +54,7 @@ export const row = (
       encode: (error) => HostError.encode(made.redaction)(error),
       recorded: (record) => {
         changeLog.diagnostic(wanted.ref, record, isInProcess(made.wanted))
+        watch.diagnosed(record.diagnostic.tag)
         shared.recorded(wanted.ref, record.diagnostic)
       }
     })
@@ -63,7 +65,7 @@ export const row = (
       shared.changed()
     }
     const console = () => consoleOf(shared, wanted.ref, () => made.redaction)
-    const options = { key, limits, clock, log, hostBytes, time, activity, changed, console }
+    const options = { key, limits, clock, log, hostBytes, time, activity, changed, console, watch }
     const instance = new PluginInstance(options, setup, predecessor)
     const made: Row = {
       ...parts,

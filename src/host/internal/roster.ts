@@ -82,6 +82,8 @@ export const make = (
         leaving.delete(entry)
         // Nothing has run beside what haunts it already.
         if (ghosts.areAbout && haunting.get(ref)?.areAbout !== true) haunting.set(ref, ghosts)
+        const isThere = entries.has(ref) || [...leaving].some(({ row }) => row.ref === ref)
+        if (!isThere) shared.observers.gone(ref)
         shared.changed()
       })
       // The host doesn't close before it has ended, either.
@@ -124,6 +126,7 @@ export const make = (
         // Side by side: a grant store that is slow to answer is so once, not once for each plugin.
         const next = yield* Effect.forEach(plan, enact, { concurrency: "unbounded" })
         entries = new Map(next.map((entry) => [entry.row.ref, entry]))
+        for (const { row } of next) if (!before.has(row.ref)) shared.observers.entered(row)
         for (const entry of next) {
           if (!before.has(entry.row.ref)) yield* Scope.provide(entry.row.instance.supervised, entry.scope)
         }

@@ -19,6 +19,7 @@ import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { KnownSecrets } from "./knownSecrets.ts"
 import type { ChangeLog } from "./changeLog.ts"
+import type { Observers } from "./observers.ts"
 
 export interface Shared {
   readonly client: WebSocketClient["Service"]
@@ -42,6 +43,8 @@ export interface Shared {
   /** A plugin has a new diagnostic, or the host itself. */
   readonly recorded: (pluginRef: string | null, diagnostic: Diagnostic) => void
   readonly changeLog: ChangeLog
+  /** Who looks on. */
+  readonly observers: Observers
   readonly console: typeof PluginConsole.Service
   readonly turnNow: () => number
   /** By which all deadlines judge. */

@@ -196,6 +196,14 @@ class ConnectionOptions implements Connection.Options {
     this.#of.log.report(tag, this.source.id, make)
   }
 
+  dialled(ms: number, failure: string | null): void {
+    this.#shared.observers.dialled(this.#of.ref, this.source, ms, failure)
+  }
+
+  roundTrip(ms: number): void {
+    this.#shared.observers.roundTrip(this.#of.ref, this.source, ms)
+  }
+
   changed(connection: Connection.Connection): void {
     this.#tell(connection)
     this.#shared.changed()

@@ -23,6 +23,7 @@ import type { HadTime } from "../../time/HadTime.ts"
 import { PluginRecord, type PluginDiagnostic } from "../PluginRecord.ts"
 import type { Start } from "../PluginRuntime.ts"
 import { isSetup, type Setup, type SetupOrProblem } from "../Setup.ts"
+import type { PluginWatch } from "../PluginWatch.ts"
 import type { SourceSlot } from "../SourceSlot.ts"
 import { unavailable } from "./availability.ts"
 import { Ghosts } from "./ghosts.ts"
@@ -43,6 +44,8 @@ export interface Options {
   readonly changed: () => void
   /** Takes what it writes to its console, where somebody wants that. */
   readonly console?: (() => Start["console"]) | undefined
+  /** Who looks on, if anybody may. */
+  readonly watch?: PluginWatch | undefined
 }
 
 type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
@@ -73,11 +76,20 @@ export class Driver {
   readonly #over = Deferred.makeUnsafe<void>()
 
   constructor(options: Options, setup: SetupOrProblem, predecessor: Ghosts | undefined) {
-    const { changed, clock, hostBytes, key, limits, log } = options
+    const { changed, clock, hostBytes, key, limits, log, watch } = options
     this.#options = options
     this.#next = setup
     this.ghosts = new Ghosts(predecessor)
-    this.record = new PluginRecord({ key, limits, clock, log, hostBytes, changed, woken: () => this.#service?.wake() })
+    this.record = new PluginRecord({
+      key,
+      limits,
+      clock,
+      log,
+      hostBytes,
+      changed,
+      watch,
+      woken: () => this.#service?.wake()
+    })
     this.#sessions = new Sessions(this.record)
     this.ghosts.whenFree(() => this.tell({ kind: "due" }))
   }

@@ -13,6 +13,7 @@ import { Timer, type AnyEvent } from "../../ingress/IngressEvent.ts"
 import type { EventQueue, Turns } from "../../ingress/Turns.ts"
 import { abandonExit } from "../../internal/promises.ts"
 import type { Batch, Batches, Told } from "../PluginRuntime.ts"
+import type { Stopwatch, Timing } from "./stopwatch.ts"
 
 // How long the plugins that share a worker let one another wait: a batch is to fit into that.
 const TURN_MS = 10
@@ -44,6 +45,13 @@ interface Loan extends Answered {
 interface Begun {
   readonly loan: Loan
   readonly at: number
+  readonly timing: Timing | undefined
+}
+
+/** What was timed and has ended, with the tag of what went wrong. */
+interface Timed {
+  readonly timing: Timing
+  readonly failure: string | null
 }
 
 export interface Options {
@@ -57,8 +65,9 @@ export interface Options {
   readonly monotonic: () => number
   /** An event begins: somebody looks after its deadline. */
   readonly begun: () => void
-  /** An event ended. It is in nobody's hands, and not accounted for yet. */
-  readonly settled: (event: Answered, exit: Exit.Exit<unknown, unknown>) => void
+  /** An event ended. It is in nobody's hands, and not accounted for yet. The tag of what went wrong. */
+  readonly settled: (event: Answered, exit: Exit.Exit<unknown, unknown>) => string | null
+  readonly stopwatch: Stopwatch
   /** The batch ended. */
   readonly returned: () => void
   /** The runtime itself broke. */
@@ -72,6 +81,7 @@ class Out implements Told {
   /** In the order of the batch. */
   readonly #waiting: Array<Loan>
   readonly #begun: Array<Begun> = []
+  #timed: ReadonlyArray<Timed> = []
   #batch: Batch | undefined = undefined
   #isRecalled = false
   #isAbandoned = false
@@ -108,20 +118,22 @@ class Out implements Told {
   begun(): void {
     const loan = this.#waiting.shift()
     if (loan === undefined) return
-    const { accounting, begun, had, monotonic } = this.#options
+    const { accounting, begun, had, monotonic, stopwatch } = this.#options
     if (this.#begun.length + this.settledCount === 0) this.#firstAt = monotonic()
     loan.queue.begin()
     accounting.inFlight++
-    this.#begun.push({ loan, at: had() })
+    this.#begun.push({ loan, at: had(), timing: stopwatch.timing(loan.event) })
     begun()
   }
 
   done(exit: Exit.Exit<unknown, unknown>): void {
-    const loan = this.take()
-    if (loan === undefined) return abandonExit(exit)
+    const begun = this.#take()
+    if (begun === undefined) return abandonExit(exit)
+    const { loan, timing } = begun
     this.settledCount++
     try {
-      this.#options.settled(loan, exit)
+      const failure = this.#options.settled(loan, exit)
+      if (timing !== undefined) this.#timed = [...this.#timed, { timing, failure }]
     } catch (defect) {
       this.#options.broke(defect)
     }
@@ -135,14 +147,22 @@ class Out implements Told {
       this.#options.broke(new Error("a batch ended before the events that had begun"))
     }
     this.ms = ms ?? this.#options.monotonic() - this.#firstAt
+    // Several are told of at once, so that only the runtime knows how long they took: on average.
+    for (const { failure, timing } of this.#timed) {
+      this.#options.stopwatch.tell(timing, this.ms / this.settledCount, failure)
+    }
     this.#ended(this)
   }
 
   /** Takes the oldest that began out of the plugin's hands. */
   take(): Loan | undefined {
+    return this.#take()?.loan
+  }
+
+  #take(): Begun | undefined {
     const begun = this.#begun.shift()
     if (begun !== undefined) this.#options.accounting.inFlight--
-    return begun?.loan
+    return begun
   }
 
   /** What hasn't begun waits again. */

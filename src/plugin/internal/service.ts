@@ -169,6 +169,7 @@ export class Service {
       answered: (event, output, at) => record.answered(event, output, at),
       failed: (error) => record.fail(error),
       reported: (status) => record.report(status),
+      watch: record.watch,
       ended: () => {
         const { end } = dispatcher
         if (end !== undefined && end !== "stopped") tell({ kind: "lost", end })

@@ -31,23 +31,28 @@ export class Settling {
     this.#crashed = crashed
   }
 
-  /** A dispatch has ended, at about this time. */
-  event(event: Answered, exit: Exit.Exit<unknown, unknown>, at: number): void {
+  /** A dispatch has ended, at about this time. The tag of what went wrong, null where it was answered. */
+  event(event: Answered, exit: Exit.Exit<unknown, unknown>, at: number): string | null {
     const { accounting, answered, failed, limits } = this.#options
     const verdict = verdictOf(exit, limits)
     if (verdict instanceof InstanceLost) {
       accounting.failed++
       this.#crashed(verdict)
-    } else if (verdict instanceof DispatchTimeout) {
+      return verdict._tag
+    }
+    if (verdict instanceof DispatchTimeout) {
       accounting.timedOut++
       this.#crashed(verdict)
-    } else if (Result.isFailure(verdict)) {
+      return verdict._tag
+    }
+    if (Result.isFailure(verdict)) {
       accounting.failed++
       failed(verdict.failure)
-    } else {
-      accounting.dispatched++
-      answered(event, verdict.success, at)
+      return verdict.failure._tag
     }
+    accounting.dispatched++
+    answered(event, verdict.success, at)
+    return null
   }
 
   /** The plugin said what it has to say of itself. */

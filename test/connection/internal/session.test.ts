@@ -95,6 +95,7 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
       world.read = read
     },
     sessionClosing: () => call("closing"),
+    roundTrip: () => undefined,
     sessionEnded: () => call("ended")
   }
   const socket: Socket = {

@@ -1,11 +1,13 @@
 /** Lending by itself: how large a batch may be, and what is told of it. */
 import { assert, describe, it } from "@effect/vitest"
+import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Accounting from "../../../src/ingress/Accounting.ts"
 import { HostQueue } from "../../../src/ingress/HostQueue.ts"
 import { Turns, type EventQueue } from "../../../src/ingress/Turns.ts"
 import { Lending, nextSize, type Options } from "../../../src/plugin/internal/lending.ts"
+import { Stopwatch } from "../../../src/plugin/internal/stopwatch.ts"
 import { int } from "../../support/arbitraries.ts"
 import { Scripted } from "../support/batching.ts"
 
@@ -63,7 +65,11 @@ const lending = (change: Partial<Options> = {}, mostBytes = 1_000_000) => {
     had: () => 0,
     monotonic: () => 0,
     begun: () => told.push("begun"),
-    settled: ({ sequence }) => told.push(`settled ${sequence}`),
+    settled: ({ sequence }) => {
+      told.push(`settled ${sequence}`)
+      return null
+    },
+    stopwatch: new Stopwatch({ clock: Effect.runSync(Clock.clockWith(Effect.succeed)) }),
     returned: () => told.push("returned"),
     broke: (defect) => told.push(`broke ${String(defect)}`),
     ...change

@@ -1,0 +1,32 @@
+/**
+ * Decides which of many things are measured: each with the same probability, by
+ * itself, so that nothing that comes at regular times is always missed. Whoever
+ * asks counts down to the next one, and chance is asked once for each of those.
+ */
+
+export class Sampler {
+  readonly #share: number
+  readonly #random: () => number
+  #left: number
+
+  /** `share` of all are measured; `random` is uniform in [0, 1). */
+  constructor(share: number, random: () => number) {
+    this.#share = share
+    this.#random = random
+    this.#left = this.#gap()
+  }
+
+  /** Whether this one is. */
+  readonly hit = (): boolean => {
+    this.#left--
+    if (this.#left > 0) return false
+    this.#left = this.#gap()
+    return true
+  }
+
+  /** The number of the next one that is, from 1: geometrically distributed. */
+  #gap(): number {
+    if (this.#share >= 1) return 1
+    return this.#share <= 0 ? Infinity : Math.floor(Math.log(1 - this.#random()) / Math.log(1 - this.#share)) + 1
+  }
+}
