@@ -8,7 +8,7 @@ import { ROOT } from "../docs/markdown.ts"
 const ANYBODYS = ["internal", "diagnostics", "limits", "time"]
 
 /** Each stage after all that it may use. */
-const LINE = ["manifest", "grants", "connection", "ingress", "commands", "plugin", "host"]
+const LINE = ["manifest", "grants", "connection", "ingress", "commands", "requests", "plugin", "host"]
 
 const before = (stage: string): ReadonlyArray<string> => LINE.slice(0, LINE.indexOf(stage))
 
