@@ -8,10 +8,18 @@
 import * as Effect from "effect/Effect"
 import * as Stream from "effect/Stream"
 import * as AddressPolicy from "../grants/AddressPolicy.ts"
-import type { AuthorizedTarget } from "../grants/Grants.ts"
+import type { AuthorizedRequest, AuthorizedTarget } from "../grants/Grants.ts"
 import * as Ports from "../internal/ports.ts"
 import { AddressDenied, DialFailed } from "./ConnectionError.ts"
 import { ResolveAddresses, type Resolve } from "./ResolveAddresses.ts"
+
+/**
+ * What may be dialled: the target of a WebSocket, or of a request.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export type Dialled = AuthorizedTarget | AuthorizedRequest
 
 /**
  * The checked addresses of a target, as they come; of a literal, itself.
@@ -28,7 +36,7 @@ import { ResolveAddresses, type Resolve } from "./ResolveAddresses.ts"
  * @since 0.2.0
  */
 export const stream = (
-  target: AuthorizedTarget,
+  target: Dialled,
   resolve: Resolve,
   ours: () => AddressPolicy.OwnAddresses = none
 ): Stream.Stream<ReadonlyArray<string>, AddressDenied | DialFailed> => {
@@ -58,7 +66,7 @@ const areTexts = (addresses: unknown): boolean =>
  * @since 0.2.0
  */
 export const all = (
-  target: AuthorizedTarget,
+  target: Dialled,
   ours?: () => AddressPolicy.OwnAddresses
 ): Effect.Effect<ReadonlyArray<string>, AddressDenied | DialFailed, ResolveAddresses> =>
   Effect.gen(function* () {

@@ -11,17 +11,14 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import * as Lookups from "../connection/Lookups.ts"
 import type { Resolve } from "../connection/ResolveAddresses.ts"
 import { WebSocketClient } from "../connection/WebSocketClient.ts"
 import { AuthorizedTarget } from "../grants/Grants.ts"
-import * as DnsAddresses from "./DnsAddresses.ts"
 import { dial } from "./internal/dial.ts"
-import * as Interfaces from "./internal/interfaces.ts"
-import type { Proxy } from "./internal/proxy.ts"
-import { SecureContexts, type ClientTls } from "./internal/secureContexts.ts"
+import * as Network from "./internal/network.ts"
+import type { ClientTls } from "./internal/secureContexts.ts"
 import { Turn } from "./internal/wsSocket.ts"
-import * as ProxySettings from "./ProxySettings.ts"
+import type * as ProxySettings from "./ProxySettings.ts"
 
 /**
  * What all connections of a client have in common, each optional: Node's TLS
@@ -59,35 +56,22 @@ export interface Options extends ClientTls {
  * @category layers
  * @since 0.2.0
  */
-export const layerOptions = ({
-  fastPath = true,
-  ownAddresses = Interfaces.addresses,
-  proxy,
-  resolve,
-  ...tls
-}: Options = {}): Layer.Layer<WebSocketClient> =>
+export const layerOptions = ({ fastPath = true, ...options }: Options = {}): Layer.Layer<WebSocketClient> =>
   Layer.effect(
     WebSocketClient,
-    Effect.gen(function* () {
-      const lookups = yield* Lookups.make(resolve ?? DnsAddresses.make().resolve)
-      const contexts = new SecureContexts(tls)
-      const ours = Interfaces.remembered(ownAddresses)
-      const shared = { lookups, contexts, turn: new Turn(), ours, proxy: proxyOf(proxy, contexts), fastPath }
-      return WebSocketClient.of({
-        proxied: proxy !== undefined,
-        connect: (target, options, events) =>
-          AuthorizedTarget.is(target)
-            ? dial(target, options, events, shared)
-            : Effect.die(new TypeError("the target was not authorized"))
-      })
-    })
+    Effect.map(Network.make(options), (network) => on(network, fastPath))
   )
 
-/** What can't be used is a proxy, too: null. */
-const proxyOf = (settings: Options["proxy"], { anonymous }: SecureContexts): Proxy | null | undefined => {
-  if (settings === undefined) return undefined
-  const parsed = settings === "unusable" ? undefined : ProxySettings.parse(settings)
-  return parsed === undefined ? null : { ...parsed, context: parsed.isSecure ? anonymous : undefined }
+/** @internal The client over a network that others may dial by, too. */
+export const on = (network: Network.Network, fastPath: boolean): WebSocketClient["Service"] => {
+  const shared = { network, turn: new Turn(), fastPath }
+  return {
+    proxied: network.proxy !== undefined,
+    connect: (target, options, events) =>
+      AuthorizedTarget.is(target)
+        ? dial(target, options, events, shared)
+        : Effect.die(new TypeError("the target was not authorized"))
+  }
 }
 
 /**

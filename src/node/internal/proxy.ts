@@ -8,9 +8,9 @@ import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import * as Net from "node:net"
 import type { SecureContext } from "node:tls"
-import { DialFailed, type DialError } from "../../connection/ConnectionError.ts"
+import { DialFailed, type AddressDenied } from "../../connection/ConnectionError.ts"
+import type { Dialled } from "../../connection/CheckedAddresses.ts"
 import type { Resolve } from "../../connection/ResolveAddresses.ts"
-import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import { valueOf, type ProxySettings } from "../ProxySettings.ts"
 import { ConnectAnswer } from "./connectAnswer.ts"
 import { codeOf } from "./errorCode.ts"
@@ -31,7 +31,7 @@ export interface Proxy {
 export const unusable = (url: string): DialFailed => new DialFailed({ url, phase: "proxy", code: "PROXY_UNUSABLE" })
 
 interface Dial {
-  readonly target: AuthorizedTarget
+  readonly target: Dialled
   readonly sockets: Sockets.Sockets
   readonly resolve: Resolve
 }
@@ -40,7 +40,7 @@ interface Dial {
 export const through = (
   { authorization, context, host, port }: Proxy,
   { resolve, sockets, target }: Dial
-): Effect.Effect<Reached, DialError, Scope.Scope> =>
+): Effect.Effect<Reached, AddressDenied | DialFailed, Scope.Scope> =>
   Effect.gen(function* () {
     const { display } = target
     // Nobody is asked anything without the credentials that were to be shown.
@@ -58,7 +58,7 @@ export const through = (
   })
 
 /** The name or address and the port are a parsed URL's: no letter of them ends a line. */
-const request = ({ url }: AuthorizedTarget, authorization: Proxy["authorization"]): string => {
+const request = ({ url }: Dialled, authorization: Proxy["authorization"]): string => {
   const host = Net.isIPv6(url.host) ? `[${url.host}]` : url.host
   const authority = `${host}:${url.port}`
   const lines = [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`]

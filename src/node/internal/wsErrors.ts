@@ -12,10 +12,8 @@ import {
   type ConnectionError,
   type DialError
 } from "../../connection/ConnectionError.ts"
-import { codeOf, UNKNOWN } from "./errorCode.ts"
+import { codeOf, isTls, UNKNOWN } from "./errorCode.ts"
 import type { MessageLimits } from "./frameCollector.ts"
-
-const TLS = /^(?:ERR_TLS_|ERR_SSL_|EPROTO$)/
 
 /** The server's answer to the upgrade was an HTTP response other than 101. */
 export const handshakeRejected = (url: string, response: IncomingMessage): HandshakeRejected => {
@@ -32,8 +30,7 @@ export const handshakeRejected = (url: string, response: IncomingMessage): Hands
 /** Why there was no valid answer to the upgrade, though the server had been reached. */
 export const upgradeError = (url: string, error: Error, upgraded: boolean): DialError => {
   const code = codeOf(error)
-  // A server may look at the client's certificate after its own handshake is over (TLS 1.3).
-  if (TLS.test(code)) return new DialFailed({ url, phase: "tls", code })
+  if (isTls(code)) return new DialFailed({ url, phase: "tls", code })
   return new HandshakeRejected({
     url,
     status: upgraded ? 101 : null,
