@@ -15,25 +15,8 @@ import type { AddressDenied } from "../connection/ConnectionError.ts"
 import type { LookupSlots } from "../connection/ResolveAddresses.ts"
 import type { TlsSettings } from "../connection/WebSocketClient.ts"
 import type { GrantRevoked } from "../grants/GrantError.ts"
+import type { AuthorizedRequest } from "../grants/Grants.ts"
 import { RequestFailed, type Headers, type RequestError } from "./RequestError.ts"
-
-/**
- * What was asked for and allowed.
- *
- * @category models
- * @since 0.5.0
- */
-export interface Allowed {
-  readonly url: {
-    readonly scheme: "http" | "https"
-    readonly host: string
-    readonly literal: boolean
-    readonly port: number
-  }
-  readonly method: string
-  readonly display: string
-  readonly privateAddresses: boolean
-}
 
 /**
  * A request as it is to be written. `url` and `headers` have everything filled
@@ -45,7 +28,7 @@ export interface Allowed {
  * @since 0.5.0
  */
 export interface Outgoing {
-  readonly request: Allowed
+  readonly request: AuthorizedRequest
   readonly url: string
   readonly headers: Headers
   readonly body: Uint8Array | null
@@ -96,14 +79,15 @@ export type Failure = RequestError | AddressDenied | GrantRevoked
  *
  * **Gotchas**
  *
- * `send` must be interruptible, and has ended when the interruption has.
+ * `send` must be interruptible, and has ended when the interruption has. It must
+ * refuse what `AuthorizedRequest.is` refuses.
  *
  * @category references
  * @since 0.5.0
  */
 export const RequestClient = Context.Reference<{
   readonly send: (outgoing: Outgoing) => Effect.Effect<Response, Failure>
-  readonly release: (owner: string, keep: (request: Allowed) => boolean) => Effect.Effect<void>
+  readonly release: (owner: string, keep: (request: AuthorizedRequest) => boolean) => Effect.Effect<void>
 }>("mooring/requests/RequestClient", {
   defaultValue: () => ({
     send: ({ request }) =>

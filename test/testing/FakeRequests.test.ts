@@ -1,18 +1,21 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
 import * as TestClock from "effect/testing/TestClock"
 import { RequestClient } from "mooring"
 import { FakeRequests } from "mooring/testing"
-import { allowed, outgoing } from "../requests/support/outgoing.ts"
+import { outgoing, type Settings } from "../requests/support/outgoing.ts"
 
 const URL = "https://api.test/v1"
 const OK = { status: 200, headers: [], body: new Uint8Array() }
 
-const send = (url: string, change: Partial<RequestClient.Outgoing> = {}) =>
-  RequestClient.RequestClient.use(({ send: by }) => by(outgoing(url, change)))
+const send = (url: string, settings: Settings = {}) =>
+  Effect.flatMap(outgoing(url, settings), (request) =>
+    RequestClient.RequestClient.use((client) => client.send(request))
+  )
 
-const it_ = <A, E>(name: string, test: Effect.Effect<A, E, FakeRequests.FakeRequests>) =>
+const it_ = <A, E>(name: string, test: Effect.Effect<A, E, FakeRequests.FakeRequests | Scope.Scope>) =>
   it.effect(name, () => Effect.provide(test, FakeRequests.layer))
 
 describe("the fake of requests", () => {
@@ -21,8 +24,7 @@ describe("the fake of requests", () => {
     Effect.gen(function* () {
       const fake = yield* FakeRequests.FakeRequests
       const body = new TextEncoder().encode("né")
-      const request = allowed(URL, { method: "POST" })
-      assert.deepStrictEqual(yield* send(`${URL}?q=1`, { request, body, headers: [["a", "b"]] }), OK)
+      assert.deepStrictEqual(yield* send(`${URL}?q=1`, { method: "POST", body, headers: [["a", "b"]] }), OK)
       const [sent] = yield* fake.requests
       const url = `${URL}?q=1`
       assert.deepStrictEqual(sent, {
@@ -115,11 +117,10 @@ describe("the fake of requests", () => {
       const fake = yield* FakeRequests.FakeRequests
       const client = yield* RequestClient.RequestClient
       yield* fake.answer(URL, { kind: "never" })
-      const post = allowed(URL, { method: "POST" })
-      const begun = (change: Partial<RequestClient.Outgoing>) => Effect.forkChild(Effect.flip(send(URL, change)))
-      const revoked = yield* begun({ request: post })
+      const begun = (settings: Settings) => Effect.forkChild(Effect.flip(send(URL, settings)))
+      const revoked = yield* begun({ method: "POST" })
       const kept = yield* begun({})
-      const other = yield* begun({ request: post, owner: "another" })
+      const other = yield* begun({ method: "POST", owner: "another" })
       yield* fake.requested(URL, 3)
       yield* client.release("project:test.plugin", ({ method }) => method === "GET")
       assert.deepInclude(yield* Fiber.join(revoked), { _tag: "GrantRevoked", url: URL })
