@@ -55,6 +55,7 @@ const linkPackages = (directory: string) => {
   const exports = {
     ".": "./src/index.ts",
     "./node": "./src/node/index.ts",
+    "./operate": "./src/operate/index.ts",
     "./sandbox": "./src/sandbox/index.ts",
     "./testing": "./src/testing/index.ts"
   }
