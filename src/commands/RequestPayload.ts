@@ -7,6 +7,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as SchemaTransformation from "effect/SchemaTransformation"
+import * as Base64 from "../internal/base64.ts"
 import * as Wire from "../internal/wire.ts"
 
 /** RFC 9110, section 5.6.2. */
@@ -93,26 +94,32 @@ const fields = {
   method: Method,
   url: Text,
   headers: Schema.optionalKey(Headers),
-  text: Schema.optionalKey(Text),
-  base64: Schema.optionalKey(
-    Schema.String.check(Schema.isBase64({ expected: "base64 of the standard alphabet, with its padding" }))
-  )
+  text: Schema.optionalKey(Text)
 }
 
 const Timeout = Schema.optionalKey(Wire.wholeNumber(1, LONGEST_TIMEOUT_MS))
 
-const oneBody = Schema.makeFilter(
-  ({ base64, text }: { readonly text?: string; readonly base64?: string }) =>
-    base64 === undefined || text === undefined ? undefined : "Expected text or base64, not both",
-  {
-    expected: "text or base64, not both",
-    toJsonSchema: () => ({ not: { properties: { text: {}, base64: {} }, required: ["text", "base64"] } })
-  }
-)
+const oneBody = (other: "base64" | "bytes") =>
+  Schema.makeFilter(
+    (payload: { readonly text?: string; readonly base64?: unknown; readonly bytes?: unknown }) =>
+      payload.text === undefined || payload[other] === undefined ? undefined : "Expected text or base64, not both",
+    {
+      expected: "text or base64, not both",
+      toJsonSchema: () => ({ not: { properties: { text: {}, [other]: {} }, required: ["text", other] } })
+    }
+  )
 
-const Written = Schema.Struct({ ...fields, timeout_ms: Timeout }).check(oneBody)
+const Written = Schema.Struct({
+  ...fields,
+  base64: Schema.optionalKey(Base64.Bytes),
+  timeout_ms: Timeout
+}).check(oneBody("base64"))
 
-const Named = Schema.Struct({ ...fields, timeoutMs: Timeout }).check(oneBody)
+const Named = Schema.Struct({
+  ...fields,
+  bytes: Schema.optionalKey(Schema.Uint8Array),
+  timeoutMs: Timeout
+}).check(oneBody("bytes"))
 
 /**
  * The payload on the wire. A body is a text or base64, not both; `timeout_ms` is
@@ -125,8 +132,16 @@ export const RequestPayload = Written.pipe(
   Schema.decodeTo(
     Named,
     SchemaTransformation.transform<typeof Named.Type, typeof Written.Type>({
-      decode: ({ timeout_ms: timeoutMs, ...rest }) => (timeoutMs === undefined ? rest : { ...rest, timeoutMs }),
-      encode: ({ timeoutMs, ...rest }) => (timeoutMs === undefined ? rest : { ...rest, timeout_ms: timeoutMs })
+      decode: ({ base64: bytes, timeout_ms: timeoutMs, ...rest }) => ({
+        ...rest,
+        ...(bytes === undefined ? {} : { bytes }),
+        ...(timeoutMs === undefined ? {} : { timeoutMs })
+      }),
+      encode: ({ bytes: base64, timeoutMs: timeout_ms, ...rest }) => ({
+        ...rest,
+        ...(base64 === undefined ? {} : { base64 }),
+        ...(timeout_ms === undefined ? {} : { timeout_ms })
+      })
     })
   )
 )

@@ -5,64 +5,11 @@
  * @since 0.1.0
  */
 import type { Rate } from "../grants/Evaluation.ts"
-
-const MINUTE_MS = 60_000
-
-/** Counts in 60,000ths of a text or byte and in whole milliseconds, so that nothing is lost by rounding. */
-class Bucket {
-  #limit: number
-  #credit: number
-  #at: number
-
-  constructor(limit: number, now: number) {
-    this.#limit = limit
-    this.#credit = limit * MINUTE_MS
-    this.#at = Math.floor(now)
-  }
-
-  get limit(): number {
-    return this.#limit
-  }
-
-  /** Another limit from now on: what was taken of the one before is taken of it. */
-  resize(limit: number, now: number): void {
-    this.#refill(now)
-    const taken = this.#limit * MINUTE_MS - this.#credit
-    this.#limit = limit
-    this.#credit = Math.max(0, limit * MINUTE_MS - taken)
-  }
-
-  has(amount: number, now: number): boolean {
-    this.#refill(now)
-    return this.#credit >= amount * MINUTE_MS
-  }
-
-  #refill(now: number): void {
-    const at = Math.floor(now)
-    this.#credit = Math.min(this.#limit * MINUTE_MS, this.#credit + (at - this.#at) * this.#limit)
-    this.#at = at
-  }
-
-  /** Milliseconds until there is so much, or as much as there can be. */
-  untilHas(amount: number): number {
-    return Math.max(1, Math.ceil((Math.min(amount, this.#limit) * MINUTE_MS - this.#credit) / this.#limit))
-  }
-
-  take(amount: number): void {
-    this.#credit -= amount * MINUTE_MS
-  }
-}
+import { bucketOf, type Bucket } from "../internal/bucket.ts"
 
 interface Buckets {
   sends: Bucket | undefined
   bytes: Bucket | undefined
-}
-
-/** The bucket of a limit, after the one that there was. */
-const bucketOf = (limit: number | undefined, former: Bucket | undefined, now: number): Bucket | undefined => {
-  if (limit === undefined || limit === former?.limit) return limit === undefined ? undefined : former
-  former?.resize(limit, now)
-  return former ?? new Bucket(limit, now)
 }
 
 /**

@@ -20,7 +20,7 @@ import * as FiberSet from "effect/FiberSet"
 import type * as Scope from "effect/Scope"
 import * as Monotonic from "../internal/monotonic.ts"
 import type { Values } from "../limits/Limits.ts"
-import { FairPlaces, Turn, type Member } from "./internal/fairPlaces.ts"
+import { FairPlaces, Turn, type Member } from "../internal/fairPlaces.ts"
 import { Reachability } from "./Reachability.ts"
 import type { LookupPlace, LookupSlots } from "./ResolveAddresses.ts"
 

@@ -26,22 +26,17 @@ export const mostJsonBytes = (command: OutputCommand.OutputCommand): number => {
   return ENVELOPE_BYTES + (text.length + url.length + ingressName.length) * MOST_JSON_PER_UNIT
 }
 
-/** The bytes of a request's body, those that it stands for. */
-const bodyBytes = ({ base64, text = "" }: Pick<RequestPayload, "text" | "base64">): number => {
-  if (base64 === undefined) return utf8.encode(text).length
-  const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0
-  return (base64.length / 4) * 3 - padding
-}
+/** The bytes of a request's body. */
+export const bodyBytes = ({ bytes, text = "" }: Pick<RequestPayload, "text" | "bytes">): number =>
+  bytes === undefined ? utf8.encode(text).length : bytes.length
 
 /** The bytes of a request's payload, its body by what it stands for. */
 const requestBytes = (command: OutputCommand.OutputCommand, payload: RequestPayload): number => {
   const emptied = {
     ...(payload.text === undefined ? {} : { text: "" }),
-    ...(payload.base64 === undefined ? {} : { base64: "" })
+    ...(payload.bytes === undefined ? {} : { base64: "" })
   }
-  return (
-    utf8.encode(JSON.stringify({ ...OutputCommand.encode(command).payload, ...emptied })).length + bodyBytes(payload)
-  )
+  return utf8.encode(JSON.stringify({ ...OutputCommand.encode(command).payload, ...emptied })).length + bodyBytes(payload)
 }
 
 /**
