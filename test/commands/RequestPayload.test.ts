@@ -16,7 +16,7 @@ const many = (count: number) =>
 
 /** RFC 9110, section 9: methods as they are written; 5.6.2: what a token is. */
 describe("the method of a request", () => {
-  it.each(["GET", "POST", "get", "M-SEARCH", "PROPFIND", "!#$%&'*+-.^_`|~09Az", "X".repeat(32), "CONNECT", "TRACE"])(
+  it.each(["GET", "POST", "get", "M-SEARCH", "PROPFIND", "!#$%&'*+-.^_`|~09Az", "X".repeat(64), "CONNECT", "TRACE"])(
     "may be %s",
     (method) => {
       assert.deepStrictEqual(problemsOf({ method, url: URL }), [])
@@ -36,7 +36,7 @@ describe("the method of a request", () => {
     "GE(T)",
     "GET/1",
     "a:b",
-    "X".repeat(33)
+    "X".repeat(65)
   ])("isn't %j", (method) => {
     assert.match(problemsOf({ method, url: URL })[0] ?? "", /^payload\.method: Expected/)
   })
@@ -78,9 +78,7 @@ describe("the headers of a request", () => {
     "sec-websocket-key"
   ])("are not %s, in whichever case", (name) => {
     for (const written of [name, name.toUpperCase(), name.replace(/^./u, (first) => first.toUpperCase())]) {
-      assert.deepStrictEqual(headers({ [written]: "x" }), [
-        "payload.headers: Expected no header that frames the message or speaks for the host"
-      ])
+      assert.deepStrictEqual(headers({ [written]: "x" }), ["\u2026: Expected a header name that is not the host's own"])
     }
   })
 

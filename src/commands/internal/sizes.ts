@@ -36,7 +36,9 @@ const requestBytes = (command: OutputCommand.OutputCommand, payload: RequestPayl
     ...(payload.text === undefined ? {} : { text: "" }),
     ...(payload.bytes === undefined ? {} : { base64: "" })
   }
-  return utf8.encode(JSON.stringify({ ...OutputCommand.encode(command).payload, ...emptied })).length + bodyBytes(payload)
+  return (
+    utf8.encode(JSON.stringify({ ...OutputCommand.encode(command).payload, ...emptied })).length + bodyBytes(payload)
+  )
 }
 
 /**
