@@ -76,9 +76,13 @@ const oneBody = (other: "base64" | "bytes") =>
     }
   )
 
+const bytesOf = Schema.decodeSync(Base64.Bytes)
+const base64Of = Schema.encodeSync(Base64.Bytes)
+
+// What JSON Schema can say of two keys has to be said of what is written.
 const Written = Schema.Struct({
   ...fields,
-  base64: Schema.optionalKey(Base64.Bytes),
+  base64: Schema.optionalKey(Schema.toEncoded(Base64.Bytes)),
   timeout_ms: Timeout
 }).check(oneBody("base64"))
 
@@ -99,14 +103,14 @@ export const RequestPayload = Written.pipe(
   Schema.decodeTo(
     Named,
     SchemaTransformation.transform<typeof Named.Type, typeof Written.Type>({
-      decode: ({ base64: bytes, timeout_ms: timeoutMs, ...rest }) => ({
+      decode: ({ base64, timeout_ms: timeoutMs, ...rest }) => ({
         ...rest,
-        ...(bytes === undefined ? {} : { bytes }),
+        ...(base64 === undefined ? {} : { bytes: bytesOf(base64) }),
         ...(timeoutMs === undefined ? {} : { timeoutMs })
       }),
-      encode: ({ bytes: base64, timeoutMs: timeout_ms, ...rest }) => ({
+      encode: ({ bytes, timeoutMs: timeout_ms, ...rest }) => ({
         ...rest,
-        ...(base64 === undefined ? {} : { base64 }),
+        ...(bytes === undefined ? {} : { base64: base64Of(bytes) }),
         ...(timeout_ms === undefined ? {} : { timeout_ms })
       })
     })
