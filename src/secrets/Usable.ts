@@ -28,8 +28,12 @@ export const MOST_BYTES = 1_048_576
 
 const utf8 = new TextEncoder()
 
+// RFC 7468, section 3, and nothing around it.
+const KEY =
+  /^-----BEGIN ((?:[A-Z0-9]+ )*PRIVATE KEY)-----(?:\r?\n[A-Za-z0-9+/=]{1,76})+\r?\n-----END \1-----(?:\r?\n)*$/
+
 const EXPECTED = {
-  secret: `${LEAST_SECRET_BYTES} to ${MOST_SECRET_BYTES} bytes of UTF-8 without control characters`,
+  secret: `${LEAST_SECRET_BYTES} to ${MOST_SECRET_BYTES} bytes of UTF-8 without control characters, but for the line ends of a PEM`,
   pem: `a PEM text of at most ${MOST_BYTES} bytes`,
   text: `a text of at most ${MOST_BYTES} bytes of UTF-8`
 } as const satisfies Record<Purpose, string>
@@ -40,7 +44,7 @@ const isUsable = (value: string, purpose: Purpose): boolean => {
   const bytes = utf8.encode(value).length
   switch (purpose) {
     case "secret":
-      return bytes >= LEAST_SECRET_BYTES && bytes <= MOST_SECRET_BYTES && !/\p{Cc}/u.test(value)
+      return bytes >= LEAST_SECRET_BYTES && bytes <= MOST_SECRET_BYTES && (!/\p{Cc}/u.test(value) || KEY.test(value))
     case "pem":
       return bytes <= MOST_BYTES && /^-----BEGIN [A-Z0-9 ]+-----\s*$/m.test(value)
     case "text":
@@ -50,7 +54,7 @@ const isUsable = (value: string, purpose: Purpose): boolean => {
 
 /**
  * The value that was found, without the one line end of its file, or what was
- * expected. A PEM keeps its lines.
+ * expected. A PEM keeps its lines, also one of a private key that is a secret.
  *
  * @category checks
  * @since 0.3.0

@@ -5,6 +5,8 @@ import * as Usable from "../../src/secrets/Usable.ts"
 const value = (found: string, purpose: Usable.Purpose, isFile = true): string | undefined =>
   Result.getOrUndefined(Usable.check(found, purpose, isFile))
 
+const KEY = `-----BEGIN PRIVATE KEY-----\n${"A".repeat(64)}\nAQ==\n-----END PRIVATE KEY-----`
+const RSA_KEY = KEY.replaceAll(" PRIVATE", " RSA PRIVATE")
 const PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 
 /** What is found, and what it is as a secret from a file and as one from a variable; undefined: unusable. */
@@ -35,7 +37,19 @@ const SECRETS: ReadonlyArray<readonly [found: string, ofFile: string | undefined
   ["ä".repeat(4097), undefined, undefined],
   ["x".repeat(2_000_000), undefined, undefined],
   ["", undefined, undefined],
-  ["\n", undefined, undefined]
+  ["\n", undefined, undefined],
+  [KEY, KEY, KEY],
+  [`${KEY}\n`, KEY, `${KEY}\n`],
+  [KEY.replaceAll("\n", "\r\n"), KEY.replaceAll("\n", "\r\n"), KEY.replaceAll("\n", "\r\n")],
+  [RSA_KEY, RSA_KEY, RSA_KEY],
+  [KEY.replaceAll("PRIVATE KEY", "CERTIFICATE"), undefined, undefined],
+  [KEY.replace("END PRIVATE", "END RSA PRIVATE"), undefined, undefined],
+  [`x\n${KEY}`, undefined, undefined],
+  [`${KEY}\nx`, undefined, undefined],
+  [`${KEY}\n${KEY}`, undefined, undefined],
+  [KEY.replace("AQ==", "A\tQ="), undefined, undefined],
+  [KEY.replace("AQ==", ""), undefined, undefined],
+  [KEY.replace("AQ==", `AQ==\n${"A\n".repeat(4096)}AA`), undefined, undefined]
 ]
 
 describe("Usable", () => {
