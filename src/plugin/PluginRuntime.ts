@@ -20,6 +20,7 @@ import type { AnyEvent } from "../ingress/IngressEvent.ts"
 import type { Values } from "../limits/Limits.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import type { Texts } from "../secrets/StandIns.ts"
+import type { SigningKeys } from "../secrets/Signer.ts"
 import type { ConsoleLevel } from "./PluginConsole.ts"
 
 /**
@@ -35,10 +36,12 @@ export type StartReason = "first" | "crash" | "neighbour" | "reload"
 /**
  * What `start` is handed. `state` is what the plugin last handed over, or
  * null; it lives in the host's memory only. `config`, `state` and `secrets` are
- * this start's own; `secrets` has a stand-in for each secret of the entry. `deliver` hands the plugin itself an event, for as long as the
- * instance runs: see `SelfDelivery`. `key` tells the enabled plugin from all
- * others of the host, through all its starts; `limits` are its own. `console`
- * takes what the plugin writes to its console, as it is; absent, nobody wants it.
+ * this start's own; `secrets` has a stand-in for each secret of the entry, and
+ * `keys` are those that it may sign with: its code never sees one. `deliver`
+ * hands the plugin itself an event, for as long as the instance runs: see
+ * `SelfDelivery`. `key` tells the enabled plugin from all others of the host,
+ * through all its starts; `limits` are its own. `console` takes what the plugin
+ * writes to its console, as it is; absent, nobody wants it.
  *
  * @category models
  * @since 0.1.0
@@ -51,6 +54,7 @@ export interface Start {
   readonly state: Schema.Json
   readonly secrets: Texts
   readonly deliver: (delivery: Delivery) => Result.Result<string, IngressError | GrantError>
+  readonly keys: SigningKeys
   readonly console?: ((level: ConsoleLevel, text: string) => void) | undefined
 }
 

@@ -14,6 +14,7 @@ import * as Layer from "effect/Layer"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
 import type * as Scope from "effect/Scope"
+import type { Delivery } from "../ingress/Delivery.ts"
 import type { ByKind, Delivered } from "../ingress/IngressEvent.ts"
 import { abandon } from "../internal/promises.ts"
 import * as Log from "../internal/log.ts"
@@ -30,6 +31,7 @@ import { handler, strangers } from "./internal/handlers.ts"
 import { OutputInvalid } from "./PluginError.ts"
 import type { Instance, Output, PluginPackage, Start as RawStart } from "./PluginRuntime.ts"
 import { SelfDelivery } from "./SelfDelivery.ts"
+import * as Signing from "./Signing.ts"
 
 /**
  * What a handler answers with; see `PluginRuntime.Output`. `state` has the
@@ -97,6 +99,14 @@ export interface Start<Config = Schema.Json, State = Schema.Json> {
 }
 
 /**
+ * What the host provides to the code of every instance.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export type Provided = SelfDelivery | Signing.Signing
+
+/**
  * What a plugin declares and does.
  *
  * **Details**
@@ -106,7 +116,8 @@ export interface Start<Config = Schema.Json, State = Schema.Json> {
  * each ingress, or an effect that makes them when an instance starts; what it
  * acquires is released when the instance ends. So is what `layer` builds: the
  * plugin's own services, which its handlers, `status` and `stop` may require.
- * All of them may also require `SelfDelivery`, which nobody needs to provide.
+ * All of them may also require `SelfDelivery` and `Signing`, which nobody needs to
+ * provide.
  *
  * @category models
  * @since 0.1.0
@@ -129,20 +140,20 @@ export interface Options<Ingresses extends Declarations, Config = Schema.Json, S
   /** The form of `state`. What is handed over is encoded; what is handed back and doesn't fit is null. */
   readonly state?: Schema.Codec<State, unknown>
   /** Built when an instance starts, and released when it ends. Give it a name first: TypeScript infers `R` from it. */
-  readonly layer?: Layer.Layer<R, unknown, SelfDelivery>
+  readonly layer?: Layer.Layer<R, unknown, Provided>
   readonly handlers:
-    | AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R> | SelfDelivery>
+    | AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R> | Provided>
     | ((
         start: Start<NoInfer<Config>, NoInfer<State>>
       ) => Effect.Effect<
-        AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R> | SelfDelivery>,
+        AllHandlers<NoInfer<Ingresses>, NoInfer<State>, NoInfer<R> | Provided>,
         unknown,
-        Scope.Scope | NoInfer<R> | SelfDelivery
+        Scope.Scope | NoInfer<R> | Provided
       >)
   /** What it has to say of itself, asked between two events and at most every 10 seconds. */
-  readonly status?: Effect.Effect<Schema.Json, unknown, NoInfer<R> | SelfDelivery>
+  readonly status?: Effect.Effect<Schema.Json, unknown, NoInfer<R> | Provided>
   /** Runs when the instance stops in order, before its scope closes. */
-  readonly stop?: Effect.Effect<void, unknown, NoInfer<R> | SelfDelivery>
+  readonly stop?: Effect.Effect<void, unknown, NoInfer<R> | Provided>
 }
 
 /**
@@ -221,7 +232,7 @@ const started = <Ingresses extends Declarations, Config, State, R>(
   Effect.gen(function* () {
     const config = yield* Effect.fromResult(configOf(options.config, start.config))
     const state = yield* stateOf(options.state, start.state)
-    const services = yield* servicesOf(options.layer, start.deliver)
+    const services = yield* servicesOf(options.layer, start)
     const { handlers, status, stop = Effect.void } = options
     const { reason, secrets } = start
     const made =
@@ -235,20 +246,20 @@ const started = <Ingresses extends Declarations, Config, State, R>(
     return { ...unprovided, handle: handler(made, options.state), services }
   })
 
-/** What an instance's code may require: its own services, and how it hands itself an event. */
+/** What an instance's code may require: its own services, how it hands itself an event, and what signs for it. */
 const servicesOf = <R>(
-  layer: Layer.Layer<R, unknown, SelfDelivery> | undefined,
-  deliver: RawStart["deliver"]
-): Effect.Effect<Context.Context<R | SelfDelivery>, unknown, Scope.Scope> => {
-  const self = Context.make(SelfDelivery, {
-    deliver: (delivery) => Effect.suspend(() => Effect.fromResult(deliver(delivery)))
+  layer: Layer.Layer<R, unknown, Provided> | undefined,
+  { deliver, keys }: RawStart
+): Effect.Effect<Context.Context<R | Provided>, unknown, Scope.Scope> =>
+  Effect.gen(function* () {
+    const self = { deliver: (delivery: Delivery) => Effect.suspend(() => Effect.fromResult(deliver(delivery))) }
+    const provided = Context.add(Context.make(SelfDelivery, self), Signing.Signing, yield* Signing.make(keys))
+    // Without a layer nothing else can be required: R is never.
+    if (layer === undefined) return provided as Context.Context<R | Provided>
+    // A layer of the application's own is never shared with an instance.
+    const services = yield* Layer.build(Layer.provide(Layer.fresh(layer), Layer.succeedContext(provided)))
+    return Context.merge(provided, services)
   })
-  // Without a layer nothing else can be required: R is never.
-  if (layer === undefined) return Effect.succeed(self as Context.Context<R | SelfDelivery>)
-  // A layer of the application's own is never shared with an instance.
-  const built = Layer.build(Layer.provide(Layer.fresh(layer), Layer.succeedContext(self)))
-  return Effect.map(built, (services) => Context.merge(self, services))
-}
 
 /** The configuration in the plugin's own form. What is wrong with it is for the operator to correct. */
 const configOf = <Config>(

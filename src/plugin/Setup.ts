@@ -13,6 +13,7 @@ import type { HostFileError } from "../manifest/HostFileError.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
 import type { EntrySecrets } from "../secrets/EntrySecrets.ts"
+import type { SigningKeys } from "../secrets/Signer.ts"
 import type { PluginRecord } from "./PluginRecord.ts"
 import type { PluginRuntime } from "./PluginRuntime.ts"
 import type { SourceSlot } from "./SourceSlot.ts"
@@ -32,6 +33,8 @@ export interface Setup {
   readonly limits: Values
   readonly manifest: Manifest
   readonly authority: Authority
+  /** What it may sign with. */
+  readonly keys: SigningKeys
   readonly keeps: (slot: SourceSlot) => boolean
   readonly slots: (former: ReadonlyArray<SourceSlot>, record: PluginRecord) => Effect.Effect<ReadonlyArray<SourceSlot>>
   /** Calls back after each change of the grants, until it is released. */

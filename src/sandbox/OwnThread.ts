@@ -11,7 +11,9 @@
  */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { monotonic } from "../internal/monotonic.ts"
 import type { Instance, PluginRuntime, Start } from "../plugin/PluginRuntime.ts"
+import { Signer } from "../secrets/Signer.ts"
 import * as Answers from "./internal/answers.ts"
 import { codeOf, noCode, type Code } from "./internal/code.ts"
 import { Engines } from "./internal/engine.ts"
@@ -64,7 +66,7 @@ const runtime = (engines: Engines, code: Code | undefined): PluginRuntime => {
   }
 }
 
-const made = (engines: Engines, code: Code, { console: written, limits }: Start): Effect.Effect<Guest, Error> =>
+const made = (engines: Engines, code: Code, { console: written, keys, limits }: Start): Effect.Effect<Guest, Error> =>
   Clock.clockWith((clock) =>
     Effect.tryPromise({
       try: async () =>
@@ -78,7 +80,8 @@ const made = (engines: Engines, code: Code, { console: written, limits }: Start)
           isUnwanted: () => false,
           asked: () => {},
           now: () => clock.currentTimeMillisUnsafe(),
-          written
+          written,
+          signer: new Signer({ keyOf: keys.valueOf, now: monotonic(clock) })
         }),
       catch: Answers.noRoom
     })

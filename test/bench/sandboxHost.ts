@@ -210,7 +210,8 @@ const kill = (pkg: PluginRuntime.PluginPackage, key: string) =>
       reason: "crash",
       state: null,
       secrets: {},
-      deliver: () => Result.succeed("")
+      deliver: () => Result.succeed(""),
+      keys: { names: [], valueOf: () => undefined, listen: () => () => {} }
     })
     const { batches } = instance
     if (batches === undefined) return yield* Effect.die(new Error("no batches"))

@@ -37,6 +37,7 @@ const serving = (changed: (instance: PluginInstance) => void) =>
       manifest: asking.manifest,
       authority,
       limits,
+      keys: { names: [], valueOf: () => undefined, listen: () => () => {} },
       keeps: () => false,
       slots: () => Effect.succeed([]),
       watch: () => Effect.void,

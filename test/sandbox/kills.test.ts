@@ -106,7 +106,8 @@ const seated = Effect.gen(function* () {
     reason: "first",
     state: null,
     secrets: {},
-    deliver: () => Result.succeed("")
+    deliver: () => Result.succeed(""),
+    keys: { names: [], valueOf: () => undefined, listen: () => () => {} }
   }
   const means = { read, written }
   const seat = Effect.gen(function* () {

@@ -19,6 +19,7 @@ import type { Setup, SetupOrProblem } from "../../plugin/Setup.ts"
 import * as HostError from "../HostError.ts"
 import { configured } from "./configured.ts"
 import { Held, hold } from "./held.ts"
+import { HeldKeys } from "./heldKeys.ts"
 import { Reported } from "./reported.ts"
 import type { Parts, Shared } from "./shared.ts"
 import { isOf, slots } from "./slots.ts"
@@ -203,6 +204,7 @@ const prepare = (
       limits: held.limits,
       manifest,
       authority,
+      keys: new HeldKeys(held, authority),
       keeps: (slot) => sources.some(isOf(slot)),
       watch: (changed) => Scope.provide(authority.watch(changed), scope),
       release: Scope.close(scope, Exit.void)

@@ -66,6 +66,7 @@ export class Held implements EntrySecrets {
   #values: Values
   /** How often each value has become another one. */
   readonly #versions = new Map<string, number>()
+  readonly #listeners = new Set<() => void>()
 
   constructor(
     options: Options,
@@ -86,6 +87,12 @@ export class Held implements EntrySecrets {
 
   /** The value of a secret now. */
   readonly valueOf = (name: string): string => valueIn(this.#values, name)
+
+  /** Calls back whenever a value may have become another one, until what it returns is called. */
+  listen(changed: () => void): () => void {
+    this.#listeners.add(changed)
+    return () => void this.#listeners.delete(changed)
+  }
 
   /** The values that a secret has had. */
   readonly valuesOf = (name: string): ReadonlyArray<string> => this.#options.known.valuesOf(this.#options.ref, name)
@@ -153,6 +160,7 @@ export class Held implements EntrySecrets {
       this.#values = next
       this.problems = [...problems, ...misplaced.map(({ problem }) => problem)]
       if (hasNewSecrets) this.#masks.clear()
+      for (const changed of this.#listeners) changed()
       return {
         isReconfigured: texts.length === this.#texts.length && texts.some((text, at) => text !== this.#texts[at]),
         hasNewSecrets

@@ -282,7 +282,7 @@ export class Driver {
       parking: this.#parking,
       phase: () => this.state.phase,
       tell: (input) => this.tell(input),
-      startOf: (config) => this.#startOf(config, setup.secrets.names),
+      startOf: (config) => this.#startOf(config, setup),
       sessions: this.#sessions,
       dial: this.#sessions.open(fork)
     })
@@ -291,7 +291,7 @@ export class Driver {
     fork(Effect.andThen(service.run, this.#gone))
   }
 
-  #startOf(config: Schema.Json, secrets: ReadonlyArray<string>): Start {
+  #startOf(config: Schema.Json, { keys, secrets }: Setup): Start {
     const state = this.record.state === null ? null : (JSON.parse(this.record.state) as Schema.Json)
     const number = ++this.#starts
     const { console, key } = this.#options
@@ -301,8 +301,9 @@ export class Driver {
       config,
       reason: this.state.reason,
       state,
-      secrets: this.record.renewStandIns(secrets),
+      secrets: this.record.renewStandIns(secrets.names),
       deliver: (delivery) => this.deliver(delivery, number),
+      keys,
       console: console?.()
     }
   }

@@ -7,10 +7,12 @@
  */
 import { EvalFlags, JSException, QuickJS, type ExtensionDescriptor, type JSValueHandle } from "quickjs-wasi"
 import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
+import type { Signer } from "../../secrets/Signer.ts"
 import { Budget } from "./budget.ts"
 import { CLONING } from "./cloning.ts"
 import { GUEST_MODULE, GUEST_MODULE_TEXT } from "./guestModule.ts"
 import { hostFunctions, OUT_OF_MEMORY } from "./hostFunctions.ts"
+import { moduleFunctions } from "./moduleFunctions.ts"
 import { Positions } from "./position.ts"
 import { ANSWER, EXPORTS, PRELUDE } from "./prelude.ts"
 import { WEB_PARTS } from "./searchParams.ts"
@@ -37,6 +39,8 @@ export interface Settings {
   readonly written?: ((level: ConsoleLevel, text: string) => void) | undefined
   /** What time it is for the guest, in Unix milliseconds; deadlines don't go by it. */
   readonly now: () => number
+  /** Makes the signatures that it asks for. */
+  readonly signer: Signer
 }
 
 /** Takes an answer's text, in UTF-8; false where it can't. What it is given is the guest's memory: for this moment only. */
@@ -111,6 +115,7 @@ export class Guest {
     const watch: Watch = { isOn: false, isLate: false, isUnwanted: false }
     const budget = new Budget()
     const clock = { isSeed: true, now: settings.now }
+    const module = { begins: () => {} }
     const vm = await QuickJS.create({
       wasm: settings.wasm,
       extensions: [...settings.extensions],
@@ -131,9 +136,13 @@ export class Guest {
           // An Error would take this file's path into the guest.
           throw `there is no module but ${GUEST_MODULE}` // oxlint-disable-line no-throw-literal
         },
-        load: () => GUEST_MODULE_TEXT
+        load: () => {
+          module.begins()
+          return GUEST_MODULE_TEXT
+        }
       }
     })
+    module.begins = moduleFunctions(vm, settings.signer)
     clock.isSeed = false
     return new Guest(vm, settings, watch, budget)
   }

@@ -40,15 +40,15 @@ export const hostFunctions = (
 }
 
 /** Hands values over, or nothing. What is handed over is copied, so each is given back when the next is made. */
-const handing = (nothing: JSValueHandle): ((make: () => JSValueHandle | undefined) => JSValueHandle) => {
+export const handing = (nothing: JSValueHandle): ((make: () => JSValueHandle | undefined) => JSValueHandle) => {
   let last: JSValueHandle | undefined
   return (make) => {
     last?.dispose()
     last = undefined
     try {
       last = make()
-    } catch {
-      throw OUT_OF_MEMORY // oxlint-disable-line no-throw-literal
+    } catch (thrown) {
+      throw typeof thrown === "string" ? thrown : OUT_OF_MEMORY
     }
     return last ?? nothing
   }
@@ -60,7 +60,7 @@ const randomBytes = (length: JSValueHandle | undefined): Uint8Array =>
 const textOf = (value: JSValueHandle | undefined): string => value?.toString() ?? ""
 
 /** What stands behind a sign: a text that the memory had no room to hand over comes without. */
-const signed = (value: JSValueHandle | undefined): string => {
+export const signed = (value: JSValueHandle | undefined): string => {
   const text = textOf(value)
   if (!text.startsWith(SIGN)) throw new Error(OUT_OF_MEMORY)
   return text.slice(SIGN.length)

@@ -4,12 +4,15 @@
  * with stands in memory that both share, for the host to see though the worker
  * may never answer again.
  */
+import type { MessagePort } from "node:worker_threads"
 import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import type { Answer, Export, Settings } from "./guest.ts"
 
 /** What a worker is made with. */
 export interface Shared {
   readonly running: BigInt64Array
+  /** By which the keys of its guests come. */
+  readonly keys: MessagePort
 }
 
 /** Where in `running` the number of the call stands that runs a guest's code, 0 for none. */
@@ -41,7 +44,7 @@ interface Of {
 /** Makes a guest and runs its entry, and then its `start` where it has one, on one budget. */
 export interface Load extends Of {
   readonly do: "load"
-  readonly settings: Omit<Settings, "isUnwanted" | "asked" | "now" | "written">
+  readonly settings: Omit<Settings, "isUnwanted" | "asked" | "now" | "written" | "signer">
   /** Whether somebody wants what it writes to its console. */
   readonly isHeard: boolean
   /** Not 0 once nobody wants the guest any more. */

@@ -24,6 +24,7 @@ export class Seat {
   readonly #id = ++guests
   readonly #thread: Thread
   readonly #home: Home
+  readonly #unlisten: () => void
   readonly #unwanted = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
 
   /** Takes a place in a worker. Throws where there is no room for one. */
@@ -50,6 +51,21 @@ export class Seat {
       },
       wrote: (said) => start.console?.(said.level, said.written)
     })
+    this.#unlisten = this.#handKeys(start)
+  }
+
+  /** Hands its keys over before any of its code runs, and whenever they change. */
+  #handKeys({ keys }: Start): () => void {
+    if (keys.names.length === 0) return () => {}
+    const hand = () => {
+      const granted = keys.names.flatMap((name): ReadonlyArray<[string, string]> => {
+        const value = keys.valueOf(name)
+        return value === undefined ? [] : [[name, value]]
+      })
+      this.#thread.handKeys(this.#id, new Map(granted))
+    }
+    hand()
+    return keys.listen(hand)
   }
 
   get worker(): number {
@@ -98,6 +114,7 @@ export class Seat {
   get leave(): Effect.Effect<void> {
     return Effect.promise(() => {
       this.#reject()
+      this.#unlisten()
       return this.#thread.leave(this.#id)
     })
   }

@@ -5,9 +5,10 @@
  * to be ended is the culprit, and all others are neighbours.
  */
 import { readFileSync } from "node:fs"
-import { Worker } from "node:worker_threads"
+import { MessageChannel, Worker, type MessagePort } from "node:worker_threads"
 import type { HadTime } from "../../time/HadTime.ts"
 import type { Loss } from "../../plugin/PluginRuntime.ts"
+import type { Handed } from "./keys.ts"
 import {
   ASKED_AT,
   CALL,
@@ -19,6 +20,7 @@ import {
   type Progress,
   type Reply,
   type Request,
+  type Shared,
   type Written
 } from "./protocol.ts"
 
@@ -77,6 +79,8 @@ export class Thread {
   /** Completes once the worker has ended; nothing of its guests runs any more. */
   readonly ended: Promise<void>
   readonly #worker: Worker
+  /** By which keys go to it. */
+  readonly #keys: MessagePort
   readonly #time: HadTime
   readonly #running = new BigInt64Array(new SharedArrayBuffer(WORDS * BigInt64Array.BYTES_PER_ELEMENT))
   readonly #tasks: Array<Task> = []
@@ -99,8 +103,11 @@ export class Thread {
     this.#left = left
     // The same file, as it is and as it was built.
     const program = new URL(`./worker${import.meta.url.endsWith(".ts") ? ".ts" : ".js"}`, import.meta.url)
+    const { port1, port2 } = new MessageChannel()
+    this.#keys = port1
     this.#worker = new Worker(program, {
-      workerData: { running: this.#running },
+      workerData: { running: this.#running, keys: port2 } satisfies Shared,
+      transferList: [port2],
       env: {},
       argv: [],
       execArgv: [],
@@ -137,6 +144,13 @@ export class Thread {
 
   enter(guest: number, occupant: Occupant): void {
     this.#occupants.set(guest, occupant)
+  }
+
+  /** Hands a guest all keys that it may sign with from now on. */
+  handKeys(guest: number, keys: Handed["keys"]): void {
+    // A port has no origin.
+    // oxlint-disable-next-line require-post-message-target-origin
+    this.#keys.postMessage({ guest, keys } satisfies Handed)
   }
 
   /** Asks for something; `done` is called once, unless the worker ended before and nobody is to be told. */
@@ -261,6 +275,7 @@ export class Thread {
     const others = occupants.filter(([guest]) => guest !== culprit?.guest)
     for (const [, occupant] of occupants) occupant.doomed()
     void this.#worker.terminate()
+    this.#keys.close()
     for (const task of this.#tasks.splice(0)) if (task !== culprit) task.done({ kind: "gone" }, undefined)
     this.#occupants.get(culprit?.guest ?? 0)?.blamed()
     void this.ended.then(() => {

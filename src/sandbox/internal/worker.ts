@@ -7,7 +7,9 @@ import { readlinkSync } from "node:fs"
 import type { ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { threadMs } from "./budget.ts"
 import { Console } from "./console.ts"
+import { Signer } from "../../secrets/Signer.ts"
 import { Guest, type Answer } from "./guest.ts"
+import { Keys } from "./keys.ts"
 import { Borrowed } from "./lent.ts"
 import {
   ASKED_AT,
@@ -38,7 +40,9 @@ interface Member {
 }
 
 // What the host made the worker with.
-const { running } = workerData as Shared
+const shared = workerData as Shared
+const { running } = shared
+const keys = new Keys(shared.keys)
 const members = new Map<number, Member>()
 /** How many requests have been come to. */
 let served = 0n
@@ -79,6 +83,10 @@ const consoleOf = (guest: number): Console => {
   return made
 }
 
+/** Signs for a guest. How fast it may is judged by the clock by which its deadlines are. */
+const signerOf = (guest: number): Signer =>
+  new Signer({ keyOf: (name) => keys.of(guest, name), now: () => performance.now() })
+
 const load = async ({
   args,
   budgetMs,
@@ -95,7 +103,7 @@ const load = async ({
   const written = heard && ((level: ConsoleLevel, text: string) => heard.write(level, text))
   let guest: Guest
   try {
-    guest = await Guest.make({ ...settings, isUnwanted, asked, now: Date.now, written })
+    guest = await Guest.make({ ...settings, isUnwanted, asked, now: Date.now, written, signer: signerOf(id) })
   } catch (thrown) {
     return { kind: "full", message: thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : "unknown" }
   }
@@ -107,6 +115,7 @@ const load = async ({
 
 const forget = (guest: number): void => {
   members.delete(guest)
+  keys.forget(guest)
   consoles.get(guest)?.flush()
   consoles.delete(guest)
 }

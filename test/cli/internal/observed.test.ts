@@ -13,7 +13,8 @@ const START: PluginRuntime.Start = {
   reason: "crash",
   state: 7,
   secrets: {},
-  deliver: () => Result.succeed("")
+  deliver: () => Result.succeed(""),
+  keys: { names: [], valueOf: () => undefined, listen: () => () => {} }
 }
 
 /** Who watches a package that starts as the test says. */

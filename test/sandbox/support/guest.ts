@@ -2,12 +2,13 @@
 import { assert } from "@effect/vitest"
 import { Engines } from "../../../src/sandbox/internal/engine.ts"
 import { Guest, type Answer } from "../../../src/sandbox/internal/guest.ts"
+import { Signer } from "../../../src/secrets/Signer.ts"
 
 export const engines = new Engines()
 
 export const made = async (
   entry: string,
-  change: Partial<{ map: string; memoryBytes: number; isUnwanted: () => boolean }> = {}
+  change: Partial<{ map: string; memoryBytes: number; isUnwanted: () => boolean; signer: Signer }> = {}
 ) => {
   const { memoryBytes = 16_777_216 } = change
   const engine = await engines.of(memoryBytes)
@@ -22,6 +23,7 @@ export const made = async (
     isUnwanted: () => false,
     asked: () => {},
     now: Date.now,
+    signer: new Signer({ keyOf: () => undefined, now: () => 0 }),
     ...change
   })
 }

@@ -12,6 +12,7 @@ const start = (key: string): Start => ({
   reason: "first",
   state: null,
   secrets: {},
+  keys: { names: [], valueOf: () => undefined, listen: () => () => {} },
   deliver: () => {
     throw new Error("nothing is delivered here")
   }
