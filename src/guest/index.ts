@@ -180,8 +180,43 @@ export declare function timerClear(name: string): OutputCommand
 /** Says something of the plugin in the host's status. */
 export declare function statusUpdate(update: { readonly message?: string; readonly status?: Json }): OutputCommand
 
+/**
+ * Asks for an HTTP request, which a `host_response` answers. A body is a `text`,
+ * or bytes in `base64`.
+ */
+export declare function request(
+  method: string,
+  url: string,
+  options?: Ids & {
+    readonly headers?: { readonly [name: string]: string }
+    readonly text?: string
+    readonly base64?: string
+    readonly timeout_ms?: number
+  }
+): OutputCommand
+
+/**
+ * The HMAC of a text in UTF-8 with a secret that the operator lets this plugin
+ * sign with. Made at once. Throws where the secret isn't granted, the text has
+ * more than 65,536 bytes or half a surrogate pair in it, and from the 1,001st
+ * signature of a second on.
+ */
+export declare function hmac(
+  secret: string,
+  text: string,
+  algorithm: "sha256" | "sha512",
+  encoding: "hex" | "base64"
+): string
+
+/**
+ * The signature of a text by the private key in a secret that is a PEM: Ed25519,
+ * or RSASSA-PKCS1-v1_5 with SHA-256. Throws where `hmac` does, and where the
+ * secret is no such key.
+ */
+export declare function sign(secret: string, text: string, encoding: "base64"): string
+
 /** Bytes as base64, with the standard alphabet and padding. */
 export declare function toBase64(bytes: Uint8Array): string
 
-/** The bytes that a base64 text stands for. */
+/** The bytes that a base64 text stands for. Throws where it has another alphabet, no padding, or anything besides. */
 export declare function fromBase64(base64: string): Uint8Array

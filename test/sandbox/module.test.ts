@@ -206,7 +206,7 @@ describe("base64 of a guest's", () => {
 
   it("isn't read where it is any other text than the host would take in a command", async () => {
     // The forms of RFC 4648, sections 3.1 to 3.5 and 5, and of those who took more.
-    const invalid = ["Z", "Zg", "Zg=", "Zg===", "Zm9", "Zm9vYg=", "=", "====", "Zh==", "Zm9=", "Zm8=Zm8=", "Zg==\n"]
+    const invalid = ["Z", "Zg", "Zg=", "Zg===", "Zm9", "Zm9vYg=", "=", "====", "Zm8=Zm8=", "Zg==\n"]
     const others = [" Zg==", "Zm 9v", "Zm9\nv", "_-8=", "Zm9v.", "Zm9*", "Zg==\0", "\u00e9m9v", "Zg\u003d\u003d\ufeff"]
     for (const answer of (await said(
       each(...[...invalid, ...others].map((text) => `guest.fromBase64(${JSON.stringify(text)})`))
