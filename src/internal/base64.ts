@@ -9,7 +9,8 @@ const ALPHABET = /^[A-Za-z0-9+/]*={0,2}$/u
 // What JSON Schema can say of it. As a check it would take the stack of the engine for a text of some megabytes.
 const FORM = "^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 
-const isBase64 = (text: string): boolean => text.length % 4 === 0 && ALPHABET.test(text)
+/** Whether a text stands for bytes. */
+export const isBase64 = (text: string): boolean => text.length % 4 === 0 && ALPHABET.test(text)
 
 /** Bytes, and the text that stands for them. */
 export const Bytes = Schema.String.check(

@@ -6,6 +6,7 @@
  */
 import * as Result from "effect/Result"
 import type { JSValueHandle, QuickJS } from "quickjs-wasi"
+import { isBase64 } from "../../internal/base64.ts"
 import type { Signed, Signer } from "../../secrets/Signer.ts"
 import { handing, OUT_OF_MEMORY, signed } from "./hostFunctions.ts"
 
@@ -54,8 +55,6 @@ const signatureOf = (made: Signed): string => {
 /** The bytes of what is base64 as the host takes it in a command: RFC 4648, section 4, and nothing besides. */
 const bytesOf = (base64: string): Uint8Array => {
   // oxlint-disable-next-line no-throw-literal
-  if (base64.length % 4 !== 0 || !BASE64.test(base64)) throw "expected base64, of the standard alphabet and padded"
+  if (!isBase64(base64)) throw "expected base64, of the standard alphabet and padded"
   return Buffer.from(base64, "base64")
 }
-
-const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/
