@@ -8,6 +8,7 @@
 import type * as Effect from "effect/Effect"
 import type * as Schema from "effect/Schema"
 import type { Authority } from "../grants/Grants.ts"
+import type { RequestCredentials } from "../requests/RequestCredentials.ts"
 import type { Values } from "../limits/Limits.ts"
 import type { HostFileError } from "../manifest/HostFileError.ts"
 import type { Manifest } from "../manifest/Manifest.ts"
@@ -29,6 +30,8 @@ export interface Setup {
   readonly runtime: PluginRuntime
   readonly config: Schema.Json
   readonly secrets: EntrySecrets
+  /** What the host adds to its requests. */
+  readonly credentials: RequestCredentials
   /** The plugin's own, where it has some, in place of the host's. */
   readonly limits: Values
   readonly manifest: Manifest

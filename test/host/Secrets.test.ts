@@ -353,6 +353,8 @@ describe("headers with a secret", () => {
   )
 })
 
+const API = { scheme: "https", host: "api.example.com", methods: ["GET"], path_prefixes: ["/"] }
+
 describe("an entry that names what isn't there", () => {
   const invalid: ReadonlyArray<
     readonly [what: string, change: { readonly [key: string]: unknown }, paths: ReadonlyArray<string>]
@@ -377,6 +379,19 @@ describe("an entry that names what isn't there", () => {
       "certificates that aren't PEM, and no key",
       { sources: { gateway: { tls: { ca: { file: "short" }, cert: { file: "pem" } } } } },
       ["sources.gateway.tls.ca", "sources.gateway.tls"]
+    ],
+    [
+      "what its requests are to be sent with",
+      {
+        secrets: { smile: { env: "SMILE" } },
+        grants: {
+          request: [
+            { ...API, tls: { ca: { file: "none" }, cert: { file: "pem" } } },
+            { ...API, headers: { "x-a": "{smile}" } }
+          ]
+        }
+      },
+      ["grants.request[0].tls.ca", "grants.request[0].tls", "grants.request[1].headers.x-a"]
     ],
     [
       "a text of its configuration",

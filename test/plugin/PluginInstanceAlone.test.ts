@@ -10,6 +10,7 @@ import { PluginInstance } from "../../src/plugin/PluginInstance.ts"
 import type { PluginDiagnostic } from "../../src/plugin/PluginRecord.ts"
 import type { Setup } from "../../src/plugin/Setup.ts"
 import * as EntrySecrets from "../../src/secrets/EntrySecrets.ts"
+import * as RequestCredentials from "../../src/requests/RequestCredentials.ts"
 import * as HadTime from "../../src/time/HadTime.ts"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { authorityOf, subject } from "../support/grants.ts"
@@ -34,6 +35,7 @@ const serving = (changed: (instance: PluginInstance) => void) =>
       },
       config: {},
       secrets: EntrySecrets.none,
+      credentials: RequestCredentials.none,
       manifest: asking.manifest,
       authority,
       limits,

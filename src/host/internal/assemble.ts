@@ -9,6 +9,7 @@ import * as Scope from "effect/Scope"
 import * as Diagnostic from "../../diagnostics/Diagnostic.ts"
 import * as DiagnosticLog from "../../diagnostics/DiagnosticLog.ts"
 import * as Redaction from "../../diagnostics/Redaction.ts"
+import { granted } from "../../grants/internal/grantedRequest.ts"
 import type { Enablement } from "../../manifest/Enablement.ts"
 import { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import { PluginInstance } from "../../plugin/PluginInstance.ts"
@@ -118,6 +119,15 @@ export const refresh = (existing: Row, shared: Shared): Effect.Effect<void> =>
     shared.changed()
   })
 
+/** The same as before, but perhaps granted something else: what that names is asked for. */
+export const regrant = (existing: Row, wanted: Wanted.Wanted, shared: Shared): Effect.Effect<void> =>
+  Effect.suspend(() => {
+    const { held } = existing
+    existing.redaction = redactionOf(shared, existing, { wanted, held })
+    existing.wanted = wanted
+    return held instanceof Held ? held.credentials.prepare(wanted.enablement.grants.request.map(granted)) : Effect.void
+  })
+
 /** What an entry lacked may be there now. */
 const retry = (existing: Row, lacking: HostFileInvalid, shared: Shared): Effect.Effect<void> =>
   Effect.gen(function* () {
@@ -147,7 +157,10 @@ const redactionOf = (
   Redaction.make({
     secrets: knownSecrets.words,
     config: enabled.map(({ held, wanted: { enablement, found } }) =>
-      configured(held instanceof Held ? held.enablement : enablement, "_tag" in found ? undefined : found.manifest)
+      configured(
+        { ...(held instanceof Held ? held.enablement : enablement), grants: enablement.grants },
+        "_tag" in found ? undefined : found.manifest
+      )
     )
   })
 
@@ -195,12 +208,15 @@ const prepare = (
       isInProcess: runtime.isInProcess === true
     }
     const authority = yield* Scope.provide(shared.grants.authority(subject), scope)
+    held.credentials.follow(authority.requests)
+    yield* held.credentials.prepare(authority.requests())
     const { config } = held.enablement
     const { sources } = held
     const prepared: Omit<Setup, "slots"> = {
       runtime,
       config,
       secrets: held,
+      credentials: held.credentials,
       limits: held.limits,
       manifest,
       authority,

@@ -1,7 +1,7 @@
 /**
  * What an operator configured that may come back in a server's or a plugin's
- * words: the configuration itself, and the header values and queries of the
- * sources.
+ * words: the configuration itself, the header values and queries of the
+ * sources, and the header values of requests.
  */
 import type * as Schema from "effect/Schema"
 import * as SentWords from "../../connection/SentWords.ts"
@@ -13,7 +13,9 @@ import type { Manifest } from "../../manifest/Manifest.ts"
 export const configured = (enablement: Enablement, manifest: Manifest | undefined): Schema.Json => [
   enablement.config,
   ...urlsOf(enablement, manifest).flatMap(SentWords.ofQuery),
-  ...Object.values(enablement.sources).flatMap(({ headers = {} }) => Object.values(headers).flatMap(SentWords.ofHeader))
+  ...[...Object.values(enablement.sources), ...enablement.grants.request].flatMap(({ headers = {} }) =>
+    Object.values(headers).flatMap(SentWords.ofHeader)
+  )
 ]
 
 const urlsOf = (enablement: Enablement, manifest: Manifest | undefined): ReadonlyArray<string> =>

@@ -7,7 +7,6 @@
  * be used stays what it was.
  */
 import * as Effect from "effect/Effect"
-import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Filling from "../../connection/Filling.ts"
 import * as Source from "../../connection/Source.ts"
@@ -22,8 +21,11 @@ import type { HadTime } from "../../time/HadTime.ts"
 import type { EntrySecrets } from "../../secrets/EntrySecrets.ts"
 import * as Masking from "../../secrets/Masking.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
+import { granted } from "../../grants/internal/grantedRequest.ts"
+import { GrantedCredentials } from "./grantedCredentials.ts"
 import type { KnownSecrets } from "./knownSecrets.ts"
 import * as Lookup from "./lookup.ts"
+import * as Placement from "./placement.ts"
 
 /** By key path. */
 type Values = ReadonlyMap<string, string>
@@ -55,8 +57,9 @@ export class Held implements EntrySecrets {
   readonly names: ReadonlyArray<string>
   /** The plugin's own, where it has some, in place of the host's. */
   readonly limits: Limits.Values
-  /** What was wrong when values were last asked for. */
-  problems: ReadonlyArray<Problem> = []
+  /** What is added to requests. */
+  readonly credentials: GrantedCredentials
+  #problems: ReadonlyArray<Problem> = []
   readonly #options: Options
   readonly #wants: ReadonlyArray<Lookup.Want>
   readonly #texts: ReadonlyArray<string>
@@ -74,7 +77,7 @@ export class Held implements EntrySecrets {
     sources: ReadonlyArray<Source.Source>,
     { texts, values }: Found
   ) {
-    const { enablement, limits } = options
+    const { enablement, limits, port, ref, time } = options
     this.limits = { ...limits, ...enablement.limits }
     this.enablement = { ...enablement, config: withTexts(enablement.config, texts) }
     this.names = Object.keys(enablement.secrets)
@@ -83,6 +86,15 @@ export class Held implements EntrySecrets {
     this.#options = options
     this.#wants = wants
     this.#values = values
+    this.credentials = new GrantedCredentials({
+      secrets: this,
+      ask: (requested) => Lookup.look(requested, ref, port, time)
+    })
+  }
+
+  /** What was wrong when values were last asked for, and is with what is granted. */
+  get problems(): ReadonlyArray<Problem> {
+    return [...this.#problems, ...this.credentials.problems]
   }
 
   /** The value of a secret now. */
@@ -131,24 +143,21 @@ export class Held implements EntrySecrets {
   /** TLS of an ingress's sources now. */
   tlsOf(ingress: string): TlsSettings | undefined {
     const tls = this.#settings(ingress)?.tls
-    if (tls === undefined) return undefined
-    const [ca, cert, key] = Lookup.PEMS.map((each) => this.#values.get(Lookup.pemPath(ingress, each)))
-    return {
-      ...(ca === undefined ? {} : { ca }),
-      ...(cert === undefined ? {} : { cert }),
-      ...(key === undefined ? {} : { key: Redacted.make(key) }),
-      ...(tls.serverName === undefined ? {} : { serverName: tls.serverName })
-    }
+    return tls === undefined
+      ? undefined
+      : Lookup.tlsOf(tls.serverName, (pem) => this.#values.get(Lookup.pemPath(ingress, pem)))
   }
 
   /** Asks for everything again. */
   get refreshed(): Effect.Effect<Refreshed> {
     const { port, ref, time } = this.#options
-    return Effect.map(Lookup.look(this.#wants, ref, port, time), (answers) => {
+    const answered = Effect.tap(Lookup.look(this.#wants, ref, port, time), () => this.credentials.refreshed)
+    return Effect.map(answered, (answers) => {
       const { problems, texts, values } = read(this.#wants, answers)
       const next = new Map([...this.#values, ...values])
       const hasNewSecrets = remember(this.#options, next)
-      const misplaced = misplacedIn(this.sources, next)
+      const places = [...placesOf(this.sources), ...this.credentials.places]
+      const misplaced = Placement.misplacedIn(places, (name) => valueIn(next, name))
       for (const { secrets } of misplaced) {
         for (const name of secrets) next.set(Lookup.secretPath(name), this.valueOf(name))
       }
@@ -158,7 +167,7 @@ export class Held implements EntrySecrets {
         if (value !== this.#values.get(path)) this.#versions.set(path, (this.#versions.get(path) ?? 0) + 1)
       }
       this.#values = next
-      this.problems = [...problems, ...misplaced.map(({ problem }) => problem)]
+      this.#problems = [...problems, ...misplaced.map(({ problem }) => problem)]
       if (hasNewSecrets) this.#masks.clear()
       for (const changed of this.#listeners) changed()
       return {
@@ -182,21 +191,26 @@ const remember = ({ enablement, known, ref }: Options, values: Values): boolean 
 const valueIn = (values: Values, name: string): string => values.get(Lookup.secretPath(name)) ?? ""
 
 /** Asks for what an entry names; all that is wrong with it where it can't be set up. */
-export const hold = (options: Options): Effect.Effect<Held | HostFileInvalid> => {
-  const wants = Lookup.wantsOf(options.enablement)
-  return Effect.map(Lookup.look(wants, options.ref, options.port, options.time), (answers) => {
-    const found = read(wants, answers)
+export const hold = (options: Options): Effect.Effect<Held | HostFileInvalid> =>
+  Effect.gen(function* () {
+    const { enablement, manifest, port, ref, time } = options
+    const wants = Lookup.wantsOf(enablement)
+    const found = read(wants, yield* Lookup.look(wants, ref, port, time))
     remember(options, found.values)
-    const sources = Source.all(options.manifest, options.enablement)
+    const held = new Held(options, wants, Source.all(manifest, enablement), found)
+    const requests = enablement.grants.request.map(granted)
+    held.credentials.follow(() => requests)
+    yield* held.credentials.prepare(requests)
+    const isFound = found.problems.length === 0
     const problems = [
       ...found.problems,
-      ...(found.problems.length === 0 ? misplacedIn(sources, found.values).map(({ problem }) => problem) : []),
-      ...unpaired(options.enablement),
+      ...(isFound ? Placement.misplacedIn(placesOf(held.sources), held.valueOf).map(({ problem }) => problem) : []),
+      ...unpaired(enablement),
+      ...held.credentials.problems,
       ...unfit(options)
     ]
-    return problems.length === 0 ? new Held(options, wants, sources, found) : new HostFileInvalid({ problems })
+    return problems.length === 0 ? held : new HostFileInvalid({ problems })
   })
-}
 
 /** What was found: the texts of a configuration in their order, everything else by its path. */
 interface Found {
@@ -218,26 +232,13 @@ const read = (wants: ReadonlyArray<Lookup.Want>, answers: ReadonlyArray<Lookup.A
   return { values, texts, problems }
 }
 
-/** What can't stand where it is filled in, and the secrets that are. */
-const misplacedIn = (sources: ReadonlyArray<Source.Source>, values: Values) => {
-  const valueOf = (name: string) => valueIn(values, name)
-  const found = new Map<string, { readonly problem: Problem; readonly secrets: ReadonlyArray<string> }>()
-  for (const { filling, ingress, url } of sources) {
-    for (const { message, path, secrets } of Filling.problems(url, filling, valueOf)) {
-      const at = `sources.${ingress}.${path}`
-      found.set(`${at} ${secrets.join()}`, { problem: { path: at, message }, secrets })
-    }
-  }
-  return [...found.values()]
-}
+/** Where secrets are filled in for sources. */
+const placesOf = (sources: ReadonlyArray<Source.Source>): ReadonlyArray<Placement.Place> =>
+  sources.map(({ filling, ingress, url }) => ({ at: `sources.${ingress}`, url, filling }))
 
-/** A certificate is of no use without its key, nor a key without its certificate. */
+/** A certificate of a source without its key, or the other way round. */
 const unpaired = ({ sources }: Enablement): ReadonlyArray<Problem> =>
-  Object.entries(sources).flatMap(([ingress, { tls = {} }]) =>
-    (tls.cert === undefined) === (tls.key === undefined)
-      ? []
-      : [{ path: `sources.${ingress}.tls`, message: "Expected cert and key together" }]
-  )
+  Object.entries(sources).flatMap(([ingress, { tls }]) => Placement.unpaired(`sources.${ingress}`, tls))
 
 /** Limits of its own that can't work together, or with the host's. */
 const unfit = ({ enablement, limits, manifest }: Options): ReadonlyArray<Problem> => {

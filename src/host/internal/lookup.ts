@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
+import type { TlsSettings } from "../../connection/WebSocketClient.ts"
 import * as Ports from "../../internal/ports.ts"
 import { formatPath, type Problem } from "../../internal/wire.ts"
 import type { Enablement } from "../../manifest/Enablement.ts"
@@ -24,6 +25,8 @@ export interface Want {
 
 export const PEMS = ["ca", "cert", "key"] as const
 
+export type Pem = (typeof PEMS)[number]
+
 /** All that an entry names: each secret, each PEM, each text of its configuration. */
 export const wantsOf = ({ config, secrets, sources }: Enablement): ReadonlyArray<Want> => [
   ...Object.entries(secrets).map(([name, from]): Want => ({ path: secretPath(name), from, purpose: "secret" })),
@@ -37,7 +40,18 @@ export const wantsOf = ({ config, secrets, sources }: Enablement): ReadonlyArray
 ]
 
 export const secretPath = (name: string): string => `secrets.${name}`
-export const pemPath = (ingress: string, key: (typeof PEMS)[number]): string => `sources.${ingress}.tls.${key}`
+export const pemPath = (ingress: string, key: Pem): string => `sources.${ingress}.tls.${key}`
+
+/** TLS of these values. */
+export const tlsOf = (serverName: string | undefined, valueOf: (pem: Pem) => string | undefined): TlsSettings => {
+  const [ca, cert, key] = PEMS.map(valueOf)
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key: Redacted.make(key) }),
+    ...(serverName === undefined ? {} : { serverName })
+  }
+}
 
 /** The value, or what is wrong. */
 export type Answer = Result.Result<string, Problem>

@@ -106,8 +106,7 @@ export const make = (
     const enact = ({ entry, isSame, wanted }: Step): Effect.Effect<Entry> => {
       if (entry === undefined) return enter(wanted)
       if (!isSame) return Effect.as(Assemble.change(entry.row, wanted, shared), entry)
-      entry.row.wanted = wanted
-      return Effect.succeed(entry)
+      return Effect.as(Assemble.regrant(entry.row, wanted, shared), entry)
     }
 
     const apply = ({ enabled, file }: Change) =>
