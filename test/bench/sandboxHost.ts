@@ -41,7 +41,8 @@ const enable = ({ digest, manifest }: PluginRuntime.PluginPackage, limits = {}) 
         websocket: TARGETS.map(({ pathPrefixes, ...target }) => ({
           ...target,
           path_prefixes: pathPrefixes,
-          sends_per_minute: 0
+          sends_per_minute: 0,
+          send_bytes_per_minute: 0
         }))
       }
     })
