@@ -45,12 +45,13 @@ export class CommandMalformed extends Schema.TaggedError<CommandMalformed>(id("C
  * @since 0.1.0
  */
 export class CommandTooLarge extends Schema.TaggedError<CommandTooLarge>(id("CommandTooLarge"))("CommandTooLarge", {
-  what: Schema.Literals(["payload", "text", "status"]),
+  what: Schema.Literals(["payload", "text", "bytes", "status"]),
   bytes: Schema.Int,
   limit: Schema.Int
 }) {
   override get message(): string {
-    return `the ${this.what} has ${this.bytes} bytes, ${this.limit} are allowed`
+    const subject = this.what === "bytes" ? "binary frame" : this.what
+    return `the ${subject} has ${this.bytes} bytes, ${this.limit} are allowed`
   }
 }
 

@@ -27,9 +27,10 @@ import {
 } from "./CommandError.ts"
 import { errorOf, type Recorded } from "./CommandResult.ts"
 import { Destinations, shownOf, type Address, type Addressee } from "./internal/destinations.ts"
-import { bytesOver, payloadBytes } from "./internal/sizes.ts"
+import { bytesOver, dataBytes, dataBytesOver, payloadBytes } from "./internal/sizes.ts"
 import * as OutputCommand from "./OutputCommand.ts"
 import type { Payloads } from "./OutputCommandWire.ts"
+import { dataOf, type SendPayload } from "./SendPayload.ts"
 import { SendRates } from "./SendRate.ts"
 import type { TimerPort } from "./TimerPort.ts"
 
@@ -97,8 +98,6 @@ type Found<D extends Destination> = ReturnType<Destinations<D>["find"]>
 const refused = (error: CommandError, sourceId: string | null = null): Refused => ({ error, sourceId })
 
 const NORMAL_CLOSURE = 1000
-
-const utf8 = new TextEncoder()
 
 /**
  * Executes the commands of one plugin.
@@ -168,7 +167,7 @@ export class CommandExecutor<D extends Destination> {
     }
     if (content.kind === "websocket_send") {
       const found = this.#destinations.find(event.origin, content.payload)
-      const tooLarge = this.#textTooLarge(content.payload, found) ?? this.#tooLarge(command)
+      const tooLarge = this.#dataTooLarge(content.payload, found) ?? this.#tooLarge(command)
       return tooLarge === undefined ? this.#send(event, dispatch, content.payload, found) : refused(tooLarge)
     }
     const tooLarge = this.#tooLarge(command)
@@ -197,44 +196,45 @@ export class CommandExecutor<D extends Destination> {
     return new CommandTooLarge({ what: "payload", bytes, limit: commandPayloadBytes })
   }
 
-  /** A text is bounded by its source's limit, where the source is known. */
-  #textTooLarge({ text }: Payloads["websocket_send"], found: Found<D>): CommandTooLarge | undefined {
+  /** A text, or bytes, are bounded by their source's limit, where the source is known. */
+  #dataTooLarge(payload: SendPayload, found: Found<D>): CommandTooLarge | undefined {
     const { sendTextBytes: limit } = "_tag" in found ? this.#options.limits : found.connection.limits
-    const bytes = bytesOver(text, limit)
-    return bytes > limit ? new CommandTooLarge({ what: "text", bytes, limit }) : undefined
+    const bytes = dataBytesOver(dataOf(payload), limit)
+    const what = "text" in payload ? "text" : "bytes"
+    return bytes > limit ? new CommandTooLarge({ what, bytes, limit }) : undefined
   }
 
-  #send(event: Answered, dispatch: number, payload: Payloads["websocket_send"], found: Found<D>): Done | Refused {
+  #send(event: Answered, dispatch: number, payload: SendPayload, found: Found<D>): Done | Refused {
     const destination = this.#reached(event, dispatch, payload, found)
     if ("error" in destination) return destination
     const { connection } = destination
     const { display: url, id } = connection.source
     const { state } = connection
     if (state !== "open") return refused(new NotConnected({ url, state }), id)
-    const error = this.#handOver(connection, payload.text)
+    const error = this.#handOver(connection, dataOf(payload))
     return error === undefined ? "executed" : refused(error, id)
   }
 
-  /** Hands a text to an open connection, charged to its grant's rate and its buffer; why not, where it doesn't. */
-  #handOver(connection: Addressee, text: string): SendRateLimited | SendBufferFull | undefined {
+  /** Hands a text or bytes to an open connection, charged to its grant's rate and its buffer; why not, where it doesn't. */
+  #handOver(connection: Addressee, data: string | Uint8Array): SendRateLimited | SendBufferFull | undefined {
     const { source, target } = connection
     const rate = target === null ? undefined : this.#options.authority.rateOf(source.ingress, target)
-    const bytes = rate === undefined ? 0 : utf8.encode(text).length
+    const bytes = rate === undefined ? 0 : dataBytes(data)
     const now = rate === undefined ? 0 : this.#options.monotonic()
     const over = rate === undefined ? undefined : this.#rates.over(rate, bytes, now)
     if (over !== undefined) return new SendRateLimited({ url: source.display, ...over })
-    const full = this.#overBuffer(connection, text)
+    const full = this.#overBuffer(connection, data)
     if (full !== undefined) return full
     if (rate !== undefined) this.#rates.take(rate, bytes, now)
-    connection.send(text)
+    connection.send(data)
     return undefined
   }
 
-  #overBuffer(connection: Addressee, text: string): SendBufferFull | undefined {
+  #overBuffer(connection: Addressee, data: string | Uint8Array): SendBufferFull | undefined {
     const { sendBufferBytes } = connection.limits
     const bufferedBytes = connection.bufferedBytes
-    // An empty text counts as well, or as many as one likes could wait.
-    const bytes = Math.max(1, bytesOver(text, sendBufferBytes - bufferedBytes))
+    // An empty frame counts as well, or as many as one likes could wait.
+    const bytes = Math.max(1, dataBytesOver(data, sendBufferBytes - bufferedBytes))
     if (bufferedBytes + bytes <= sendBufferBytes) return undefined
     return new SendBufferFull({ url: connection.source.display, bufferedBytes, limit: sendBufferBytes })
   }

@@ -9,9 +9,10 @@
  */
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import * as Base64 from "effect/encoding/Base64"
+import * as Base64 from "../internal/base64.ts"
 import * as Wire from "../internal/wire.ts"
 import { CommandMalformed } from "./CommandError.ts"
+import { written } from "./SendPayload.ts"
 import { byKind, CommandId, FIELDS, type Kind, OutputCommandWire, type Payloads } from "./OutputCommandWire.ts"
 
 /**
@@ -140,22 +141,29 @@ const address = (to: To, options: Options | undefined) => {
 const isText = (value: unknown): value is string => typeof value === "string" && value.isWellFormed()
 
 /**
- * Sends a text over a connection: `executed` once it was handed to the open
- * socket.
+ * Sends a text, or bytes as a binary frame, over a connection: `executed` once
+ * it was handed to the open socket. The bytes are copied.
  *
  * @category constructors
  * @since 0.1.0
  */
-export const send = (to: To, text: string, options?: Options): Command => {
+export const send = (to: To, data: string | Uint8Array, options?: Options): Command => {
+  const isBytes = data instanceof Uint8Array
   // The common case needs no schema: the host looks for the URL among the sources, whatever it says.
-  if (options === undefined && typeof to === "object" && isText(text)) {
+  if (options === undefined && typeof to === "object" && (isBytes || isText(data))) {
     const { ingressName, url } = to
-    if (isText(url) && isText(ingressName)) {
-      return make({ kind: "websocket_send", payload: { url, ingressName, text }, ids: NO_IDS })
-    }
+    if (isText(url) && isText(ingressName)) return sending({ url, ingressName }, isBytes ? new Uint8Array(data) : data)
   }
-  return { kind: "websocket_send", payload: { ...address(to, options), text }, ...envelope(options) }
+  const sent = isBytes ? { base64: Base64.encode(data) } : { text: data }
+  return { kind: "websocket_send", payload: { ...address(to, options), ...sent }, ...envelope(options) }
 }
+
+const sending = (named: { readonly url: string; readonly ingressName?: string }, data: string | Uint8Array) =>
+  make({
+    kind: "websocket_send",
+    payload: typeof data === "string" ? { ...named, text: data } : { ...named, bytes: data },
+    ids: NO_IDS
+  })
 
 /**
  * Closes a connection, which stays closed until the plugin asks for
@@ -301,12 +309,7 @@ export const encode = (command: OutputCommand): typeof OutputCommandWire.Encoded
   const { ids, kind, payload } = contentOf(command)
   if (kind !== "websocket_send") return encodeWire({ kind, payload, ...ids } as typeof OutputCommandWire.Type)
   // What the constructor made needs no schema here, either.
-  const { ingressName, ...rest } = payload
-  return {
-    kind,
-    payload: { ...rest, ...(ingressName === undefined ? {} : { ingress_name: ingressName }) },
-    ...envelope(ids)
-  }
+  return { kind, payload: written(payload), ...envelope(ids) }
 }
 
 const encodeWire = Schema.encodeSync(OutputCommandWire)
@@ -315,7 +318,7 @@ const AnyKind = Schema.Literals(Object.keys(byKind) as ReadonlyArray<Kind>)
 const Kinds = Schema.Struct({ kind: AnyKind })
 
 /**
- * A send as nearly all are, with a URL and a text and nothing else, from its
+ * A send as nearly all are, with a URL and a text or base64 and nothing else, from its
  * wire form: what its schema says costs more than everything else that is done
  * with it. Undefined for any other value, which the schema judges.
  *
@@ -325,9 +328,14 @@ const Kinds = Schema.Struct({ kind: AnyKind })
 export const plainSend = (value: unknown): OutputCommand | undefined => {
   if (!hasExactly(value, "kind", "payload") || value.kind !== "websocket_send") return undefined
   const { payload } = value
-  if (!hasExactly(payload, "url", "text")) return undefined
-  const { text, url } = payload
-  return isText(url) && isText(text) ? make({ kind: "websocket_send", payload: { url, text }, ids: NO_IDS }) : undefined
+  if (hasExactly(payload, "url", "text")) {
+    const { text, url } = payload
+    return isText(url) && isText(text) ? sending({ url }, text) : undefined
+  }
+  if (!hasExactly(payload, "url", "base64")) return undefined
+  const { base64, url } = payload
+  const bytes = typeof base64 === "string" ? Base64.decode(base64) : undefined
+  return isText(url) && bytes !== undefined ? sending({ url }, bytes) : undefined
 }
 
 /** Whether a value is an object with these two properties of its own and no other. */

@@ -5,8 +5,8 @@
  */
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
-import { Name } from "../manifest/Permission.ts"
 import { RequestPayload } from "./RequestPayload.ts"
+import { connection, SendPayload, Text } from "./SendPayload.ts"
 
 /**
  * An id that a plugin gives: at most 128 of `[A-Za-z0-9._:-]`.
@@ -25,16 +25,6 @@ const RequestedAt = Schema.String.check(
     { expected: "a time as RFC 3339 writes it" }
   )
 )
-
-// Half a surrogate pair has no encoding in UTF-8: what goes out instead is another text than the plugin's.
-const Text = Schema.String.check(
-  Schema.isPattern(Wire.WELL_FORMED, { expected: "a text without half a surrogate pair" })
-)
-
-const Epoch = Schema.Union([
-  Schema.Int.check(Schema.isGreaterThanOrEqualTo(0, { expected: "a whole number from 0" })),
-  Schema.Literal("any")
-])
 
 const Millis = (minimum: number) =>
   Schema.Int.check(
@@ -56,14 +46,8 @@ const CloseCode = Schema.Int.check(
   })
 )
 
-const connection = {
-  url: Text,
-  ingressName: Schema.optionalKey(Name),
-  epoch: Schema.optionalKey(Epoch)
-}
-
 const payloads = {
-  websocket_send: Wire.struct({ ...connection, text: Text }),
+  websocket_send: SendPayload,
   websocket_close: Wire.struct({
     ...connection,
     code: Schema.optionalKey(CloseCode),

@@ -11,6 +11,7 @@ import * as Base64 from "../internal/base64.ts"
 import * as Wire from "../internal/wire.ts"
 import { TOKEN } from "../manifest/internal/headers.ts"
 import { HeaderName } from "../manifest/RequestTarget.ts"
+import { Text } from "./SendPayload.ts"
 
 /** RFC 9110, section 5.5, without the controls that a header could be ended by, or hidden in. */
 const VALUE = /^[\t\x20-\x7e\xa0-\xff]*$/u
@@ -21,11 +22,6 @@ const MOST_HEADER_BYTES = 16_384
 /** Any method may be asked for: which ones are granted is another question. */
 const Method = Schema.String.check(
   Schema.isPattern(new RegExp(`^${TOKEN}{1,64}$`, "u"), { expected: "a method: a token of HTTP" })
-)
-
-// Half a surrogate pair has no encoding in UTF-8.
-const Text = Schema.String.check(
-  Schema.isPattern(Wire.WELL_FORMED, { expected: "a text without half a surrogate pair" })
 )
 
 type HeaderTable = { readonly [name: string]: string }

@@ -176,7 +176,7 @@ export class Remote {
       send: (payload, kind, written) => {
         if (!this.isOpen) return written(true)
         // Whose bytes they are may write into them again.
-        const data = kind === "text" ? decoder.decode(payload) : payload.slice()
+        const data = kind === "text" ? decoder.decode(payload) : new Uint8Array(payload)
         if (typeof data === "string") this.sent.push(data)
         this.sentFrames.push(data)
         this.#outbox.add(payload.length, true, written)

@@ -46,6 +46,12 @@ const KINDS: ReadonlyArray<readonly [kind: string, faults: ReadonlyArray<Fault>,
     { url: OTHER, text: "hello" },
     "executed"
   ],
+  [
+    "websocket_send",
+    [...ANY, ...CONNECTION, "NotConnected", "SendRateLimited", "SendBufferFull"],
+    { url: OTHER, base64: "aGVsbG8=" },
+    "executed"
+  ],
   ["websocket_close", [...ANY, ...CONNECTION], { url: OTHER }, "executed"],
   ["websocket_reconnect", [...ANY, ...CONNECTION, "ReconnectDenied"], { url: OTHER }, "executed"],
   ["timer_set", [...ANY, ...CONNECTION, "TimerLimit"], { name: "t", after_ms: 100, url: OTHER }, "executed"],
@@ -378,6 +384,7 @@ const Epochs = Arbitrary.all({
   epochSince: int(0, 4),
   dispatch: int(1, 4),
   isOwn: bool,
+  isBinary: bool,
   kind: oneOf("websocket_send", "websocket_close", "websocket_reconnect")
 })
 
@@ -385,12 +392,13 @@ describe("the epoch of a command", () => {
   it.effect.prop(
     "rule 8: is the event's for its own connection, that of the dispatch's begin for another, a given one, or any",
     { case: Epochs },
-    ({ case: { asked, dispatch, epoch, epochSince, eventEpoch, isOwn, kind } }) =>
+    ({ case: { asked, dispatch, epoch, epochSince, eventEpoch, isBinary, isOwn, kind } }) =>
       Effect.sync(() => {
         const [mine, theirs] = [own({ epoch, epochSince }), other({ epoch, epochSince })]
         const test = executing({ destinations: [mine, theirs] })
         const payload = { url: isOwn ? OWN : OTHER, ...(asked === undefined ? {} : { epoch: asked }) }
-        const given = kind === "websocket_send" ? send(payload) : command(kind, payload)
+        const data = isBinary ? { base64: "aGk=" } : { text: "hi" }
+        const given = command(kind, kind === "websocket_send" ? { ...payload, ...data } : payload)
         const [said] = verdicts(test.run(eventOf(mine, { epoch: eventEpoch }), [given], dispatch))
         const wanted = asked ?? (isOwn ? eventEpoch : epochSince < dispatch ? epoch : undefined)
         assert.strictEqual(said, wanted === "any" || wanted === epoch ? "executed" : "StaleEpoch")
@@ -426,6 +434,7 @@ const Value: Arbitrary.Arbitrary<unknown> = either<unknown>(
     kind: oneOf("websocket_send", "websocket_close", "timer_clear", "host_request_dispatch", "__proto__", "nothing"),
     payload: either<unknown>(
       Arbitrary.all({ url: oneOf(OWN, OTHER, "x"), text: oneOf<unknown>("a", "\ud800", 5) }),
+      Arbitrary.all({ url: oneOf(OWN, OTHER, "x"), base64: oneOf<unknown>("", "AQL/", "AQL", 5) }),
       Arbitrary.all({ name: oneOf("t", "t t") }),
       Arbitrary.schema(Schema.Json)
     ),
@@ -433,6 +442,7 @@ const Value: Arbitrary.Arbitrary<unknown> = either<unknown>(
     correlation_id: maybe(oneOf<unknown>("flow", "é", null))
   }),
   Arbitrary.map(oneOf("one", "two", "\udc00"), (text) => OutputCommand.send({ url: OWN, ingressName: "main" }, text)),
+  Arbitrary.map(int(0, 3), (length) => OutputCommand.send({ url: OWN, ingressName: "main" }, new Uint8Array(length))),
   oneOf<unknown>(undefined, null, 5n, () => {}, Symbol("s"))
 )
 
@@ -466,7 +476,9 @@ describe("the results of an answer", () => {
         const sent = destinations.flatMap(({ connection }) => connection.asked.filter(([what]) => what === "send"))
         const executed = results.filter(({ kind, status }) => kind === "websocket_send" && status === "executed")
         assert.strictEqual(sent.length, executed.length)
-        assert.isTrue(sent.every(([, text]) => typeof text === "string" && text.isWellFormed()))
+        assert.isTrue(
+          sent.every(([, data]) => (typeof data === "string" ? data.isWellFormed() : data instanceof Uint8Array))
+        )
       }),
     { arbitrary: { runs: 1000 } }
   )

@@ -27,6 +27,8 @@ const send = (change: object = {}, payload: object = {}) => ({
   ...change
 })
 
+const BYTES = Uint8Array.of(0, 1, 2, 255, 0)
+
 describe("OutputCommand", () => {
   it("decodes the example of the contract", () => {
     const command = Result.getOrThrow(
@@ -51,6 +53,8 @@ describe("OutputCommand", () => {
   it.each([
     ["websocket_send", { url: URL, text: "", ingress_name: "gateway", epoch: 0 }],
     ["websocket_send", { url: URL, text: "a", epoch: "any" }],
+    ["websocket_send", { url: URL, base64: "" }],
+    ["websocket_send", { url: URL, base64: "+/8=", ingress_name: "gateway", epoch: 0 }],
     ["websocket_close", { url: URL }],
     ["websocket_close", { url: URL, code: 4999, reason: "é".repeat(61), ingress_name: "g", epoch: 3 }],
     ["websocket_reconnect", { url: URL, code: 3000, dial_url: "wss://h/resume" }],
@@ -65,7 +69,11 @@ describe("OutputCommand", () => {
   })
 
   it.each([
-    ["websocket_send", { url: URL }, ["payload.text"]],
+    ["websocket_send", { url: URL }, ["payload"]],
+    ["websocket_send", { url: URL, text: "a", base64: "YQ==" }, ["payload"]],
+    ["websocket_send", { url: URL, base64: "_-8=" }, ["payload.base64"]],
+    ["websocket_send", { url: URL, base64: "YQ" }, ["payload.base64"]],
+    ["websocket_send", { url: URL, bytes: "YQ==" }, ["\u{2026}"]],
     ["websocket_send", { text: "a" }, ["payload.url"]],
     ["websocket_send", { url: URL, text: "a", epoch: -1 }, ["payload.epoch"]],
     ["websocket_close", { url: URL, code: 1001 }, ["payload.code"]],
@@ -161,6 +169,42 @@ describe("OutputCommand", () => {
     const bytes = Buffer.byteLength(JSON.stringify(payload))
     assert.strictEqual(payloadBytes(command, 0), bytes)
     assert.include([0, bytes], payloadBytes(command, bytes))
+  })
+
+  it.each([
+    ["by itself", () => OutputCommand.send(EVENT, Uint8Array.of(1, 2, 255)), { ingress_name: "gateway" }],
+    ["a part of something larger", () => OutputCommand.send(EVENT, BYTES.subarray(1, 4)), { ingress_name: "gateway" }],
+    ["a Buffer", () => OutputCommand.send(EVENT, Buffer.from("0102ff", "hex")), { ingress_name: "gateway" }],
+    ["for an epoch", () => OutputCommand.send(URL, Uint8Array.of(1, 2, 255), { epoch: 3 }), { epoch: 3 }]
+  ])("carries bytes as base64 on the wire, and counts them as they are: %s", (_, make, where) => {
+    const command = Result.getOrThrow(OutputCommand.decode(make()))
+    const content = OutputCommand.content(command)
+    if (content.kind !== "websocket_send" || !("bytes" in content.payload)) return assert.fail(content.kind)
+    assert.deepStrictEqual([...content.payload.bytes], [1, 2, 255])
+    const payload = { url: URL, ...where, base64: "AQL/" }
+    const wire = { kind: "websocket_send", payload }
+    assert.deepStrictEqual<unknown>(OutputCommand.encode(command), wire)
+    const again = Result.getOrThrow(OutputCommand.decode(wire))
+    assert.deepStrictEqual<unknown>(OutputCommand.encode(again), wire)
+    assert.isAtLeast(mostJsonBytes(command), Buffer.byteLength(JSON.stringify(wire)))
+    const bytes = Buffer.byteLength(JSON.stringify({ ...payload, base64: "" })) + 3
+    assert.strictEqual(payloadBytes(command, 0), bytes)
+    assert.include([0, bytes], payloadBytes(command, bytes))
+  })
+
+  it("has bytes of its own, which nobody changes", () => {
+    const given = Uint8Array.of(1, 2, 3)
+    const command = OutputCommand.send(EVENT, given)
+    if (!OutputCommand.isOutputCommand(command)) return assert.fail("not made")
+    given.fill(9)
+    const { payload } = command
+    if (!("bytes" in payload)) return assert.fail("no bytes")
+    payload.bytes.fill(8)
+    assert.deepStrictEqual<unknown>(OutputCommand.encode(command).payload, {
+      url: URL,
+      ingress_name: "gateway",
+      base64: "AQID"
+    })
   })
 
   it("says at most how long it is as JSON without counting, where it was made for sending", () => {

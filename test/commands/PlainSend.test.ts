@@ -13,19 +13,39 @@ const text: Arbitrary.Arbitrary<unknown> = either<unknown>(
   oneOf<unknown>("", "ws://a/", "\ud800", "x\udc00y", "\u{1f600}", "\u2028", 1, null, true, undefined)
 )
 
+const base64: Arbitrary.Arbitrary<unknown> = either<unknown>(
+  Arbitrary.map(Arbitrary.schema(Schema.Uint8Array), (bytes) => Buffer.from(bytes).toString("base64")),
+  Arbitrary.schema(Schema.String),
+  oneOf<unknown>("", "YQ==", "YWI=", "YR==", "YQ=", "YQ", "YQ==\n", "_-8=", "=YQ=", "Y===", "====", 1, null, undefined)
+)
+
 /** A send, nearly or exactly: something is missing, another thing, or too much. */
 const values: Arbitrary.Arbitrary<unknown> = Arbitrary.map(
   Arbitrary.all({
     kind: oneOf<unknown>("websocket_send", "websocket_send", "websocket_send", "websocket_close", "x", undefined),
     url: text,
-    text,
+    data: either<object>(
+      Arbitrary.map(text, (sent) => ({ text: sent })),
+      Arbitrary.map(base64, (sent) => ({ base64: sent }))
+    ),
     more: oneOf<object>({}, {}, {}, { command_id: "a" }, { command_id: "?" }, { x: 1 }, { [Symbol.iterator]: 1 }),
-    within: oneOf<object>({}, {}, {}, { epoch: 1 }, { epoch: "any" }, { ingress_name: "a" }, { x: 1 }, { url: "b" }),
-    without: oneOf("", "", "", "kind", "payload", "url", "text"),
+    within: oneOf<object>(
+      {},
+      {},
+      {},
+      { epoch: 1 },
+      { epoch: "any" },
+      { ingress_name: "a" },
+      { x: 1 },
+      { url: "b" },
+      { text: "a" },
+      { base64: "YQ==" }
+    ),
+    without: oneOf("", "", "", "kind", "payload", "url", "text", "base64"),
     shape: oneOf("plain", "plain", "plain", "null", "list", "inherited", "half", "proto")
   }),
-  ({ kind, more, shape, text: sent, url, within, without }) => {
-    const payload: Record<string, unknown> = { url, text: sent, ...within }
+  ({ data, kind, more, shape, url, within, without }) => {
+    const payload: Record<string, unknown> = { url, ...data, ...within }
     delete payload[without]
     const made: Record<string, unknown> = { kind, payload, ...more }
     delete made[without]

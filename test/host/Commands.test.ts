@@ -15,6 +15,7 @@ import {
 } from "mooring"
 import { FakeWebSocket, type Remote } from "mooring/testing"
 import { bool, either, int, list, maybe, oneOf } from "../support/arbitraries.ts"
+import { frameOf } from "../support/frames.ts"
 import { accountingProblem, onFake, rowOf } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf, target } from "../support/plugins.ts"
 
@@ -139,6 +140,8 @@ interface Spec {
   readonly ingress: "main" | "twin" | "nowhere" | undefined
   readonly epoch: number | "any" | undefined
   readonly text: "short" | "full" | "long" | "wide"
+  /** Whether it is sent as bytes. */
+  readonly binary: boolean
   readonly huge: boolean
   readonly spoiled: number | undefined
   readonly commandId: string | undefined
@@ -162,6 +165,7 @@ const Spec: Arbitrary.Arbitrary<Spec> = Arbitrary.all({
   ingress: oneOf(undefined, undefined, undefined, "main", "main", "twin", "nowhere"),
   epoch: oneOf<Spec["epoch"]>(undefined, undefined, undefined, undefined, 0, 1, 2, "any"),
   text: oneOf("short", "full", "long", "wide"),
+  binary: bool,
   huge: bool,
   spoiled: int(0, 1_000_000),
   commandId: maybe(oneOf("reply-1", "a:b.c_D-9", "x".repeat(128))),
@@ -207,7 +211,10 @@ const commandOf = (spec: Spec, index: number, event: IngressEvent.IngressEvent):
   }
   const more = spec.huge ? "b".repeat(PAYLOAD_BYTES) : "b"
   const payload = {
-    websocket_send: { ...where, text: textOf(spec, index) },
+    websocket_send: {
+      ...where,
+      ...(spec.binary ? { base64: Buffer.from(textOf(spec, index)).toString("base64") } : { text: textOf(spec, index) })
+    },
     websocket_close: { ...where, code: 4000, reason: "enough" },
     diagnostic_status_update: { message: more, status: { index } },
     host_request_dispatch: { method: "GET", url: "https://example.com/", text: more }
@@ -267,6 +274,11 @@ const SPOILERS: ReadonlyArray<(command: Loose) => unknown> = [
 const SPOILERS_OF: { readonly [Kind in Spec["kind"]]: ReadonlyArray<(command: Loose) => unknown> } = {
   websocket_send: [
     inPayload({ url: 1 }),
+    inPayload({ text: undefined, base64: undefined }),
+    inPayload({ text: "a", base64: "YQ==" }),
+    ...["YQ=", "YQ", "YQ==\n", "Y Q==", "_-8=", "=YQ=", "Y===", "====", 1, null, ["YQ=="]].map((base64) =>
+      inPayload({ text: undefined, base64 })
+    ),
     inPayload({ text: 1 }),
     inPayload({ text: null }),
     inPayload({ text: ["a"] }),
@@ -302,7 +314,7 @@ const valueOf = (spec: Spec, index: number, event: IngressEvent.WebSocketText): 
     spec.commandId === undefined &&
     !spec.foreignEvent
   if (spec.spoiled === undefined)
-    return plain ? OutputCommand.send(event, textOf(spec, index)) : commandOf(spec, index, event)
+    return plain ? OutputCommand.send(event, frameOf(textOf(spec, index), spec.binary)) : commandOf(spec, index, event)
   const spoilers = [...SPOILERS, ...SPOILERS_OF[spec.kind]]
   return spoilers[spec.spoiled % spoilers.length]?.(commandOf(spec, index, event))
 }
@@ -391,6 +403,9 @@ const thrower = (): never => {
   throw new Error("looked at")
 }
 
+/** What arrived, in texts and in bytes. */
+const said = ({ sentFrames }: Remote.Remote) => sentFrames.map((frame) => Buffer.from(frame).toString())
+
 describe("the commands of an answer", () => {
   it.effect.prop(
     "rule 7: one command, one result: in order, each with the verdict of the first check that it fails",
@@ -441,16 +456,27 @@ describe("the commands of an answer", () => {
           assert.strictEqual(new Set(filled.map(({ commandId }) => commandId)).size, filled.length)
 
           const shared = yield* fake.remotes(SHARED)
-          assert.deepStrictEqual(remote.sent, model.sent.own)
-          assert.deepStrictEqual(other.sent, model.sent.other)
-          assert.deepStrictEqual(rated.sent, model.sent.rated)
+          assert.deepStrictEqual(said(remote), model.sent.own)
+          assert.deepStrictEqual(said(other), model.sent.other)
+          assert.deepStrictEqual(said(rated), model.sent.rated)
           assert.deepStrictEqual(
-            new Set(shared.map(({ sent }) => sent.join())),
+            new Set(shared.map((each) => said(each).join())),
             new Set([model.sent.main.join(), model.sent.twin.join()])
           )
+          for (const { sent, sentFrames } of [remote, other, rated, ...shared]) {
+            assert.deepStrictEqual(
+              sent,
+              sentFrames.filter((frame) => typeof frame === "string")
+            )
+            const isBinaryOf = specs.map(({ binary }) => binary)
+            for (const frame of sentFrames) {
+              const index = Number(Buffer.from(frame).toString().slice(0, 4))
+              assert.strictEqual(typeof frame !== "string", isBinaryOf[index])
+            }
+          }
           for (const connection of row.websocketConnections.filter(({ url }) => url === at("shared"))) {
             const sent = connection.ingressName === "main" ? model.sent.main : model.sent.twin
-            assert.strictEqual(connection.sentTextFrames, sent.length)
+            assert.strictEqual(connection.sentTextFrames + connection.sentBinaryFrames, sent.length)
           }
           const errors = verdicts.filter((verdict) => verdict !== "executed" && verdict !== "recorded")
           for (const tag of new Set(errors)) {

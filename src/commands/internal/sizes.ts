@@ -2,8 +2,10 @@
  * How large commands are. A cheap upper bound is enough nearly always; where it
  * isn't, it is counted.
  */
+import * as Base64 from "../../internal/base64.ts"
 import * as OutputCommand from "../OutputCommand.ts"
 import type { RequestPayload } from "../RequestPayload.ts"
+import { dataOf } from "../SendPayload.ts"
 
 // A UTF-16 code unit takes at most 3 bytes of UTF-8, and at most 6 (\uXXXX) in JSON.
 const MOST_BYTES_PER_UNIT = 3
@@ -16,14 +18,23 @@ const utf8 = new TextEncoder()
 export const bytesOver = (text: string, limit: number): number =>
   text.length * MOST_BYTES_PER_UNIT <= limit ? 0 : utf8.encode(text).length
 
+/** The bytes of what is sent; of a text 0 where they are surely within the limit. */
+export const dataBytesOver = (data: string | Uint8Array, limit: number): number =>
+  typeof data === "string" ? bytesOver(data, limit) : data.length
+
+/** The bytes of what is sent. */
+export const dataBytes = (data: string | Uint8Array): number =>
+  typeof data === "string" ? utf8.encode(data).length : data.length
+
 /** At most how many bytes a command takes as JSON; infinite where only counting tells. */
 export const mostJsonBytes = (command: OutputCommand.OutputCommand): number => {
   const { ids, kind, payload } = OutputCommand.content(command)
   const { commandId, correlationId, sourceEventId } = ids
   const hasIds = commandId !== undefined || correlationId !== undefined || sourceEventId !== undefined
   if (kind !== "websocket_send" || hasIds) return Number.POSITIVE_INFINITY
-  const { ingressName = "", text, url } = payload
-  return ENVELOPE_BYTES + (text.length + url.length + ingressName.length) * MOST_JSON_PER_UNIT
+  const { ingressName = "", url } = payload
+  const data = "text" in payload ? payload.text.length * MOST_JSON_PER_UNIT : Base64.lengthOf(payload.bytes)
+  return ENVELOPE_BYTES + data + (url.length + ingressName.length) * MOST_JSON_PER_UNIT
 }
 
 /** The bytes of a request's body. */
@@ -42,17 +53,19 @@ const requestBytes = (command: OutputCommand.OutputCommand, payload: RequestPayl
 }
 
 /**
- * The bytes of a payload: of a text that is sent, and of a body, those that it
- * stands for, of everything else those of its JSON; 0 where they are surely
+ * The bytes of a payload: of what is sent, and of a body, those that it stands
+ * for, of everything else those of its JSON; 0 where they are surely
  * within the limit.
  */
 export const payloadBytes = (command: OutputCommand.OutputCommand, limit: number): number => {
   const { kind, payload } = OutputCommand.content(command)
   if (kind === "host_request_dispatch") return requestBytes(command, payload)
   if (kind !== "websocket_send") return utf8.encode(JSON.stringify(OutputCommand.encode(command).payload)).length
-  const { ingressName = "", text, url } = payload
+  const { ingressName = "", url } = payload
+  const data = dataOf(payload)
   const around = ENVELOPE_BYTES + (url.length + ingressName.length) * MOST_JSON_PER_UNIT
-  if (around + text.length * MOST_BYTES_PER_UNIT <= limit) return 0
-  const wire = { ...OutputCommand.encode(command).payload, text: "" }
-  return utf8.encode(JSON.stringify(wire)).length + utf8.encode(text).length
+  if (around + data.length * (typeof data === "string" ? MOST_BYTES_PER_UNIT : 1) <= limit) return 0
+  const emptied = typeof data === "string" ? { text: "" } : { base64: "" }
+  const wire = { ...OutputCommand.encode(command).payload, ...emptied }
+  return utf8.encode(JSON.stringify(wire)).length + dataBytes(data)
 }

@@ -85,6 +85,7 @@ export const output = {
       source_event_id: "e",
       requested_at: "2026-01-01T00:00:00Z"
     },
+    { kind: "websocket_send", payload: { url, base64: "AQL/", epoch: 1 } },
     { kind: "websocket_close", payload: { url, code: 3000, reason: "bye", epoch: "any" } },
     { kind: "timer_set", payload: { name: "beat", after_ms: 100, every_ms: 1000 } },
     { kind: "diagnostic_status_update", payload: {} }

@@ -74,9 +74,12 @@ const full = (root: Node, unresolved: Node): Json => {
 
 /** Of properties that may not be there together, all but the first. */
 const excluded = (node: Node): ReadonlyArray<unknown> =>
-  nodes(node["allOf"]).flatMap(({ not }) =>
-    isNode(not) && Array.isArray(not["required"]) ? not["required"].slice(1) : []
-  )
+  [node, ...nodes(node["allOf"])].flatMap(({ not, oneOf }) => [
+    ...(isNode(not) ? requiredBy(not).slice(1) : []),
+    ...nodes(oneOf).flatMap(requiredBy).slice(1)
+  ])
+
+const requiredBy = ({ required }: Node): ReadonlyArray<unknown> => (Array.isArray(required) ? required : [])
 
 const object = (root: Node, node: Node): Json => {
   const without = excluded(node)
