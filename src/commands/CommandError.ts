@@ -132,17 +132,30 @@ export class NotConnected extends Schema.TaggedError<NotConnected>(id("NotConnec
 }
 
 /**
- * A secret would go to a server for which it isn't granted.
+ * A secret would go where it may not: to a server for which it isn't granted
+ * (`not opened`), or by a stand-in that stands where no secret is filled in
+ * (`misplaced`) or where the value can't stand (`unfit`). `unknown`: what has the
+ * form of a stand-in is none of this start's, so `secret` is null.
  *
  * @category errors
  * @since 0.3.0
  */
 export class SecretUngranted extends Schema.TaggedError<SecretUngranted>(id("SecretUngranted"))("SecretUngranted", {
   url: Schema.String,
-  secret: Schema.String
+  secret: Schema.NullOr(Schema.String),
+  problem: Schema.Literals(["unknown", "not opened", "misplaced", "unfit"])
 }) {
   override get message(): string {
-    return `the secret '${this.secret}' is not granted for ${this.url}`
+    switch (this.problem) {
+      case "unknown":
+        return `what stands for a secret in what would go to ${this.url} is no stand-in of this start`
+      case "not opened":
+        return `the secret '${this.secret}' is not granted for ${this.url}`
+      case "misplaced":
+        return `the secret '${this.secret}' is not filled in where it would stand for ${this.url}`
+      case "unfit":
+        return `the value of the secret '${this.secret}' can't stand where it would for ${this.url}`
+    }
   }
 }
 

@@ -12,6 +12,7 @@ import type { Authority } from "../grants/Grants.ts"
 import { correlationId, type Origin } from "../ingress/Origin.ts"
 import type { Values } from "../limits/Limits.ts"
 import {
+  type AmbiguousConnection,
   CommandMalformed,
   CommandTooLarge,
   CommandUngranted,
@@ -27,6 +28,7 @@ import {
 } from "./CommandError.ts"
 import { errorOf, type Recorded } from "./CommandResult.ts"
 import { Destinations, shownOf, type Address, type Addressee } from "./internal/destinations.ts"
+import { InMessages, type Secrets } from "./internal/inMessages.ts"
 import { bytesOver, dataBytes, dataBytesOver, payloadBytes } from "./internal/sizes.ts"
 import * as OutputCommand from "./OutputCommand.ts"
 import type { Payloads } from "./OutputCommandWire.ts"
@@ -67,7 +69,8 @@ export interface Answered {
  */
 export interface Options<D extends Destination> {
   readonly destinations: ReadonlyArray<D>
-  readonly authority: Pick<Authority, "rateOf" | "ingress">
+  readonly authority: Pick<Authority, "rateOf" | "ingress" | "opens">
+  readonly secrets: Secrets
   readonly timers: TimerPort<D>
   readonly limits: Values
   readonly now: () => number
@@ -108,11 +111,13 @@ const NORMAL_CLOSURE = 1000
 export class CommandExecutor<D extends Destination> {
   readonly #options: Options<D>
   readonly #destinations: Destinations<D>
+  readonly #inMessages: InMessages
   readonly #rates = new SendRates()
 
   constructor(options: Options<D>) {
     this.#options = options
     this.#destinations = new Destinations(options.destinations)
+    this.#inMessages = new InMessages(options.secrets, options.authority)
   }
 
   /** Executes the commands that answer an event, in dispatch number `dispatch`. */
@@ -136,7 +141,8 @@ export class CommandExecutor<D extends Destination> {
 
   /** Sends an answer of the host's own, as any text is sent; false where it may not or there is no room for it. */
   reply(connection: Addressee, text: string): boolean {
-    return connection.covered && connection.state === "open" && this.#handOver(connection, text) === undefined
+    const isOpen = connection.covered && connection.state === "open"
+    return isOpen && (this.#inMessages.refusalIn(text, connection) ?? this.#handOver(connection, text)) === undefined
   }
 
   /** The one result of a command. */
@@ -211,7 +217,8 @@ export class CommandExecutor<D extends Destination> {
     const { display: url, id } = connection.source
     const { state } = connection
     if (state !== "open") return refused(new NotConnected({ url, state }), id)
-    const error = this.#handOver(connection, dataOf(payload))
+    const data = dataOf(payload)
+    const error = this.#inMessages.refusalIn(data, connection) ?? this.#handOver(connection, data)
     return error === undefined ? "executed" : refused(error, id)
   }
 
@@ -226,7 +233,7 @@ export class CommandExecutor<D extends Destination> {
     const full = this.#overBuffer(connection, data)
     if (full !== undefined) return full
     if (rate !== undefined) this.#rates.take(rate, bytes, now)
-    connection.send(data)
+    connection.send(data, this.#inMessages.fillingOf(data, connection))
     return undefined
   }
 
@@ -242,6 +249,9 @@ export class CommandExecutor<D extends Destination> {
   #close(event: Answered, dispatch: number, payload: Payloads["websocket_close"]): Done | Refused {
     const destination = this.#destination(event, dispatch, payload)
     if ("error" in destination) return destination
+    const { display: url, id } = destination.connection.source
+    const secret = this.#inMessages.misplaced(url, payload.reason)
+    if (secret !== undefined) return refused(secret, id)
     destination.connection.close(payload.code ?? NORMAL_CLOSURE, payload.reason ?? "")
     return "executed"
   }
@@ -249,21 +259,19 @@ export class CommandExecutor<D extends Destination> {
   #reconnect(event: Answered, dispatch: number, payload: Payloads["websocket_reconnect"]): Done | Refused {
     const { dialUrl } = payload
     const found = this.#destinations.find(event.origin, payload)
-    if ("_tag" in found) return refused(found)
+    if ("_tag" in found) return this.#unfound(found, payload)
     const { connection } = found
     const { closeCode, display, id } = connection.source
+    const url = typeof dialUrl === "string" ? shownOf(dialUrl) : display
     // What counts is what will be dialled, not what was.
-    if (!connection.mayDial(dialUrl)) {
-      const url = typeof dialUrl === "string" ? shownOf(dialUrl) : display
-      return refused(new CommandUngranted({ url, problem: "no grant" }), id)
-    }
+    if (!connection.mayDial(dialUrl)) return refused(new CommandUngranted({ url, problem: "no grant" }), id)
     const stale = stalenessOf(event, dispatch, payload, found)
     if (stale !== undefined) return refused(stale, id)
-    const secret = connection.withheld(dialUrl)
-    if (secret !== undefined) {
-      const url = typeof dialUrl === "string" ? shownOf(dialUrl) : display
-      return refused(new SecretUngranted({ url, secret }), id)
-    }
+    const withheld = connection.withheld(dialUrl)
+    const secret =
+      this.#inMessages.misplaced(url, dialUrl) ??
+      (withheld === undefined ? undefined : new SecretUngranted({ url, secret: withheld, problem: "not opened" }))
+    if (secret !== undefined) return refused(secret, id)
     const stopReason = connection.denial(dialUrl)
     if (stopReason !== undefined) return refused(new ReconnectDenied({ url: display, stopReason }), id)
     connection.reconnect(payload.code ?? closeCode, dialUrl)
@@ -303,8 +311,13 @@ export class CommandExecutor<D extends Destination> {
     return this.#reached(event, dispatch, to, this.#destinations.find(event.origin, to))
   }
 
+  /** Nothing has a name with a stand-in in it, so that is what is told. */
+  #unfound(error: CommandUngranted | AmbiguousConnection, { ingressName, url }: Addressed): Refused {
+    return refused(this.#inMessages.misplaced(error.url, url, ingressName) ?? error)
+  }
+
   #reached(event: Answered, dispatch: number, to: Addressed, found: Found<D>): D | Refused {
-    if ("_tag" in found) return refused(found)
+    if ("_tag" in found) return this.#unfound(found, to)
     const { connection } = found
     const { display: url, id } = connection.source
     if (!connection.covered) return refused(new CommandUngranted({ url, problem: "no grant" }), id)

@@ -20,6 +20,7 @@ import * as Driver from "./internal/driver.ts"
 import * as History from "./internal/history.ts"
 import type * as Given from "./internal/options.ts"
 import * as Phases from "./internal/phases.ts"
+import type { Filled } from "./internal/outgoing.ts"
 import { Route } from "./internal/route.ts"
 import type { Totals } from "./internal/session.ts"
 import type * as Reconnect from "./Reconnect.ts"
@@ -154,9 +155,12 @@ export class Connection {
     return History.isExhausted(this.#driver.state.history, now, source.reconnect) ? "exhausted" : undefined
   }
 
-  /** Hands a text or bytes to the socket. Does nothing unless the state is `open`. */
-  send(data: string | Uint8Array): void {
-    this.#driver.session.send(data)
+  /**
+   * Hands a text or bytes to the socket. Does nothing unless the state is `open`. Where there is `filled`, what it says when
+   * the turn of the text has come is written in its place, never compressed; all that is counted is the text.
+   */
+  send(data: string | Uint8Array, filled?: Filled): void {
+    this.#driver.session.send(data, filled)
   }
 
   /** Closes the socket, if there is one, and dials no more. */

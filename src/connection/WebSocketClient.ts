@@ -59,9 +59,9 @@ export interface Socket {
   /**
    * Sends one frame; of a text it is given the UTF-8. `written` is called exactly once, in the order of the
    * sends: when the system has all of its bytes, or as failed when they can't be
-   * written any more, maybe only after the end.
+   * written any more, maybe only after the end. One that `isSecret` must not be compressed, or its length would tell of it.
    */
-  readonly send: (payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void) => void
+  readonly send: (payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void, isSecret?: boolean) => void
   /** Sends a ping of at most 125 bytes. `written` is called when the system has it, and never if it can't be written. */
   readonly ping: (payload: Uint8Array, written: () => void) => void
   /** Answers a ping, and tells likewise. */

@@ -25,12 +25,14 @@ import type { Values } from "../limits/Limits.ts"
 import type { HostFileError } from "../manifest/HostFileError.ts"
 import { takes, type Ingress, type Manifest } from "../manifest/Manifest.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
+import * as EntrySecrets from "../secrets/EntrySecrets.ts"
 import * as StandIns from "../secrets/StandIns.ts"
 import type { Checked } from "./internal/output.ts"
 import { Ticker } from "./internal/ticker.ts"
 import type { DispatchError, RuntimeError } from "./PluginError.ts"
 import type { Instance } from "./PluginRuntime.ts"
 import { UNWATCHED, type PluginWatch } from "./PluginWatch.ts"
+import type { Setup } from "./Setup.ts"
 import type { SourceSlot } from "./SourceSlot.ts"
 import { Timers } from "./Timers.ts"
 
@@ -80,6 +82,9 @@ export interface Options {
   readonly woken: () => void
   readonly watch?: PluginWatch | undefined
 }
+
+/** What a record needs of what is enabled. */
+type Adopted = Pick<Setup, "authority" | "limits" | "secrets">
 
 /**
  * The record of a plugin. Fields are for reading.
@@ -146,8 +151,9 @@ export class PluginRecord {
   }
 
   /** The plugin is enabled anew: other sources, another authority, other limits. Only while no instance runs. */
-  adopt(slots: ReadonlyArray<SourceSlot>, authority: Authority | undefined, limits = this.limits): void {
+  adopt(slots: ReadonlyArray<SourceSlot>, setup: Adopted | undefined): void {
     const { log } = this.#options
+    const { authority, limits = this.limits, secrets: { valueOf } = EntrySecrets.none } = setup ?? {}
     this.slots = slots
     this.limits = limits
     this.#authority = authority
@@ -160,6 +166,7 @@ export class PluginRecord {
         : new CommandExecutor({
             destinations: slots,
             authority,
+            secrets: { standIns: () => this.standIns, valueOf },
             timers: this.timers,
             limits,
             now: this.now,

@@ -7,6 +7,7 @@ import { GrantError, Limits, Manifest, OutputCommand, PluginError } from "moorin
 import type { CommandResult } from "../../src/ingress/IngressEvent.ts"
 import * as DiagnosticLog from "../../src/diagnostics/DiagnosticLog.ts"
 import type { Authority } from "../../src/grants/Grants.ts"
+import * as EntrySecrets from "../../src/secrets/EntrySecrets.ts"
 import { PluginRecord, type PluginDiagnostic } from "../../src/plugin/PluginRecord.ts"
 import type { SourceSlot } from "../../src/plugin/SourceSlot.ts"
 import { destination, eventOf, NOW } from "../commands/support/executor.ts"
@@ -76,7 +77,7 @@ const recording = (sources = [slotOf()], limits: Partial<Limits.Values> = {}) =>
   record.manifest = manifest
   record.adopt(
     sources.map(({ slot }) => slot),
-    authority
+    adopted(authority, record.limits)
   )
   const answer = (commands: ReadonlyArray<unknown>, from: Parameters<typeof eventOf>[0] | undefined = undefined) => {
     record.begun()
@@ -87,6 +88,8 @@ const recording = (sources = [slotOf()], limits: Partial<Limits.Values> = {}) =>
   }
   return { record, time, granted, authority, log, count, answer }
 }
+
+const adopted = (authority: Authority, limits: Limits.Values) => ({ authority, limits, secrets: EntrySecrets.none })
 
 const send = OutputCommand.send({ url: OWN, ingressName: "main" }, "hi")
 
@@ -228,11 +231,11 @@ describe("a plugin's record", () => {
     it("none that another manifest doesn't list", () => {
       const { answer, authority, record } = recording()
       record.manifest = { ...manifest, ingresses: manifest.ingresses.filter(({ name }) => name === "twin") }
-      record.adopt([slotOf().slot], authority)
+      record.adopt([slotOf().slot], adopted(authority, record.limits))
       answer([send])
       assert.deepStrictEqual(results(record), [])
       record.manifest = undefined
-      record.adopt([], authority)
+      record.adopt([], adopted(authority, record.limits))
       answer([send])
       assert.deepStrictEqual(results(record), [])
     })

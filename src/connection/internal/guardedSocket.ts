@@ -29,9 +29,9 @@ export class GuardedSocket implements Socket {
     return this.#said(() => this.#socket.bytesRead())
   }
 
-  send(payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void): void {
+  send(payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void, isSecret?: boolean): void {
     try {
-      ignored(this.#socket.send(payload, kind, written))
+      ignored(this.#socket.send(payload, kind, written, isSecret))
     } catch (thrown) {
       written(true)
       this.#thrown(thrown)

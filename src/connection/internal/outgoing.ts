@@ -12,7 +12,7 @@
  * a new one. No clock: `progress` is for whoever looks whether anything moves.
  */
 import type { FrameKind, Socket } from "../WebSocketClient.ts"
-import { WaitingFrames } from "./waitingFrames.ts"
+import { WaitingFrames, type WaitingFrame } from "./waitingFrames.ts"
 
 const AT_ONCE_BYTES = 65_536
 // A frame in the hands of the system takes some hundred bytes beside its own.
@@ -25,6 +25,12 @@ interface CloseFrame {
   readonly code: number
   readonly reason: string
 }
+
+/**
+ * What is written in place of a text, asked for in the moment in which it is handed to the socket; undefined where it may
+ * not be any more, which is a write that failed.
+ */
+export type Filled = () => string | undefined
 
 export class Outgoing {
   /** How many frames were accepted, ever. */
@@ -40,6 +46,9 @@ export class Outgoing {
   readonly #mostPongs: number
   /** Made for the first that has to wait. */
   #waiting: WaitingFrames | undefined = undefined
+  /** What is written in place of some of those, by how many were taken out of the waiting before them. */
+  #filled: Map<number, Filled> | undefined = undefined
+  #taken = 0
   /** What counts of each frame that is with the socket. */
   readonly #sizes: Array<number> = []
   #bytesWithSocket = 0
@@ -67,17 +76,33 @@ export class Outgoing {
   }
 
   /** Accepts a text or bytes. Whether there is room for them is for the caller to look at. */
-  send(data: string | Uint8Array): void {
-    if (typeof data === "string") this.#accept(utf8.encode(data), "text")
-    else this.#accept(data, "binary")
+  send(data: string | Uint8Array, filled?: Filled): void {
+    if (typeof data === "string") this.#accept(utf8.encode(data), "text", filled)
+    else this.#accept(data, "binary", filled)
   }
 
-  #accept(payload: Uint8Array, kind: FrameKind): void {
+  #accept(payload: Uint8Array, kind: FrameKind, filled: Filled | undefined): void {
     if (this.#state !== "open") return
     this.accepted++
     this.bytes += sizeOf(payload.length)
-    if (this.#waits === 0 && this.#hasRoom(sizeOf(payload.length))) this.#hand(payload, kind)
-    else (this.#waiting ??= new WaitingFrames()).push(payload, kind)
+    if (this.#waits === 0 && this.#hasRoom(sizeOf(payload.length))) this.#hand(payload, kind, filled)
+    else this.#wait(payload, kind, filled)
+  }
+
+  #wait(payload: Uint8Array, kind: FrameKind, filled: Filled | undefined): void {
+    this.#waiting ??= new WaitingFrames()
+    this.#waiting.push(payload, kind)
+    if (filled !== undefined) (this.#filled ??= new Map()).set(this.#taken + this.#waits - 1, filled)
+  }
+
+  /** The oldest one that waits, and what is written in its place. */
+  #take(): readonly [WaitingFrame, Filled | undefined] | undefined {
+    const frame = this.#waiting?.shift()
+    if (frame === undefined) return undefined
+    const number = this.#taken++
+    const filled = this.#filled?.get(number)
+    this.#filled?.delete(number)
+    return [frame, filled]
   }
 
   ping(payload: Uint8Array, written: () => void): void {
@@ -108,8 +133,9 @@ export class Outgoing {
   /** Throws away what waits. */
   discard(): void {
     const frames = this.#waits
-    for (let frame = this.#waiting?.shift(); frame !== undefined; frame = this.#waiting?.shift()) {
-      this.bytes -= sizeOf(frame.payload.length)
+    for (let taken = this.#take(); taken !== undefined; taken = this.#take()) {
+      const [{ payload }] = taken
+      this.bytes -= sizeOf(payload.length)
     }
     this.#failed(frames)
     this.#handOver()
@@ -147,13 +173,20 @@ export class Outgoing {
     return frames < AT_ONCE_FRAMES && this.#bytesWithSocket + size <= AT_ONCE_BYTES
   }
 
-  #hand(payload: Uint8Array, kind: FrameKind): void {
+  #hand(payload: Uint8Array, kind: FrameKind, filled: Filled | undefined): void {
     const size = sizeOf(payload.length)
     this.handed++
-    this.handedBytes += payload.length
+    const text = filled === undefined ? payload : filled()
+    if (text === undefined) {
+      this.bytes -= size
+      this.#failed(1)
+      return
+    }
+    const written = typeof text === "string" ? utf8.encode(text) : text
+    this.handedBytes += written.length
     this.#sizes.push(size)
     this.#bytesWithSocket += size
-    this.#socket.send(payload, kind, this.#written)
+    this.#socket.send(written, kind, this.#written, filled !== undefined)
   }
 
   /** The oldest frame that was with the socket isn't any more. */
@@ -180,8 +213,10 @@ export class Outgoing {
     if (this.#isHandingOver) return
     this.#isHandingOver = true
     while (this.#waiting !== undefined && this.#waits > 0 && this.#hasRoom(sizeOf(this.#waiting.nextLength))) {
-      const frame = this.#waiting.shift()
-      if (frame !== undefined) this.#hand(frame.payload, frame.kind)
+      const taken = this.#take()
+      if (taken === undefined) break
+      const [{ kind, payload }, filled] = taken
+      this.#hand(payload, kind, filled)
     }
     this.#isHandingOver = false
     if (this.#waits > 0 || typeof this.#state === "string") return

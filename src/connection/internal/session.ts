@@ -21,7 +21,7 @@ import { ControlBucket } from "./controlBucket.ts"
 import { GuardedSocket } from "./guardedSocket.ts"
 import { Liveness, type Epoch, type Time } from "./liveness.ts"
 import type { Clocks } from "./options.ts"
-import { Outgoing } from "./outgoing.ts"
+import { Outgoing, type Filled } from "./outgoing.ts"
 import * as Reason from "./reason.ts"
 import { StallClock } from "./stallClock.ts"
 
@@ -99,13 +99,13 @@ export class Session implements SocketEvents, Epoch {
   }
 
   /** Hands a text or bytes to the open socket, behind those that wait. */
-  send(data: string | Uint8Array): void {
+  send(data: string | Uint8Array, filled?: Filled): void {
     if (this.#outgoing?.isOpen !== true) return
     if (typeof data === "string") this.#owner.totals.sentTextFrames++
     else this.#owner.totals.sentBinaryFrames++
     this.#owner.totals.unconfirmedFrames++
     this.#stall ??= this.#stallClock(this.#outgoing)
-    this.#outgoing.send(data)
+    this.#outgoing.send(data, filled)
     // A socket that throws has ended it meanwhile.
     this.#stall?.start()
   }

@@ -38,8 +38,8 @@ const NOTHING = (): void => {}
 const TEXT = { binary: false }
 const BINARY = { binary: true }
 // Where compression was agreed upon, it takes more than it gives for a short frame.
-const SHORT_TEXT = { binary: false, compress: false }
-const SHORT_BINARY = { binary: true, compress: false }
+const PLAIN_TEXT = { binary: false, compress: false }
+const PLAIN_BINARY = { binary: true, compress: false }
 const COMPRESSED_FROM = 1024
 // What a client sends is masked (RFC 6455, section 5.3), which is the default.
 const MASKED = undefined
@@ -81,13 +81,13 @@ export class WsSocket implements Socket {
     return this.#connected.bytesRead
   }
 
-  send(payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void): void {
+  send(payload: Uint8Array, kind: FrameKind, written: (failed: boolean) => void, isSecret?: boolean): void {
     if (this.#told !== written) {
       this.#told = written
       this.#written = (error) => written(isFailure(error))
     }
-    const isShort = payload.length < COMPRESSED_FROM
-    const options = kind === "text" ? (isShort ? SHORT_TEXT : TEXT) : isShort ? SHORT_BINARY : BINARY
+    const isPlain = isSecret === true || payload.length < COMPRESSED_FROM
+    const options = kind === "text" ? (isPlain ? PLAIN_TEXT : TEXT) : isPlain ? PLAIN_BINARY : BINARY
     this.#ws.send(payload, options, this.#written)
   }
 

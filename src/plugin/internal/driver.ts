@@ -246,7 +246,7 @@ export class Driver {
       const problem = isSetup(setup) ? null : setup
       if (isSetup(setup)) {
         this.record.manifest = setup.manifest
-        this.record.adopt(yield* setup.slots(this.record.slots, this.record), setup.authority, setup.limits)
+        this.record.adopt(yield* setup.slots(this.record.slots, this.record), setup)
         yield* setup.watch(() => this.#grantsChanged(setup))
       } else {
         this.record.adopt([], undefined)

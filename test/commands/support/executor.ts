@@ -9,6 +9,7 @@ import type { TimerOwner, TimerSpec } from "../../../src/commands/TimerPort.ts"
 import * as Filling from "../../../src/connection/Filling.ts"
 import { idOf } from "../../../src/connection/Source.ts"
 import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
+import * as StandIns from "../../../src/secrets/StandIns.ts"
 import * as SocketUrl from "../../../src/manifest/SocketUrl.ts"
 
 export const NOW = Date.parse("2026-11-26T00:00:00.000Z")
@@ -60,8 +61,9 @@ export class FakeConnection implements Addressee {
     Object.assign(this, fields)
   }
 
-  send(...given: Parameters<Addressee["send"]>): void {
-    this.asked.push(["send", ...given])
+  /** What is noted is what is written where its turn comes at once. */
+  send(data: Parameters<Addressee["send"]>[0], filled?: Parameters<Addressee["send"]>[1]): void {
+    this.asked.push(["send", filled === undefined ? data : filled()])
   }
 
   close(...given: Parameters<Addressee["close"]>): void {
@@ -111,10 +113,15 @@ export interface Setup {
   /** Ingresses that are granted; all, unless given. */
   readonly ingresses?: ReadonlyArray<string>
   readonly timers?: number
+  /** By their names; each is opened for every target unless it is among the `shut`. */
+  readonly secrets?: { readonly [secret: string]: string }
+  readonly shut?: ReadonlySet<string>
 }
 
 /** An executor, what it recorded, and a clock that the test sets. */
-export const executing = ({ destinations = [], ingresses, limits, rate, timers = 8 }: Setup) => {
+export const executing = (setup: Setup) => {
+  const { destinations = [], ingresses, limits, rate, secrets = {}, shut = new Set(), timers = 8 } = setup
+  const standIns = StandIns.make(Object.keys(secrets))
   const recorded: Array<Recorded> = []
   const reported: Array<string> = []
   const rejected: Array<readonly [CommandError.CommandError, string | null]> = []
@@ -126,12 +133,14 @@ export const executing = ({ destinations = [], ingresses, limits, rate, timers =
   const executor = new CommandExecutor<FakeDestination>({
     destinations,
     authority: {
+      opens: (_ingress, _target, secret) => !shut.has(secret),
       rateOf: () => (rate === undefined ? undefined : granted),
       ingress: (name) =>
         ingresses === undefined || ingresses.includes(name)
           ? Result.void
           : Result.fail(new GrantError.PermissionMissing({ permission: `ingress ${name}`, missing: "grant" }))
     },
+    secrets: { standIns: () => standIns, valueOf: (secret) => secrets[secret] ?? "" },
     timers: {
       set: (spec, owner) => {
         if (set.length >= timers) return new TimerLimit({ limit: timers })
@@ -149,6 +158,7 @@ export const executing = ({ destinations = [], ingresses, limits, rate, timers =
   })
   return {
     executor,
+    standIns,
     clock,
     recorded,
     reported,

@@ -19,8 +19,8 @@ const play = (options: { readonly bufferBytes?: number; readonly atOnce?: boolea
   const outgoing: Outgoing = new Outgoing(
     {
       writeQueueSize: () => world.queue,
-      send: (text, _kind, written) => {
-        wire.push(utf8.decode(text))
+      send: (text, _kind, written, isSecret = false) => {
+        wire.push(utf8.decode(text) + (isSecret ? "*" : ""))
         if (options.atOnce === true) written(false)
         else texts.push(written)
       },
@@ -57,6 +57,58 @@ const play = (options: { readonly bufferBytes?: number; readonly atOnce?: boolea
     wire: () => wire.splice(0).map((text) => text.trimEnd())
   }
 }
+
+describe("what is written in place of a text", () => {
+  it("is asked for when the text is handed to the socket, and counts as the text", () => {
+    const { outgoing, wire, written } = play()
+    let value = "first"
+    const filled = () => `<${value}>`
+    outgoing.send("now", filled)
+    assert.deepStrictEqual(wire(), ["<first>*"])
+    assert.deepInclude(outgoing, { accepted: 1, handed: 1, handedBytes: 7, bytes: 3 })
+    outgoing.send("x".repeat(64 * KIB))
+    outgoing.send("later", filled)
+    outgoing.send("last")
+    value = "second"
+    assert.deepStrictEqual([wire(), outgoing.bytes], [[], 3 + 64 * KIB + 5 + 4])
+    written()
+    assert.strictEqual(wire().join().length, 64 * KIB)
+    written()
+    assert.deepStrictEqual(wire(), ["<second>*", "last"])
+    written(2)
+    assert.strictEqual(outgoing.bytes, 0)
+  })
+
+  it("may be nothing any more by then: the write has failed, and what is behind it goes on", () => {
+    const { outgoing, wire, world, written } = play()
+    outgoing.send("x".repeat(64 * KIB))
+    outgoing.send("shut", () => undefined)
+    outgoing.send("open", () => "0PEN")
+    outgoing.close(1000, "")
+    wire()
+    written()
+    assert.deepStrictEqual(wire(), ["0PEN*", "<close 1000 >"])
+    assert.deepInclude(outgoing, { bytes: 4, handed: 3 })
+    assert.strictEqual(world.failures, 1)
+  })
+
+  it("belongs to its own text, also behind some that were thrown away", () => {
+    const { outgoing, wire, world, written } = play()
+    const asked: Array<string> = []
+    const filled = (text: string) => () => {
+      asked.push(text)
+      return text.toUpperCase()
+    }
+    outgoing.send("x".repeat(64 * KIB))
+    for (const text of ["one", "two"]) outgoing.send(text, filled(text))
+    outgoing.discard()
+    outgoing.send("three")
+    outgoing.send("four", filled("four"))
+    wire()
+    written()
+    assert.deepStrictEqual([wire(), asked, world.failures], [["three", "FOUR*"], ["four"], 2])
+  })
+})
 
 const payload = (first: number) => Uint8Array.of(first)
 

@@ -79,6 +79,12 @@ describe("an open socket", () => {
     )
   })
 
+  it("compresses nothing that has a secret in it, however long", () => {
+    const { calls, socket } = play()
+    socket.send(new Uint8Array(5000), "text", () => {}, true)
+    assert.include(calls()[0], '{"binary":false,"compress":false}')
+  })
+
   it("tells whoever sent a text what became of it", () => {
     const { calls, socket, written } = play()
     const told: Array<string> = []
