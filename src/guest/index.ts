@@ -81,6 +81,8 @@ export type HostResponse = {
 interface Payloads {
   readonly websocket_open: { readonly url: string; readonly attempts: number; readonly subprotocol: string | null }
   readonly websocket_text: { readonly url: string; readonly text: string }
+  /** Only for an ingress whose `event_kinds` names this kind; `fromBase64` makes bytes of it. */
+  readonly websocket_binary: { readonly url: string; readonly base64: string }
   readonly websocket_close: {
     readonly url: string
     readonly code: number

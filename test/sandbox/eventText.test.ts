@@ -2,7 +2,14 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Arbitrary from "effect/Arbitrary"
 import * as Schema from "effect/Schema"
 import * as Effect from "effect/Effect"
-import { Timer, WebSocketOpen, WebSocketText, type SourceOrigin } from "../../src/ingress/IngressEvent.ts"
+import {
+  Timer,
+  WebSocketBinary,
+  WebSocketOpen,
+  WebSocketText,
+  type Frame,
+  type SourceOrigin
+} from "../../src/ingress/IngressEvent.ts"
 import * as IngressEventWire from "../../src/ingress/IngressEventWire.ts"
 import { EventTexts } from "../../src/sandbox/internal/eventText.ts"
 import { either, int, list, oneOf } from "../support/arbitraries.ts"
@@ -20,17 +27,17 @@ const origins: Arbitrary.Arbitrary<SourceOrigin> = Arbitrary.all({
   ingressName: texts
 })
 
-const bySchema = (event: WebSocketText) => JSON.stringify([event.ingressName, IngressEventWire.encode(event)])
+const bySchema = (event: Frame) => JSON.stringify([event.ingressName, IngressEventWire.encode(event)])
 
 describe("an event as a guest is handed it", () => {
   it.effect.prop(
-    "a text is written as by the schema, whatever stands in it and whatever was written before",
+    "a text or a binary frame is written as by the schema, whatever stands in it and whatever was written before",
     {
       sources: list(origins, 1, 3),
       events: list(
         Arbitrary.all({
           source: int(0, 2),
-          text: texts,
+          data: either<string | Uint8Array>(texts, Arbitrary.schema(Schema.Uint8Array)),
           sequence: int(1, 2_000_000_000),
           epoch: int(0, 1_000_000),
           frame: int(0, 1_000_000),
@@ -44,9 +51,13 @@ describe("an event as a guest is handed it", () => {
     ({ events, sources }) =>
       Effect.sync(() => {
         const { of } = new EventTexts()
-        for (const { at, droppedBefore, epoch, frame, sequence, source, text } of events) {
+        for (const { at, data, droppedBefore, epoch, frame, sequence, source } of events) {
           const origin = sources[source % sources.length] ?? assert.fail()
-          const event = new WebSocketText(origin, sequence, epoch, at * 1000 + (sequence % 1000), frame, text, 0)
+          const millis = at * 1000 + (sequence % 1000)
+          const event =
+            typeof data === "string"
+              ? new WebSocketText(origin, sequence, epoch, millis, frame, data, 0)
+              : new WebSocketBinary(origin, sequence, epoch, millis, frame, data)
           event.droppedBefore = droppedBefore
           assert.strictEqual(of(event), bySchema(event))
         }

@@ -5,6 +5,7 @@ import * as Effect from "effect/Effect"
 import { PluginHost, type HostStatus } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { accountingProblem, opened, rowOf } from "../support/host.ts"
+import { frameOf } from "../support/frames.ts"
 import { int, list, oneOf } from "../support/arbitraries.ts"
 import { beside, FINE, GATEWAY, OBEDIENT } from "./support/host.ts"
 
@@ -126,7 +127,9 @@ describe("two plugins in one worker", () => {
             const { acts } = bursts[index] ?? own
             remotes
               .at(-1)
-              ?.sendBurst(acts.map((act, at) => (act === "answers" ? `'${textOf(number + at)}'` : ACTS[act])))
+              ?.sendBurst(
+                acts.map((act, at) => frameOf(act === "answers" ? `'${textOf(number + at)}'` : ACTS[act], at % 2 === 1))
+              )
           }
           const stops = PLUGINS.map(({ ref }, index) => {
             const turns = bursts[index]?.stopAfter ?? -1

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type { Limits, PluginRuntime } from "mooring"
 import { Sandbox } from "mooring/sandbox"
+import { EVENT_KINDS } from "../../support/frames.ts"
 import { onFake } from "../../support/host.ts"
 import { enable, FINE, GATEWAY, plugin } from "../../support/plugins.ts"
 
@@ -15,7 +16,7 @@ export const sandboxed = (
   options: Parameters<typeof plugin>[0] & { readonly map?: string } = {}
 ): PluginRuntime.PluginPackage => {
   const { map, ...declared } = options
-  const { digest, manifest } = plugin(declared)
+  const { digest, manifest } = plugin({ ingress: { eventKinds: [...EVENT_KINDS] }, ...declared })
   return sandbox.package({
     manifest: { ...manifest, runtime: { kind: "javascript", entry: "plugin.js" } },
     digest,
@@ -24,13 +25,15 @@ export const sandboxed = (
   })
 }
 
-/** Does whatever a text says, and answers with what that makes. */
+/** Does whatever a text, or a binary frame, says, and answers with what that makes. */
 export const OBEDIENT = `
-import { websocketSend } from "mooring/guest"
+import { fromBase64, websocketSend } from "mooring/guest"
+const saidIn = ({ base64, text }) => (base64 === undefined ? text : new TextDecoder().decode(fromBase64(base64)))
 export function handleIngress(name, event) {
-  if (event.kind !== "websocket_text") return {}
-  const made = (0, eval)(event.payload.text)
-  return event.payload.text.startsWith("answer") || typeof made === "string"
+  const said = saidIn(event.payload)
+  if (said === undefined) return {}
+  const made = (0, eval)(said)
+  return said.startsWith("answer") || typeof made === "string"
     ? { output_commands: [websocketSend(event, String(made))] }
     : made
 }`
