@@ -18,7 +18,7 @@ import * as PluginHost from "../host/PluginHost.ts"
 import * as Limits from "../limits/Limits.ts"
 import * as Enablement from "../manifest/Enablement.ts"
 import * as PackageFolders from "../node/PackageFolders.ts"
-import * as WsClient from "../node/WsClient.ts"
+import * as Clients from "../node/Clients.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import * as Sandbox from "../sandbox/Sandbox.ts"
 import { gateway } from "./internal/gateway.ts"
@@ -103,7 +103,7 @@ const run = Effect.fnUntraced(function* (asked: Options) {
   const enabled = plugins.map((plugin, at) => enable(plugin, port, EXAMPLES[at]?.[1] ?? "/gateway"))
   const host = PluginHost.layer({ plugins, enabled }).pipe(
     Layer.provide(GrantStore.layer(enabled)),
-    Layer.provide(WsClient.layer),
+    Layer.provide(Clients.layer),
     // It is told in words.
     Layer.provide(Layer.succeed(References.MinimumLogLevel, "None"))
   )

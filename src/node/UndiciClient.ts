@@ -15,28 +15,22 @@ import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { Resolve } from "../connection/ResolveAddresses.ts"
 import { AuthorizedRequest } from "../grants/Grants.ts"
 import * as Monotonic from "../internal/monotonic.ts"
 import { RequestClient } from "../requests/RequestClient.ts"
 import * as HadTime from "../time/HadTime.ts"
 import * as Network from "./internal/network.ts"
 import { Requests } from "./internal/requests.ts"
-import type { ClientTls } from "./internal/secureContexts.ts"
-import type * as ProxySettings from "./ProxySettings.ts"
+import type * as WsClient from "./WsClient.ts"
 
 /**
- * What all requests of a client have in common, each optional: what the options
- * of the same names of `WsClient` say.
+ * What all requests of a client have in common: what the options of `WsClient`
+ * of the same names say of dials.
  *
  * @category models
  * @since 0.5.0
  */
-export interface Options extends ClientTls {
-  readonly resolve?: Resolve
-  readonly ownAddresses?: () => ReadonlyArray<string>
-  readonly proxy?: ProxySettings.ProxySettings | "unusable"
-}
+export interface Options extends Omit<WsClient.Options, "fastPath"> {}
 
 /** @internal The client over a network that others may dial by, too. */
 export const on = (network: Network.Network): Effect.Effect<RequestClient, never, Scope.Scope> =>

@@ -23,7 +23,7 @@ import type { PluginStatus } from "../../host/HostStatus.ts"
 import * as PluginHost from "../../host/PluginHost.ts"
 import type { Enablement } from "../../manifest/Enablement.ts"
 import * as PackageFolders from "../../node/PackageFolders.ts"
-import * as WsClient from "../../node/WsClient.ts"
+import * as Clients from "../../node/Clients.ts"
 import { PluginConsole, type ConsoleLevel } from "../../plugin/PluginConsole.ts"
 import { GuestError } from "../../plugin/PluginError.ts"
 import type { PluginPackage } from "../../plugin/PluginRuntime.ts"
@@ -59,7 +59,7 @@ export const make = Effect.fnUntraced(function* (asked: Asked, lines: DevLines) 
   const built = yield* Layer.build(
     PluginHost.layer({ plugins: [], enabled: [], limits: { commandResultsKept: RESULTS_KEPT } }).pipe(
       Layer.provide(grants),
-      Layer.provide(WsClient.layer),
+      Layer.provide(Clients.layer),
       Layer.provide(Layer.succeed(PluginConsole, console)),
       Layer.provide(heard.layer),
       // All that the host would log is said here in more words.

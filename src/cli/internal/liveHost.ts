@@ -23,7 +23,7 @@ import type * as Wire from "../../internal/wire.ts"
 import * as Limits from "../../limits/Limits.ts"
 import * as HostFile from "../../node/HostFile.ts"
 import type * as PackageFolders from "../../node/PackageFolders.ts"
-import * as WsClient from "../../node/WsClient.ts"
+import * as Clients from "../../node/Clients.ts"
 import type { Sandbox } from "../../sandbox/Sandbox.ts"
 import { Secrets } from "../../secrets/Secrets.ts"
 import { LiveProxy } from "./liveProxy.ts"
@@ -70,7 +70,7 @@ export const layer = ({ file, packages }: Beginning) =>
 
 /** By which it dials. */
 export const client = ({ proxy: { settings: proxy } }: Beginning) =>
-  WsClient.layerOptions(proxy === undefined ? {} : { proxy })
+  Clients.layerOptions(proxy === undefined ? {} : { proxy })
 
 const WAITS = "Expected a new start of the program, for which what has changed here waits"
 
