@@ -87,6 +87,18 @@ export const answering = (
     socket.on("data", read)
   }, options)
 
+/** Completes when each of these connections has ended, on this side. */
+export const closed = (sockets: ReadonlyArray<Net.Socket>): Effect.Effect<void> =>
+  Effect.forEach(
+    sockets,
+    (socket) =>
+      Effect.callback<void>((resume) => {
+        if (socket.destroyed) return resume(Effect.void)
+        socket.once("close", () => resume(Effect.void))
+      }),
+    { discard: true }
+  )
+
 const tlsFile = (name: string) => Fs.readFileSync(new URL(`tls/${name}`, import.meta.url))
 
 /** An authority of the tests' own; its server is `gateway.test` and 127.0.0.1, its client is `client`. */

@@ -1,9 +1,12 @@
 /**
- * The one place where what `undici` fails with becomes a code. Codes of its
- * parser (`HPE_…`) are Node's own, too.
+ * The one place where what `undici` fails with becomes a code. Texts of the
+ * server are not repeated.
  */
 import { codeOf } from "./errorCode.ts"
 import { Broken, DEFECT, ENDED } from "./wire.ts"
+
+/** The code of what isn't an HTTP response, or isn't any more. */
+export const NOT_HTTP = "NOT_HTTP"
 
 const CODES: ReadonlyMap<string, string> = new Map([
   // The connection ended, or more came over it than was asked for.
@@ -15,8 +18,10 @@ const CODES: ReadonlyMap<string, string> = new Map([
   ["UND_ERR_NOT_SUPPORTED", "EINVAL"]
 ])
 
-export const answerCode = (error: Error): string => {
+/** Why there is no answer. Of headers that it can't read `undici` may say that they don't fit the body. */
+export const answerCode = (error: Error, hasHeaders: boolean): string => {
   if (error instanceof Broken) return error.why
-  const code = codeOf(error)
-  return CODES.get(code) ?? (code.startsWith("HPE_") ? code : DEFECT)
+  if (error.name === "HTTPParserError") return NOT_HTTP
+  const code = CODES.get(codeOf(error)) ?? DEFECT
+  return code === "LENGTH_MISMATCH" && !hasHeaders ? NOT_HTTP : code
 }

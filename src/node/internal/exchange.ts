@@ -11,7 +11,7 @@ import type { Progress } from "../../requests/Progress.ts"
 import type { Failure, Outgoing } from "../../requests/RequestClient.ts"
 import type { Headers } from "../../requests/RequestError.ts"
 import { Answer } from "./answer.ts"
-import { answerCode } from "./answerErrors.ts"
+import { answerCode, NOT_HTTP } from "./answerErrors.ts"
 import { ACCEPTED } from "./contentCodings.ts"
 import { isTls } from "./errorCode.ts"
 import * as Undici from "./undici.ts"
@@ -23,6 +23,7 @@ export interface Exchanged {
   readonly keepMs: number
 }
 
+const LOWEST_STATUS = 200
 const USER_AGENT = "user-agent"
 
 /** Writes the request and reads its answer. The socket is nobody's else meanwhile; who interrupts it has to destroy it. */
@@ -89,6 +90,7 @@ class Exchange {
     onRequestStart: () => {},
     onResponseStart: ({ rawHeaders }, status) => {
       if (this.#isOver) return
+      if (status < LOWEST_STATUS) return this.#fail(NOT_HTTP)
       this.#progress.entered("body")
       const head = { status, headers: pairsOf(rawHeaders), outgoing: this.#outgoing, progress: this.#progress }
       this.#answer = new Answer(head)
@@ -100,7 +102,7 @@ class Exchange {
       if (answer === undefined) this.#fail(DEFECT)
       else this.#over((isClean) => Exit.succeed({ answer, keepMs: isClean ? Math.max(0, answer.keepMs) : 0 }))
     },
-    onResponseError: (_controller, error) => this.#fail(answerCode(error))
+    onResponseError: (_controller, error) => this.#fail(answerCode(error, this.#answer !== undefined))
   }
 
   #refuse(failure: Failure | undefined): void {

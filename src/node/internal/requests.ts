@@ -32,6 +32,9 @@ interface Shared {
   readonly run: (effect: Effect.Effect<void>) => unknown
 }
 
+/** What may be interrupted within what may not. */
+type Restore = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
 /** A request under way, and what ends it from outside. */
 interface Underway {
   readonly outgoing: Outgoing
@@ -82,13 +85,13 @@ export class Requests {
 
   #answered(underway: Underway): Effect.Effect<Response, Failure> {
     const { outgoing, progress, wanted } = underway
-    const dials = this.#exchanged(this.#dialled(underway), underway)
+    const dials = this.#exchanged((restore) => this.#dialled(underway, restore), underway)
     const exchanges = Effect.suspend(() => {
       const mostMs = ASKED_TWICE.has(outgoing.request.method) ? Number.POSITIVE_INFINITY : MOST_IDLE_MS
       const taken = this.#idle.take(wanted, mostMs)
       if (taken === undefined) return dials
       // Where nothing of it was written another connection is its first.
-      return this.#exchanged(Effect.succeed(taken), underway, taken.isUsable).pipe(
+      return this.#exchanged(() => Effect.succeed(taken), underway, taken.isUsable).pipe(
         Effect.catch((failure) => (progress.sent ? Effect.fail(failure) : dials))
       )
     })
@@ -97,13 +100,13 @@ export class Requests {
 
   /** Over a connection, which is used up unless the answer is whole and says that there may be another. */
   #exchanged(
-    connects: Effect.Effect<Connected, Failure>,
+    connects: (restore: Restore) => Effect.Effect<Connected, Failure>,
     underway: Underway,
     isUsable?: () => boolean
   ): Effect.Effect<Exchanged, Failure> {
     const { ended, outgoing, progress } = underway
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(connects, (connected) => {
+      Effect.flatMap(connects(restore), (connected) => {
         const { connection, socket } = connected
         connection.user = (error) => Deferred.doneUnsafe(ended, Exit.fail(error))
         const writes = exchange(socket, outgoing, progress)
@@ -120,30 +123,27 @@ export class Requests {
     )
   }
 
-  /** A new connection, closed again where it doesn't come about. */
-  #dialled(underway: Underway): Effect.Effect<Connected, Failure> {
+  /** A new connection, closed again where it doesn't come about. It may be interrupted where it says so. */
+  #dialled({ outgoing, progress, wanted }: Underway, restore: Restore): Effect.Effect<Connected, Failure> {
     const { network, run, scope: parent } = this.#shared
-    const { outgoing, progress, wanted } = underway
     const { lookups, request: target, tls } = outgoing
-    return Effect.uninterruptibleMask((restore) =>
-      Effect.gen(function* () {
-        const scope = yield* Scope.fork(parent)
-        const connection = new Connection(wanted, () => run(Scope.close(scope, Exit.void)))
-        yield* Scope.addFinalizerExit(scope, () => Effect.sync(() => connection.destroy()))
-        progress.entered("dns")
-        const { denied: late, sockets } = connection
-        const way = { target, lookups, tls, network, sockets, entered: progress.entered, late }
-        const dials = Effect.flatMap(Way.open(way), ({ denied, socket }) => {
-          const secures = Way.secured(socket, way, wanted.context)
-          return denied === null ? secures : Effect.raceFirst(secures, denied)
-        })
-        const socket = yield* restore(Scope.provide(dials, scope)).pipe(
-          Effect.mapError((error) => failureOf(error, progress)),
-          Effect.onError(() => Scope.close(scope, Exit.void))
-        )
-        return { connection, socket }
+    return Effect.gen(function* () {
+      const scope = yield* Scope.fork(parent)
+      const connection = new Connection(wanted, () => run(Scope.close(scope, Exit.void)))
+      yield* Scope.addFinalizerExit(scope, () => Effect.sync(() => connection.destroy()))
+      progress.entered("dns")
+      const { denied: late, sockets } = connection
+      const way = { target, lookups, tls, network, sockets, entered: progress.entered, late }
+      const dials = Effect.flatMap(Way.open(way), ({ denied, socket }) => {
+        const secures = Way.secured(socket, way, wanted.context)
+        return denied === null ? secures : Effect.raceFirst(secures, denied)
       })
-    )
+      const socket = yield* restore(Scope.provide(dials, scope)).pipe(
+        Effect.mapError((error) => failureOf(error, progress)),
+        Effect.onError(() => Scope.close(scope, Exit.void))
+      )
+      return { connection, socket }
+    })
   }
 }
 

@@ -100,7 +100,7 @@ const wholeOf = (read: Buffer) => {
 }
 
 /** A response as bytes; what it says of its length is what the headers say. */
-const response = (status: string, headers: ReadonlyArray<string>, body: string | Buffer = ""): Buffer =>
+export const response = (status: string, headers: ReadonlyArray<string>, body: string | Buffer = ""): Buffer =>
   Buffer.concat([Buffer.from([`HTTP/1.1 ${status}`, ...headers, "", ""].join("\r\n"), "latin1"), Buffer.from(body)])
 
 /** A response of a body whose length it says. */
