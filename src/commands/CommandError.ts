@@ -154,7 +154,7 @@ export class SecretUngranted extends Schema.TaggedError<SecretUngranted>(id("Sec
       case "misplaced":
         return `the secret '${this.secret}' is not filled in where it would stand for ${this.url}`
       case "unfit":
-        return `the value of the secret '${this.secret}' can't stand where it would for ${this.url}`
+        return `the value of ${this.secret === null ? "a secret" : `the secret '${this.secret}'`} can't stand where it would for ${this.url}`
     }
   }
 }
