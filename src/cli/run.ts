@@ -17,9 +17,12 @@ import * as PackageFolders from "../node/PackageFolders.ts"
 import * as SystemSecrets from "../node/SystemSecrets.ts"
 import * as Sandbox from "../sandbox/Sandbox.ts"
 import { clean } from "./internal/cells.ts"
+import { controlled, withControl } from "./internal/controlled.ts"
+import { servingFlags } from "./internal/controlOptions.ts"
 import * as Consoles from "./internal/consoles.ts"
 import { Hangups } from "./internal/hangups.ts"
 import { hosting } from "./internal/hosting.ts"
+import type { Asked } from "./internal/liveControl.ts"
 import * as LiveHost from "./internal/liveHost.ts"
 import * as Logger from "./internal/logger.ts"
 import { reporting, type Reporting } from "./internal/options.ts"
@@ -54,7 +57,7 @@ const unlessAllFail = ({ changes }: PluginHost["Service"]): Effect.Effect<never,
 
 const LEVELS = { debug: "Debug", info: "Info", warning: "Warn", error: "Error" } as const
 
-interface Options extends Reporting {
+interface Options extends Reporting, Asked {
   readonly file: string
   readonly console: ReadonlyArray<string>
   readonly logFormat: "pretty" | "json"
@@ -66,7 +69,7 @@ const run = Effect.fnUntraced(function* (asked: Options) {
   const { take } = yield* Hangups
   take(() => void Queue.offerUnsafe(hangups, undefined))
   const services = yield* Layer.build(Layer.mergeAll(Sandbox.layer, PackageFolders.layer))
-  const beginning = yield* LiveHost.begin(asked.file).pipe(
+  const beginning = yield* LiveHost.begin(asked.file, asked).pipe(
     Effect.provide(services),
     Effect.mapError(({ problems }) => new Unwell({ problem: problems.map(Wire.formatProblem).map(clean).join("\n") })),
     during(asked, `reading ${asked.file} and its packages`)
@@ -75,10 +78,11 @@ const run = Effect.fnUntraced(function* (asked: Options) {
     asked.console,
     beginning.file.entries.map(({ enablement }) => refOf(enablement))
   )
-  const layer = Layer.merge(
+  const hosted = Layer.merge(
     Layer.provide(LiveHost.layer(beginning), LiveHost.client(beginning)),
     Layer.succeedContext(services)
   )
+  const layer = withControl(hosted, yield* controlled(beginning.control))
   yield* hosting(layer, asked, (host, built) => {
     const following = LiveHost.follow(beginning, host, built, Queue.take(hangups))
     return { status: host.status, beside: Effect.raceFirst(unlessAllFail(host), following) }
@@ -94,6 +98,7 @@ export const runCommand = Command.make(
       Argument.withDescription("The host file")
     ),
     ...reporting,
+    ...servingFlags,
     console: Consoles.consoleFlag,
     logFormat: Flag.Literals("log-format", ["pretty", "json"]).pipe(
       Flag.withDescription("The form of log lines (default: pretty)"),

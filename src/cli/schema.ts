@@ -43,6 +43,7 @@ const SUBJECTS = {
     beyond: [
       "ids with their instances, sources of one ingress and headers in whichever case occur once",
       "limits fit together, and into the heap",
+      "a control address is one that can be, and has a token where other machines reach it",
       "in config a table of exactly from_env or from_file names a variable or a file",
       "hosts, paths and URLs have a canonical form",
       "repeated ids, versions and digests agree, and with the package",

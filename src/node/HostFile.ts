@@ -18,6 +18,7 @@ import * as Stream from "effect/Stream"
 import { createHash } from "node:crypto"
 import * as Path from "node:path"
 import * as Wire from "../internal/wire.ts"
+import type { Outside } from "../manifest/Outside.ts"
 import { HeapLimit } from "../limits/HeapLimit.ts"
 import type * as Limits from "../limits/Limits.ts"
 import { SecretUnavailable, Secrets } from "../secrets/Secrets.ts"
@@ -27,6 +28,7 @@ import { codeOf } from "./internal/errorCode.ts"
 import * as HostDocument from "./internal/hostDocument.ts"
 import * as Looks from "./internal/looks.ts"
 import * as Toml from "./internal/toml.ts"
+import * as ControlSettings from "./ControlSettings.ts"
 import * as ProxySettings from "./ProxySettings.ts"
 
 export type { Entry } from "./internal/hostDocument.ts"
@@ -57,6 +59,8 @@ export interface HostFile {
   readonly proxy: Proxy | "unusable" | undefined
   /** What stands in it of that. */
   readonly proxyTable: ProxySettings.Table | "unusable" | undefined
+  /** What stands in it of the control API. */
+  readonly controlTable: ControlSettings.Table | "unusable" | undefined
   readonly entries: ReadonlyArray<HostDocument.Entry>
   readonly problems: ReadonlyArray<Wire.Problem>
   /** Says of what else was found in it where it stands. */
@@ -104,12 +108,16 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
     (problems) => unreadable(problems)
   )
   const proxy = yield* proxyOf(content.proxy)
-  const refused = Result.isFailure(proxy) ? document.located([proxy.failure]) : []
+  const refused = document.located([
+    ...(Result.isFailure(proxy) ? [proxy.failure] : []),
+    ...(yield* tokenProblems(content.control))
+  ])
   return {
     digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
     limits: content.limits,
     proxy: Result.getOrElse(proxy, () => "unusable" as const),
     proxyTable: content.proxy,
+    controlTable: content.control,
     entries: content.entries,
     problems: [
       ...((yield* isOrphan(file)) ? [{ path: "", message: ORPHAN, file }] : []),
@@ -119,6 +127,13 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
     located: document.located
   }
 })
+
+const tokenProblems = (table: HostFile["controlTable"]) =>
+  Effect.gen(function* () {
+    if (typeof table !== "object" || table.token === undefined) return []
+    const found = yield* tokenAt(table.token)
+    return Result.isFailure(found) ? [found.failure] : []
+  })
 
 /** What a host file says, or why it is of no use. */
 type Found = Result.Result<HostFile, HostFileUnreadable>
@@ -234,6 +249,19 @@ const PROXY_AUTHORIZATION = "proxy.authorization"
 
 type FoundProxy = Result.Result<HostFile["proxy"], Wire.Problem>
 
+/** A value of the host's own as it is now, or what is wrong with it. */
+const valueAt = (path: string, from: Outside): Effect.Effect<Result.Result<string, Wire.Problem>> =>
+  Effect.gen(function* () {
+    const port = yield* Secrets
+    const found = yield* Effect.result(port.lookup({ pluginRef: "", path, from }))
+    if (Result.isFailure(found)) {
+      const problem = found.failure instanceof SecretUnavailable ? found.failure.problem : "Expected a value"
+      return Result.fail({ path, message: problem })
+    }
+    const usable = Usable.check(Redacted.value(found.success), "secret", "file" in from)
+    return Result.mapError(usable, (message) => ({ path, message }))
+  })
+
 /**
  * A proxy with its credentials as they are now, or what is wrong with these.
  *
@@ -245,14 +273,33 @@ export const proxyOf = (table: HostFile["proxyTable"]): Effect.Effect<FoundProxy
     if (table === undefined || table === "unusable") return Result.succeed(table)
     const { authorization: from, connect } = table
     if (from === undefined) return Result.succeed({ connect })
-    const refuse = (message: string): FoundProxy => Result.fail({ path: PROXY_AUTHORIZATION, message })
-    const port = yield* Secrets
-    const found = yield* Effect.result(port.lookup({ pluginRef: "", path: PROXY_AUTHORIZATION, from }))
-    if (Result.isFailure(found)) {
-      return refuse(found.failure instanceof SecretUnavailable ? found.failure.problem : "Expected a value")
-    }
-    const usable = Usable.check(Redacted.value(found.success), "secret", "file" in from)
-    if (Result.isFailure(usable)) return refuse(usable.failure)
-    const proxy = { connect, authorization: Redacted.make(usable.success) }
-    return ProxySettings.parse(proxy) === undefined ? refuse("Expected printable Latin-1") : Result.succeed(proxy)
+    const found = yield* valueAt(PROXY_AUTHORIZATION, from)
+    if (Result.isFailure(found)) return Result.fail(found.failure)
+    const proxy = { connect, authorization: Redacted.make(found.success) }
+    return ProxySettings.parse(proxy) === undefined
+      ? Result.fail({ path: PROXY_AUTHORIZATION, message: "Expected printable Latin-1" })
+      : Result.succeed(proxy)
   })
+
+/**
+ * The key path of the control API's token.
+ *
+ * @category constants
+ * @since 0.5.0
+ */
+export const CONTROL_TOKEN = "control.token"
+
+/**
+ * The token of the control API as it is now, or what is wrong with it.
+ *
+ * @category reading
+ * @since 0.5.0
+ */
+export const tokenAt = (from: Outside): Effect.Effect<Result.Result<Redacted.Redacted<string>, Wire.Problem>> =>
+  Effect.map(valueAt(CONTROL_TOKEN, from), (found) =>
+    Result.flatMap(found, (token) =>
+      ControlSettings.isToken(token)
+        ? Result.succeed(Redacted.make(token))
+        : Result.fail({ path: CONTROL_TOKEN, message: "Expected visible characters of ASCII and no space" })
+    )
+  )

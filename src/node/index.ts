@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 export * as Clients from "./Clients.ts"
+export * as ControlSettings from "./ControlSettings.ts"
 export * as DnsAddresses from "./DnsAddresses.ts"
 export * as PackageFolders from "./PackageFolders.ts"
 export * as PackageManifest from "./PackageManifest.ts"

@@ -39,6 +39,17 @@ export class ListenFailed extends Schema.TaggedError<ListenFailed>("mooring/oper
   }
 }
 
+/**
+ * An address as people write it.
+ *
+ * @category formatting
+ * @since 0.5.0
+ */
+export const format = (address: Listening.Address): string => {
+  if ("path" in address) return `unix:${address.path}`
+  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`
+}
+
 const LIMITS: Http.ServerOptions = {
   headersTimeout: 10_000,
   requestTimeout: 15_000,
@@ -133,10 +144,10 @@ export const make = (
       Effect.sync(() => serverOf(connections, () => handler)),
       close
     )
-    const listening = yield* Effect.mapError(Listening.begin(server, address), (reason) => {
-      const where = "path" in address ? `unix:${address.path}` : `${address.host}:${address.port}`
-      return new ListenFailed({ address: where, reason })
-    })
+    const listening = yield* Effect.mapError(
+      Listening.begin(server, address),
+      (reason) => new ListenFailed({ address: format(address), reason })
+    )
     return HttpServer.make({
       address: listening,
       serve: (served, middleware) =>

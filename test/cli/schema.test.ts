@@ -169,6 +169,12 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
   },
   {
     of: "host",
+    comment: "a control address is one that can be, and has a token where other machines reach it",
+    message: /^Expected an address and a port, like /,
+    document: { ...Documents.host, control: { listen: "127.0.0.256:9477" } }
+  },
+  {
+    of: "host",
     comment: "in config a table of exactly from_env or from_file names a variable or a file",
     message: /^Expected the name of a variable or file$/,
     document: { plugins: { enabled: [{ ...Documents.enablement, config: { a: { from_env: "" } } }] } }

@@ -12,6 +12,7 @@ import { refOf } from "../../manifest/Enablement.ts"
 import type { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import type { ManifestError } from "../../manifest/ManifestError.ts"
 import * as WebSocketTarget from "../../manifest/WebSocketTarget.ts"
+import * as ControlSettings from "../../node/ControlSettings.ts"
 import * as HostFile from "../../node/HostFile.ts"
 import * as PackageFolders from "../../node/PackageFolders.ts"
 import { FILE } from "../../node/PackageManifest.ts"
@@ -43,7 +44,12 @@ const checked = (file: HostFile.HostFile) =>
       return one
     })
     const notes = file.proxy === undefined ? [] : file.located([{ path: "proxy", message: PROXIED }])
-    const problems = [...file.problems.map(asProblem), ...notes.map(asNote), ...entries.flatMap(({ found }) => found)]
+    const exposed = isExposed(file.controlTable) ? file.located([{ path: "control", message: EXPOSED }]) : []
+    const problems = [
+      ...[...file.problems, ...exposed].map(asProblem),
+      ...notes.map(asNote),
+      ...entries.flatMap(({ found }) => found)
+    ]
     return {
       ok: problems.every(({ severity }) => severity === "note"),
       problems,
@@ -52,6 +58,15 @@ const checked = (file: HostFile.HostFile) =>
   })
 
 const PROXIED = "names go to it unresolved: it has to keep dials out of your network, private_addresses can't"
+
+const EXPOSED = "Expected a token, since other machines reach this address"
+
+/** A program that is told of a token elsewhere could serve it; this file alone says too little. */
+const isExposed = (table: HostFile.HostFile["controlTable"]): boolean => {
+  if (typeof table !== "object" || table.token !== undefined) return false
+  const address = ControlSettings.parse(table.listen)
+  return address !== undefined && !ControlSettings.isLocal(address)
+}
 
 interface Checked {
   readonly plugin: Plugin

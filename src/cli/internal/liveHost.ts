@@ -26,6 +26,7 @@ import type * as PackageFolders from "../../node/PackageFolders.ts"
 import * as Clients from "../../node/Clients.ts"
 import type { Sandbox } from "../../sandbox/Sandbox.ts"
 import { Secrets } from "../../secrets/Secrets.ts"
+import { type Asked, LiveControl, NOTHING_ASKED } from "./liveControl.ts"
 import { LiveProxy } from "./liveProxy.ts"
 import * as Packages from "./packages.ts"
 
@@ -39,13 +40,15 @@ export interface Beginning {
   readonly file: HostFile.HostFile
   readonly packages: Packages.Packages
   readonly proxy: LiveProxy
+  readonly control: LiveControl
 }
 
-export const begin = (path: string) =>
+export const begin = (path: string, asked: Asked = NOTHING_ASKED) =>
   Effect.gen(function* () {
     const file = yield* HostFile.read(path)
     const packages = yield* Packages.read(file.entries, file.limits.startDeadlineMs, [], () => true)
-    return { path, file, packages, proxy: new LiveProxy(file) } satisfies Beginning
+    const control = yield* LiveControl.begin(asked, path, file)
+    return { path, file, packages, proxy: new LiveProxy(file), control } satisfies Beginning
   })
 
 const grantsOf = (file: HostFile.HostFile) => file.entries.map(({ enablement }) => enablement)
@@ -88,10 +91,11 @@ const otherLimits = (now: HostFile.HostFile, began: HostFile.HostFile): Readonly
 }
 
 /** What of a changed file waits for the next start. */
-const waiting = (now: HostFile.HostFile, { file: began, proxy }: Beginning): Problems =>
+const waiting = (now: HostFile.HostFile, { control, file: began, proxy }: Beginning): Problems =>
   now.located([
     ...otherLimits(now, began).map((key) => ({ path: `limits.${key}`, message: WAITS })),
-    ...(proxy.isSame(now) ? [] : [{ path: "proxy", message: WAITS }])
+    ...(proxy.isSame(now) ? [] : [{ path: "proxy", message: WAITS }]),
+    ...(control.isSame(now) ? [] : [{ path: "control", message: WAITS }])
   ])
 
 /** What was read and is still to be applied. */
@@ -121,7 +125,7 @@ export const follow = (
 ): Effect.Effect<never> =>
   Effect.gen(function* () {
     const grants = Context.get(services, GrantStore.GrantEditor)
-    const { file: began, packages, path, proxy } = beginning
+    const { control, file: began, packages, path, proxy } = beginning
     const { startDeadlineMs } = began.limits
     const arrived = yield* Queue.sliding<void>(1)
     let pending = NOTHING
@@ -151,7 +155,8 @@ export const follow = (
       const next = file ?? applied.file
       const read = yield* Packages.read(next.entries, startDeadlineMs, applied.packages, (ref) => ended.includes(ref))
       applied = { file: next, packages: read }
-      const problems = [...proxy.problemsOf(next), ...waiting(next, beginning)]
+      const own = control.problemsOf(next, proxy.problemsOf(next, next.problems))
+      const problems = [...own, ...waiting(next, beginning)]
       const enabled = Packages.enabledOf(read)
       const change = Effect.andThen(
         host.apply(file === undefined ? { enabled } : { enabled, file: { ...file, problems } }),
@@ -181,13 +186,14 @@ export const follow = (
       yield* isArrived ? enact : lookAtFolders
     })
 
-    const renewProxy = Effect.gen(function* () {
+    const renew = Effect.gen(function* () {
+      const isOther = [yield* proxy.renewed, yield* control.renewed].includes(true)
       // While the file is of no use, what is told with the next one is early enough: it would be rejected once more.
-      if (!(yield* proxy.renewed) || isRefused) return
+      if (!isOther || isRefused) return
       pending = { ...pending, file: pending.file ?? applied.file }
       Queue.offerUnsafe(arrived, undefined)
     })
-    yield* Effect.forkScoped(Following.follow(yield* Secrets, "secrets", renewProxy), { startImmediately: true })
+    yield* Effect.forkScoped(Following.follow(yield* Secrets, "secrets", renew), { startImmediately: true })
 
     const reading = Stream.runForEach(HostFile.followFrom(path, began, hangup), take)
     return yield* Effect.raceFirst(Effect.andThen(reading, Effect.never), Effect.forever(applying))

@@ -4,47 +4,43 @@
  * can't be used leave the last, or nothing that could be dialled with.
  */
 import * as Effect from "effect/Effect"
-import type * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import type { Problem } from "../../internal/wire.ts"
 import * as HostFile from "../../node/HostFile.ts"
 import type { ProxySettings } from "../../node/ProxySettings.ts"
+import { LiveText } from "./liveText.ts"
 
 const AUTHORIZATION = "proxy.authorization"
+
+const authorizationOf = (proxy: HostFile.HostFile["proxy"]) =>
+  typeof proxy === "object" ? proxy.authorization : undefined
 
 export class LiveProxy {
   /** What the client is given. */
   readonly settings: ProxySettings | "unusable" | undefined
   readonly #began: HostFile.HostFile
-  readonly #hasCredentials: boolean
-  #authorization: Redacted.Redacted<string> | undefined
-  #problem: Problem | undefined
+  /** The credentials, where it has any. */
+  readonly #live: LiveText | undefined
 
   constructor(began: HostFile.HostFile) {
     const { proxy, proxyTable: table } = began
     this.#began = began
-    this.#hasCredentials = typeof table === "object" && table.authorization !== undefined
-    this.#authorization = typeof proxy === "object" ? proxy.authorization : undefined
-    this.#problem = this.#hasCredentials ? began.problems.find(({ path }) => path === AUTHORIZATION) : undefined
-    this.settings =
-      typeof table === "object" && this.#hasCredentials
-        ? { connect: table.connect, authorization: () => this.#authorization }
-        : proxy
+    if (typeof table !== "object" || table.authorization === undefined) {
+      this.settings = proxy
+      return
+    }
+    const problem = began.problems.find(({ path }) => path === AUTHORIZATION)
+    const live = new LiveText(
+      problem === undefined ? Result.succeed(authorizationOf(proxy)) : Result.fail(problem),
+      Effect.map(HostFile.proxyOf(table), Result.map(authorizationOf))
+    )
+    this.#live = live
+    this.settings = { connect: table.connect, authorization: () => live.text }
   }
 
   /** Asks for the credentials again. Whether what is wrong with them is something else now. */
   get renewed(): Effect.Effect<boolean> {
-    return Effect.suspend(() => {
-      if (!this.#hasCredentials) return Effect.succeed(false)
-      return Effect.map(HostFile.proxyOf(this.#began.proxyTable), (found) => {
-        const before = this.#problem
-        this.#problem = Result.isFailure(found) ? found.failure : undefined
-        if (Result.isSuccess(found) && typeof found.success === "object") {
-          this.#authorization = found.success.authorization
-        }
-        return before?.message !== this.#problem?.message
-      })
-    })
+    return this.#live?.renewed ?? Effect.succeed(false)
   }
 
   isSame({ proxyTable }: HostFile.HostFile): boolean {
@@ -52,11 +48,9 @@ export class LiveProxy {
   }
 
   /** What is wrong with a file, whose credentials may have become others since it was read. */
-  problemsOf(file: HostFile.HostFile): ReadonlyArray<Problem> {
-    if (!this.#hasCredentials || !this.isSame(file)) return file.problems
-    const others = file.problems.filter(({ path }) => path !== AUTHORIZATION)
-    if (this.#problem === undefined) return others
-    const { message, path } = this.#problem
-    return [...others, ...file.located([{ path, message }])]
+  problemsOf(file: HostFile.HostFile, problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> {
+    return this.#live === undefined || !this.isSame(file)
+      ? problems
+      : this.#live.problemsOf(AUTHORIZATION, file, problems)
   }
 }

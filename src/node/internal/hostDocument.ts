@@ -11,6 +11,7 @@ import * as Limits from "../../limits/Limits.ts"
 import * as Enablement from "../../manifest/Enablement.ts"
 import { ManifestInvalid } from "../../manifest/ManifestError.ts"
 import { nameplate } from "../../manifest/Nameplate.ts"
+import * as ControlSettings from "../ControlSettings.ts"
 import * as ProxySettings from "../ProxySettings.ts"
 import type * as Toml from "./toml.ts"
 
@@ -22,6 +23,7 @@ const Folder = Schema.Struct({
 export const HostDocument = Schema.Struct({
   limits: Schema.optionalKey(Limits.LimitsSchema),
   proxy: Schema.optionalKey(ProxySettings.Table),
+  control: Schema.optionalKey(ControlSettings.Table),
   plugins: Schema.Struct({
     enabled: Schema.Array(Schema.Struct({ ...Enablement.Enablement.fields, ...Folder.fields }))
   })
@@ -45,6 +47,7 @@ export interface Entry {
 export interface Content {
   readonly limits: Limits.Values
   readonly proxy: ProxySettings.Table | "unusable" | undefined
+  readonly control: ControlSettings.Table | "unusable" | undefined
   readonly entries: ReadonlyArray<Entry>
   readonly problems: ReadonlyArray<Wire.Problem>
 }
@@ -72,17 +75,20 @@ export const read = (document: Toml.Document, { folder, heapBytes }: Options): R
   const enabled = plugins.get("enabled")
   if (!Array.isArray(enabled)) return Result.fail(document.problems(withoutPlugins(tables, plugins)))
   const limits = limitsOf(tables.get("limits"), heapBytes)
-  const proxy = proxyOf(tables.get("proxy"))
+  const proxy = tableOf("proxy", ProxySettings.decode, tables)
+  const control = tableOf("control", ControlSettings.decode, tables)
   const listed = listOf(enabled, folder)
   const problems = document.problems([
     ...unknownIn(tables, plugins),
     ...limits.problems,
     ...proxy.problems,
+    ...control.problems,
     ...listed.problems
   ])
   return Result.succeed({
     limits: limits.value,
     proxy: proxy.value,
+    control: control.value,
     entries: listed.value.map((entry) => judged(entry, problems)),
     problems
   })
@@ -106,6 +112,7 @@ const decodeKeys = Wire.decoder(
   Schema.Struct({
     limits: Schema.optionalKey(Schema.Null),
     proxy: Schema.optionalKey(Schema.Null),
+    control: Schema.optionalKey(Schema.Null),
     plugins: Schema.Struct({ enabled: Schema.Null })
   })
 )
@@ -151,13 +158,18 @@ const without = (table: unknown, problems: Problems): object => {
   return Object.fromEntries(entriesOf(table).filter(([key]) => !refused.has(key)))
 }
 
-const proxyOf = (table: unknown): Part<Content["proxy"]> =>
-  table === undefined
-    ? { value: undefined, problems: [] }
-    : Result.match(ProxySettings.decode(table), {
-        onSuccess: (value): Part<Content["proxy"]> => ({ value, problems: [] }),
-        onFailure: (problems) => ({ value: "unusable", problems: under("proxy", problems) })
-      })
+/** A table that is used whole or not at all. */
+const tableOf = <A>(
+  name: string,
+  decode: (input: unknown) => Result.Result<A, Problems>,
+  tables: Table
+): Part<A | "unusable" | undefined> => {
+  if (!tables.has(name)) return { value: undefined, problems: [] }
+  const decoded = decode(tables.get(name))
+  return Result.isSuccess(decoded)
+    ? { value: decoded.success, problems: [] }
+    : { value: "unusable", problems: under(name, decoded.failure) }
+}
 
 const decodeFolder = Wire.decoder(Folder)
 

@@ -67,6 +67,13 @@ export const enablement = {
 export const host = {
   limits: { ingress_queue_capacity: 2048 },
   proxy: { connect: "http://127.0.0.1:3128", authorization: { file: "proxy.auth" } },
+  control: {
+    listen: "unix:/run/mooring.sock",
+    token: { file: "control.token" },
+    hosts: ["ops.example.com"],
+    mode: "0660",
+    group: 1000
+  },
   plugins: { enabled: [enablement] }
 }
 

@@ -26,7 +26,9 @@ const CANDIDATES: ReadonlyArray<Json> = [
   "project:example.echo",
   "/gateway",
   "ws://a.example.com/gateway",
-  "http://proxy.example.com:3128"
+  "http://proxy.example.com:3128",
+  "127.0.0.1:9477",
+  "0600"
 ]
 
 /** One full document for each alternative at the root. */
