@@ -6,6 +6,7 @@ import type { IncomingMessage } from "node:http"
 import * as path from "node:path"
 import * as Servers from "../support/servers.ts"
 import { folder } from "./support/files.ts"
+import { assertHidden } from "./support/hidden.ts"
 import { packaged, rowOf, save } from "./support/hostFiles.ts"
 import { mooring } from "./support/program.ts"
 import { running } from "./support/running.ts"
@@ -21,30 +22,6 @@ const VALUES = {
   fromFile: "fi S3CRET7 &amp;",
   broken: "br S3CRET8 token"
 } as const
-
-const withoutPadding = (value: string, encoding: "base64" | "base64url") =>
-  // At any of the three places where it may begin in what is written so; the ends also have bits of what stands beside.
-  [0, 1, 2].map((before) => {
-    const written = Buffer.from("\0".repeat(before) + value)
-      .toString(encoding)
-      .replaceAll("=", "")
-    return written.slice(before === 0 ? 0 : 4, -2)
-  })
-
-/** All the forms in which a value could be found. */
-const formsOf = (value: string): ReadonlyArray<string> => [
-  ...new Set([
-    value,
-    JSON.stringify(value).slice(1, -1),
-    JSON.stringify(JSON.stringify(value).slice(1, -1)).slice(1, -1),
-    encodeURIComponent(value),
-    encodeURI(value),
-    new URLSearchParams({ v: value }).toString().slice(2),
-    /S3CRET\d/.exec(value)?.[0] ?? value,
-    ...withoutPadding(value, "base64"),
-    ...withoutPadding(value, "base64url")
-  ])
-]
 
 /** Says what it is handed, and throws its configuration in every way there is. */
 const CODE = `import { websocketSend, toBase64, statusUpdate } from "mooring/guest"
@@ -77,7 +54,9 @@ export const handleIngress = (name, event) => {
   console.warn(JSON.stringify(config))
   const nth = Number(event.payload.text)
   if (nth < ways.length) return ways[nth]()
-  return { output_commands: [websocketSend(event, JSON.stringify({ length: config.token.length, told }))] }
+  // What stands for secrets in it would be refused: this server is opened none.
+  const text = JSON.stringify({ length: config.token.length, told }).replaceAll("mooring-secret-", "stand-in-")
+  return { output_commands: [websocketSend(event, text)] }
 }`
 const WAYS = 16
 
@@ -179,17 +158,9 @@ reconnect = { initial_ms = 1, max_ms = 1 }`
         events: JSON.stringify(told),
         checks: checks.map((check) => check.stdout + check.stderr).join("\n")
       }
-      assert.match(everything.events, /"reason":"mooring-secret-[0-9a-f]{32}"/)
+      assert.match(everything.events, /"reason":"stand-in-[0-9a-f]{32}"/)
       assert.isAbove(everything.stdout.split("\n").length, 5)
-      for (const where of ["stdout", "stderr", "events", "checks"] as const) {
-        for (const [name, value] of Object.entries(VALUES)) {
-          for (const form of formsOf(value)) {
-            const at = everything[where].indexOf(form)
-            const around = everything[where].slice(Math.max(0, at - 200), at + 100)
-            assert.isBelow(at, 0, `${name} as ${form} is in ${where}: ${around}`)
-          }
-        }
-      }
+      assertHidden(everything, VALUES)
     }).pipe(Effect.scoped)
   )
 })

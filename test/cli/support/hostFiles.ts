@@ -23,7 +23,7 @@ export const stop = () => console.log("${name} stops")`
 const manifestFor = (port: number, name = "echo") =>
   MANIFEST.replaceAll("7700", String(port)).replaceAll("example.echo", `example.${name}`)
 
-const digestOf = (root: string) =>
+export const digestOf = (root: string) =>
   Effect.flatMap(PackageFolders.PackageFolders, ({ read }) => read(root, 5000)).pipe(
     Effect.provide(PackageFolders.layer),
     Effect.map(({ digest }) => digest)
