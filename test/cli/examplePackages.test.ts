@@ -25,7 +25,7 @@ const digestOf = (root: string) =>
 
 describe("the example packages", () => {
   it("have no hidden file, which npm would leave out", () => {
-    assert.deepStrictEqual(names, ["burst", "crash", "echo", "loop", "stray", "tally"])
+    assert.deepStrictEqual(names, ["burst", "crash", "echo", "exchange-feed", "loop", "stray", "tally"])
     for (const name of names) {
       assert.deepStrictEqual(fs.readdirSync(path.join(EXAMPLES, name)).toSorted(), ["plugin.js", "plugin.toml"])
     }
@@ -37,6 +37,17 @@ describe("the example packages", () => {
         const { code, stdout } = yield* mooring(["check", path.join(EXAMPLES, name), "--json"])
         assert.strictEqual(code, 0, stdout)
         assert.deepStrictEqual(JSON.parse(stdout).problems, [])
+      })
+    )
+  }
+
+  for (const file of fs.readdirSync(EXAMPLES).filter((name) => name.endsWith(".host.toml"))) {
+    it.live(`${file} enables its package as it is`, () =>
+      Effect.gen(function* () {
+        const { code, stdout } = yield* mooring(["check", path.join(EXAMPLES, file), "--without-secrets", "--json"])
+        assert.strictEqual(code, 0, stdout)
+        const { ok, plugins, problems } = JSON.parse(stdout)
+        assert.deepStrictEqual([ok, problems, plugins.length], [true, [], 1])
       })
     )
   }

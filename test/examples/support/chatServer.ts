@@ -8,7 +8,7 @@ export const TOKEN = "tok:1"
 
 export interface ChatServer extends Server {
   /** A message in the chat: it goes to the newest session, at once or when that is resumed. */
-  readonly say: (content: string) => void
+  readonly say: (content: string, channel?: string) => void
   /** Whether heartbeats are acknowledged. */
   acknowledges: boolean
   /** Whether the resume URL is served. */
@@ -32,11 +32,12 @@ interface ChatSession {
 const AUTHENTICATION_FAILED = 4004
 const ALREADY_AUTHENTICATED = 4005
 
-export const chatServer = (heartbeatMs = 60_000): Effect.Effect<ChatServer, never, Scope.Scope> =>
+export const chatServer = (heartbeatMs = 60_000, token = TOKEN): Effect.Effect<ChatServer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const sessions = new Map<string, ChatSession>()
     let newest: ChatSession | undefined
     let begun = 0
+    let said = 0
     const server = yield* listen({
       accepts: (path) => chat.resumes || path !== "/resume",
       connected: (it) => {
@@ -46,7 +47,7 @@ export const chatServer = (heartbeatMs = 60_000): Effect.Effect<ChatServer, neve
           if (op === 1) return heartbeat(d)
           if (op === 0) return it.note(`says ${contentOf(d)} (${t})`)
           if (mine !== undefined) return it.close(ALREADY_AUTHENTICATED)
-          if (fieldOf(d, "token") !== TOKEN) return it.close(AUTHENTICATION_FAILED)
+          if (fieldOf(d, "token") !== token) return it.close(AUTHENTICATION_FAILED)
           mine = op === 6 ? resume(d) : identify()
         }
       }
@@ -88,8 +89,10 @@ export const chatServer = (heartbeatMs = 60_000): Effect.Effect<ChatServer, neve
       ...server,
       acknowledges: true,
       resumes: true,
-      say: (content) => {
-        if (newest !== undefined) dispatch(newest, "MESSAGE_CREATE", { channel_id: "general", content })
+      say: (content, channel = "general") => {
+        if (newest === undefined) return
+        const id = `${++said}`
+        dispatch(newest, "MESSAGE_CREATE", { id, channel_id: channel, content })
       },
       forget: () => sessions.clear()
     }

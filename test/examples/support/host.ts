@@ -6,8 +6,17 @@ import * as Layer from "effect/Layer"
 import * as Random from "effect/Random"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { GrantStore, type HostStatus, type Limits, PluginHost, type PluginRuntime, type WebSocketTarget } from "mooring"
+import {
+  type Enablement,
+  GrantStore,
+  type HostStatus,
+  type Limits,
+  PluginHost,
+  type PluginRuntime,
+  type WebSocketTarget
+} from "mooring"
 import { WsClient } from "mooring/node"
+import { isDeepStrictEqual } from "node:util"
 import { enable } from "../../support/plugins.ts"
 import { eventually, the } from "../../integration/support/host.ts"
 
@@ -37,14 +46,22 @@ export const run = ({ config, granted = ["/"], limits, plugin, policy = "backoff
       // With half of it for full jitter, that is 50 ms: long enough for a plugin to answer a close.
       sources: { [the(ingresses[0]).name]: { reconnect: { policy, initial_ms: 100, max_ms: 100, stable_ms: 0 } } }
     })
-    const live = PluginHost.layer({
-      plugins: [plugin],
-      enabled: [enablement],
-      limits: { closeGraceMs: 500, ...limits }
-    }).pipe(
+    return yield* hosted(plugin, enablement, { closeGraceMs: 500, ...limits })
+  })
+
+/** A host that runs a package as it is enabled, until the test's scope closes. */
+export const hosted = (
+  plugin: PluginRuntime.PluginPackage,
+  enablement: Enablement.Enablement,
+  limits: Partial<Limits.Values>,
+  beside: Layer.Layer<never> = Layer.empty
+) =>
+  Effect.gen(function* () {
+    const live = PluginHost.layer({ plugins: [plugin], enabled: [enablement], limits }).pipe(
       Layer.provide([
         GrantStore.layer([enablement]),
         WsClient.layer,
+        beside,
         Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 })
       ])
     )
@@ -52,6 +69,7 @@ export const run = ({ config, granted = ["/"], limits, plugin, policy = "backoff
     const host = Context.get(yield* Layer.buildWithScope(live, scope), PluginHost.PluginHost)
     const seen = Effect.map(host.status, ({ plugins }) => the(plugins[0]))
     return {
+      host,
       seen,
       /** Waits until the plugin's row in the status is as it should be. */
       until: (holds: (row: HostStatus.PluginStatus) => boolean) => eventually(seen, holds),
@@ -66,7 +84,7 @@ export const run = ({ config, granted = ["/"], limits, plugin, policy = "backoff
 const has = (reported: Schema.Json, report: { readonly [key: string]: Schema.Json }): boolean => {
   if (typeof reported !== "object" || reported === null) return false
   const entries = new Map(Object.entries(reported))
-  return Object.entries(report).every(([key, value]) => entries.get(key) === value)
+  return Object.entries(report).every(([key, value]) => isDeepStrictEqual(entries.get(key), value))
 }
 
 /** The connection of a plugin with one source. */

@@ -5,7 +5,7 @@ import * as Queue from "effect/Queue"
 import type * as Scope from "effect/Scope"
 import { WebSocket, WebSocketServer } from "ws"
 
-/** What one connection of the server does. Texts that are no JSON end it like anything else that goes wrong. */
+/** What one connection of the server does. */
 export interface Session {
   readonly path: string
   readonly received: (message: { readonly [key: string]: unknown }) => void
@@ -38,6 +38,8 @@ const WITHIN = "8 seconds"
 export const listen = (options: {
   readonly connected: (server: Server, path: string) => Session["received"]
   readonly accepts?: (path: string) => boolean
+  /** Takes texts that are no JSON; without it they end the test like anything else that goes wrong. */
+  readonly heard?: (server: Server, text: string) => boolean
 }): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.gen(function* () {
     const journal = yield* Queue.unbounded<string>()
@@ -62,7 +64,9 @@ export const listen = (options: {
       self.note(`open ${path}`)
       const received = options.connected(self, path)
       peer.on("error", () => {})
-      peer.on("message", (data) => received(JSON.parse(String(data))))
+      peer.on("message", (data) => {
+        if (options.heard?.(self, String(data)) !== true) received(JSON.parse(String(data)))
+      })
       peer.on("close", (code) => self.note(`close ${code}`))
     })
     return self
