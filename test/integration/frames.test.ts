@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import { IngressEventWire, OutputCommand } from "mooring"
+import { randomBytes } from "node:crypto"
 import * as Servers from "../support/servers.ts"
 import { assertSeen, eventually, runHost } from "./support/host.ts"
 
@@ -143,6 +144,96 @@ describe("frames", () => {
       })
       assert.deepInclude(after.connection, { receivedBinaryFrames: 1, receivedTextFrames: 1 })
       assert.deepInclude(after.plugin.diagnostics[0]?.error, { url, bytes: 3 })
+    })
+  )
+
+  const LARGEST = 1_048_576
+
+  it.live.each([
+    ["with the fast path", { settings: {}, compression: false }],
+    ["without it", { settings: { fast_path: false }, compression: false }],
+    ["compressed", { settings: { compression: true }, compression: true }]
+  ] as const)("carries binary frames of any length both ways among texts, %s", ([, { compression, settings }]) =>
+    Effect.gen(function* () {
+      const sizes = [0, 1, 125, 126, 65_535, 65_536, LARGEST]
+      // Of nothing that a text could say; and where it is compressed nothing that grows by that, over the limit.
+      const sent = sizes.map((size) =>
+        compression ? Buffer.alloc(size, Buffer.from([0, 255, 195])) : randomBytes(size)
+      )
+      const answers: Array<Buffer> = []
+      const { url } = yield* Servers.gateway(
+        (peer) => {
+          for (const bytes of sent) {
+            peer.send(bytes)
+            peer.send(`${bytes.length}`)
+          }
+          peer.on("message", (data: Buffer, isBinary) =>
+            answers.push(Buffer.concat([Buffer.from([Number(isBinary)]), data]))
+          )
+        },
+        { perMessageDeflate: compression }
+      )
+      const { handed, until } = yield* runHost({
+        sources: [url],
+        settings,
+        limits: {
+          sendTextBytes: LARGEST,
+          commandPayloadBytes: LARGEST + 8192,
+          sendBufferBytes: 8 * LARGEST,
+          outputBytes: 2 * LARGEST
+        },
+        text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, event.text)] }),
+        binary: (event) => Exit.succeed({ commands: [OutputCommand.send(event, event.bytes)] })
+      })
+      yield* eventually(
+        Effect.sync(() => answers.length),
+        (count) => count === 2 * sizes.length
+      )
+      const expected = sent.flatMap((bytes) => [
+        Buffer.concat([Buffer.from([1]), bytes]),
+        Buffer.from(`\0${bytes.length}`)
+      ])
+      for (const [nth, answer] of answers.entries())
+        assert.isTrue(answer.equals(expected[nth] ?? Buffer.alloc(0)), `${nth}`)
+      const { connection, plugin } = yield* until(
+        ({ plugin: { dispatchCounters } }) => dispatchCounters.dispatched === 15
+      )
+      assert.deepInclude(connection, {
+        receivedBinaryFrames: 7,
+        enqueuedBinary: 7,
+        rejectedBinary: 0,
+        unsupportedBinary: 0,
+        sentBinaryFrames: 7,
+        receivedTextFrames: 7,
+        sentTextFrames: 7
+      })
+      assert.deepStrictEqual(plugin.diagnosticCounts, {})
+      const frames = handed.filter(({ frame }) => frame > 0)
+      assert.deepStrictEqual(
+        frames.map(({ frame, kind }) => `${frame} ${kind}`),
+        frames.map((_, nth) => `${nth + 1} ${nth % 2 === 0 ? "websocket_binary" : "websocket_text"}`)
+      )
+      // None keeps alive what it came with.
+      for (const event of frames) {
+        if (event.kind === "websocket_binary") assert.strictEqual(event.bytes.buffer.byteLength, event.bytes.length)
+      }
+    })
+  )
+
+  it.live("ends a connection by a binary frame of a byte too many, whether frames are taken or not", () =>
+    Effect.gen(function* () {
+      for (const taken of [{}, { binary: () => Exit.void }]) {
+        const { url } = yield* Servers.gateway((peer) => peer.send(Buffer.alloc(LARGEST + 1)))
+        const { until } = yield* runHost({ sources: [url], ...taken })
+        const seen = yield* until(({ connection, events }) => connection.state === "waiting" && events.length >= 3)
+        assertSeen(seen, {
+          state: "waiting",
+          epoch: 1,
+          events: ["open 1", "error 1 MessageTooLarge, dials again", "close 1 1006 unclean, dials again"],
+          diagnostics: ["warning MessageTooLarge × 1"]
+        })
+        assert.strictEqual(seen.connection.receivedBinaryFrames, 0)
+      }
     })
   )
 

@@ -1,9 +1,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type { IngressEvent } from "mooring"
 import type { Socket } from "node:net"
 import * as Servers from "../support/servers.ts"
-import { CASES } from "./support/hostileFrames.ts"
+import { CASES, withoutBinary } from "./support/hostileFrames.ts"
 import { assertAccounted, eventually, runHost } from "./support/host.ts"
 
 /** Goes on after a case that leaves the connection open. */
@@ -23,6 +24,8 @@ const told = (event: IngressEvent.IngressEvent): ReadonlyArray<string> => {
   switch (event.kind) {
     case "websocket_text":
       return event.text === END ? [] : [`text of ${Buffer.byteLength(event.text)}`]
+    case "websocket_binary":
+      return [`binary of ${event.bytes.length}`]
     case "websocket_error":
       return [`error ${event.error.tag}`]
     case "websocket_close":
@@ -42,7 +45,7 @@ const written = (bytes: Buffer): ReadonlyArray<string> => {
 }
 
 /** Plays every case to a connection of its own, all of one plugin, and fails with those that became something else. */
-const play = (sizeOf: (bytes: Buffer) => number, settings = {}) =>
+const play = (sizeOf: (bytes: Buffer) => number, settings = {}, takesBinary = false) =>
   Effect.gen(function* () {
     const answers = CASES.map(() => Buffer.alloc(0))
     const { url } = yield* Servers.answering((socket, request) => {
@@ -57,6 +60,7 @@ const play = (sizeOf: (bytes: Buffer) => number, settings = {}) =>
     const { handed, seen, until } = yield* runHost({
       sources: CASES.map((_, nth) => `${url}${nth}`),
       settings,
+      ...(takesBinary ? { binary: () => Exit.void } : {}),
       limits: {
         connectionsPerPlugin: CASES.length,
         dialsAtOncePerPlugin: 16,
@@ -71,7 +75,8 @@ const play = (sizeOf: (bytes: Buffer) => number, settings = {}) =>
         const cause = websocketConnections[nth]?.lastError
         const details = cause === null || cause?.tag === "ConnectionClosed" ? [] : cause?.message.split(" ").slice(-1)
         const became = [...events.flatMap(told), ...(details ?? []), ...written(answers[nth] ?? Buffer.alloc(0))]
-        return { name, became: became.join("; "), isOver: events.some(isOver), becomes }
+        const expected = takesBinary ? becomes : withoutBinary(becomes)
+        return { name, became: became.join("; "), isOver: events.some(isOver), becomes: expected }
       }).filter(({ became, becomes, isOver: over }) => !over || became !== becomes)
     )
     yield* eventually(surprises, (left) => left.length === 0, 15_000)
@@ -93,6 +98,14 @@ describe("what a hostile server writes", () => {
 
     it.live(`ends as the same where it comes byte by byte${name}`, () =>
       play((bytes) => (bytes.length < 400 ? 1 : 1013), settings)
+    )
+
+    it.live(`ends as the same where binary frames are taken${name}`, () =>
+      play((bytes) => bytes.length, settings, true)
+    )
+
+    it.live(`ends as the same where they are taken and it comes byte by byte${name}`, () =>
+      play((bytes) => (bytes.length < 400 ? 1 : 1013), settings, true)
     )
   }
 })

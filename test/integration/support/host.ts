@@ -8,6 +8,7 @@ import * as Random from "effect/Random"
 import * as Scope from "effect/Scope"
 import { GrantStore, type HostStatus, type IngressEvent, type Limits, PluginHost, type ServicePlugin } from "mooring"
 import { SystemSecrets, WsClient } from "mooring/node"
+import { EVENT_KINDS } from "../../support/frames.ts"
 import { enable, plugin as packageOf } from "../../support/plugins.ts"
 
 /** Dials again almost at once. */
@@ -27,6 +28,8 @@ export interface Setup {
   readonly subprotocols?: ReadonlyArray<string>
   readonly grant?: { readonly [key: string]: unknown }
   readonly text?: ServicePlugin.Handlers["websocket_text"]
+  /** Without it the ingress takes no binary frames. Those that it takes are written down like texts. */
+  readonly binary?: ServicePlugin.Handlers["websocket_binary"]
   /** Whether texts are written down; state events always are. */
   readonly recordsTexts?: boolean
 }
@@ -41,7 +44,7 @@ export interface Seen {
 
 export const runHost = (setup: Setup) =>
   Effect.gen(function* () {
-    const { grant, limits, reconnect = LATER, recordsTexts = true, sources, subprotocols = [], text } = setup
+    const { binary, grant, limits, reconnect = LATER, recordsTexts = true, sources, subprotocols = [], text } = setup
     const handed: Array<IngressEvent.IngressEvent> = []
     const record = (event: IngressEvent.IngressEvent) => {
       handed.push(event)
@@ -50,6 +53,7 @@ export const runHost = (setup: Setup) =>
     const target = { scheme: "*", host: setup.target ?? "127.0.0.1", port: "*", subprotocols } as const
     const pkg = packageOf({
       sources,
+      ...(binary === undefined ? {} : { ingress: { eventKinds: [...EVENT_KINDS] } }),
       websocket: [{ ...target, pathPrefixes: ["/"] }],
       handlers: {
         gateway: {
@@ -59,6 +63,10 @@ export const runHost = (setup: Setup) =>
           websocket_text: (event) => {
             if (recordsTexts) handed.push(event)
             return text?.(event) ?? Exit.void
+          },
+          websocket_binary: (event) => {
+            if (recordsTexts) handed.push(event)
+            return binary?.(event) ?? Exit.void
           }
         }
       }

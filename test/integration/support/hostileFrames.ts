@@ -17,6 +17,13 @@ export interface Case {
   readonly becomes: string
 }
 
+/** What becomes of it where binary frames aren't taken. */
+export const withoutBinary = (becomes: string): string =>
+  becomes
+    .split("; ")
+    .filter((part) => !part.startsWith("binary"))
+    .join("; ")
+
 const hex = (digits: string) => Buffer.from(digits.replaceAll(" ", ""), "hex")
 const begun = (payload: string | Buffer) => frame(TEXT, payload, NOT_LAST)
 const goesOn = (payload: string | Buffer) => frame(CONTINUATION, payload, NOT_LAST)
@@ -41,7 +48,11 @@ const framing = [
   ),
   ...cases(
     "framing",
-    lengths.map((bytes) => [`a binary frame of ${bytes} bytes`, "", frame(BINARY, Buffer.alloc(bytes))])
+    lengths.map((bytes) => [
+      `a binary frame of ${bytes} bytes`,
+      `binary of ${bytes}`,
+      frame(BINARY, Buffer.alloc(bytes))
+    ])
   ),
   ...cases("framing", [
     ["a length of 16 bits that needs 7", "text of 2", hex("81 7e 0002 6869")],
@@ -101,7 +112,22 @@ const fragments = cases("fragments", [
   ["two", "text of 5", begun("he"), ends("llo")],
   ["empty ones", "text of 0", begun(""), goesOn(""), ends("")],
   ["one that is empty in the middle", "text of 5", begun("he"), goesOn(""), ends("llo")],
-  ["of a binary message", "", frame(BINARY, "a", NOT_LAST), ends("b")],
+  ["of a binary message", "binary of 2", frame(BINARY, "a", NOT_LAST), ends("b")],
+  ["of a binary message, all empty", "binary of 0", frame(BINARY, "", NOT_LAST), goesOn(""), ends("")],
+  [
+    "of a binary message, between texts and with pings",
+    "text of 2; binary of 131074; text of 1; pong of 1; pong of 0",
+    text("hi"),
+    frame(BINARY, "a", NOT_LAST),
+    frame(PING, "a"),
+    goesOn(Buffer.alloc(131_072, 0xff)),
+    frame(PING),
+    frame(PONG, "unasked"),
+    ends(hex("80")),
+    text("x")
+  ],
+  ["of a binary message with a text among them", violation("INVALID_OPCODE"), frame(BINARY, "a", NOT_LAST), text("b")],
+  ["of a binary message with a close among them", closed(1000), frame(BINARY, "a", NOT_LAST), closeFrame(1000)],
   [
     "with pings between them",
     "text of 5; pong of 1; pong of 2",
@@ -186,7 +212,10 @@ const utf8 = [
       ends(hex(bytes).subarray(1))
     ])
   ),
-  ...cases("UTF-8", [["invalid in a binary frame is none", "", frame(BINARY, hex("ff fe"))]])
+  ...cases("UTF-8", [
+    ["invalid in a binary frame is none", "binary of 2", frame(BINARY, hex("ff fe"))],
+    ["cut by the fragments of a binary message", "binary of 2", frame(BINARY, hex("c3"), NOT_LAST), ends(hex("a9"))]
+  ])
 ]
 
 const MAY_BE_SENT = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
@@ -225,6 +254,12 @@ const inFragments = (count: number, payload: string) =>
 const limits = cases("limits", [
   ["a text of a byte too many", tooLarge("bytes"), text("x".repeat(1_048_577))],
   ["a binary frame of a byte too many", tooLarge("bytes"), frame(BINARY, Buffer.alloc(1_048_577))],
+  [
+    "fragments of a binary message of a byte too many",
+    tooLarge("bytes"),
+    frame(BINARY, Buffer.alloc(1_000_000), NOT_LAST),
+    ends(Buffer.alloc(48_577))
+  ],
   ["fragments of a byte too many", tooLarge("bytes"), begun("x".repeat(1_000_000)), ends("x".repeat(48_577))],
   ["as many fragments as there may be", `text of ${FRAGMENTS}`, inFragments(FRAGMENTS, "x")],
   ["as many empty fragments as there may be", "text of 0", inFragments(FRAGMENTS, "")],
