@@ -8,6 +8,7 @@ import { TestClock } from "effect/testing"
 import { GrantStore, OutputCommand, PluginHost, type IngressEvent, type PluginRuntime } from "mooring"
 import { FakeWebSocket } from "mooring/testing"
 import { either, list, oneOf } from "../support/arbitraries.ts"
+import { frameOf, saidIn } from "../support/frames.ts"
 import { accountingProblem, onFake, settled } from "../support/host.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 
@@ -82,13 +83,13 @@ const Step = either<Step>(
 
 /** A host with a plugin that does as it is told and a neighbour on the same server, and what they did. */
 const hosted = () => {
-  const seen: Array<IngressEvent.WebSocketText> = []
+  const seen: Array<IngressEvent.Frame> = []
   const neighbours: Array<string> = []
   const count = { open: 0, most: 0, commands: 0, version: 0 }
   const made: { look?: () => void; act?: (does: Does) => void } = {}
   const look = () => made.look?.()
 
-  const commands = (answers: Answers, event: IngressEvent.WebSocketText): PluginRuntime.Output["commands"] => {
+  const commands = (answers: Answers, event: IngressEvent.Frame): PluginRuntime.Output["commands"] => {
     const other = event.url === GATEWAY ? OTHER : GATEWAY
     switch (answers) {
       case "send":
@@ -116,7 +117,7 @@ const hosted = () => {
     }
   }
 
-  const answer = (answers: Answers, event: IngressEvent.WebSocketText) => {
+  const answer = (answers: Answers, event: IngressEvent.Frame) => {
     switch (answers) {
       case "void":
         return Exit.void
@@ -140,34 +141,40 @@ const hosted = () => {
     }
   }
 
+  const handle = (event: IngressEvent.Frame) => {
+    count.open++
+    count.most = Math.max(count.most, count.open)
+    seen.push(event)
+    try {
+      look()
+      const { answers, does } = heard(saidIn(event) ?? "")
+      made.act?.(does)
+      look()
+      const answered = answer(answers, event)
+      if (Exit.isExit(answered)) return answered
+      // What isn't wanted any more by then never runs.
+      return Effect.suspend(() => {
+        count.most = Math.max(count.most, ++count.open)
+        return Effect.ensuring(
+          answered,
+          Effect.sync(() => count.open--)
+        )
+      })
+    } finally {
+      count.open--
+    }
+  }
+
   const pkg = plugin({
     sources: [GATEWAY, OTHER],
-    ingress: { sources: [GATEWAY, OTHER], eventKinds: ["websocket_open", "websocket_text", "wish"] },
+    ingress: {
+      sources: [GATEWAY, OTHER],
+      eventKinds: ["websocket_open", "websocket_text", "websocket_binary", "wish"]
+    },
     handlers: {
       gateway: {
-        websocket_text: (event) => {
-          count.open++
-          count.most = Math.max(count.most, count.open)
-          seen.push(event)
-          try {
-            look()
-            const { answers, does } = heard(event.text)
-            made.act?.(does)
-            look()
-            const answered = answer(answers, event)
-            if (Exit.isExit(answered)) return answered
-            // What isn't wanted any more by then never runs.
-            return Effect.suspend(() => {
-              count.most = Math.max(count.most, ++count.open)
-              return Effect.ensuring(
-                answered,
-                Effect.sync(() => count.open--)
-              )
-            })
-          } finally {
-            count.open--
-          }
-        }
+        websocket_text: handle,
+        websocket_binary: handle
       }
     }
   })
@@ -244,7 +251,7 @@ describe("a handler in the middle of a chunk", () => {
         let told = 0
         for (const { end, source, words } of steps) {
           const remote = yield* ofPlugin(source)
-          remote?.sendBurst(words.map(said))
+          remote?.sendBurst(words.map((word, nth) => frameOf(said(word), nth % 2 === 1)))
           look()
           ofNeighbour.sendText(`${told++}`)
           look()

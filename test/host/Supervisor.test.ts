@@ -15,6 +15,7 @@ import { ConnectionError, GrantStore, type IngressEvent, OutputCommand, PluginHo
 import { FakeWebSocket, type Remote, Standstill } from "mooring/testing"
 import { list } from "../support/arbitraries.ts"
 import { counted } from "../support/fibers.ts"
+import { EVENT_KINDS, frameOf, saidIn } from "../support/frames.ts"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, plugin, refOf } from "../support/plugins.ts"
 import { unhandled } from "../support/rejections.ts"
@@ -34,7 +35,9 @@ const Command = Schema.Struct({
   kind: Schema.Literals(["send", "send", "send", "close", "reconnect", "timer"]),
   /** Which of the plugin's own sources. */
   to: upTo(1),
-  any: Schema.Boolean
+  any: Schema.Boolean,
+  /** Whether a send has bytes. */
+  isBinary: Schema.Boolean
 })
 type Command = typeof Command.Type
 
@@ -44,7 +47,7 @@ const Text = Schema.Struct({
 })
 
 const Step = Schema.Union([
-  Schema.Struct({ kind: Schema.Literals(["text", "burst"]), source, text: Text }),
+  Schema.Struct({ kind: Schema.Literals(["text", "binary", "burst"]), source, text: Text }),
   Schema.Struct({
     kind: Schema.Literals([
       "close",
@@ -117,15 +120,15 @@ const obedient = (nth: number, world: World, epochOf: (url: string) => number) =
         const text = `${id} ${"x".repeat(300)}`
         const epoch = command.any ? null : isOwn ? event.epoch : (epochs[command.to] ?? 0)
         world.sends.set(text, { url, epoch })
-        return OutputCommand.send(url, text, options)
+        return OutputCommand.send(url, frameOf(text, command.isBinary), options)
       }
     }
   }
   const answer = (event: IngressEvent.IngressEvent): Effect.Effect<PluginRuntime.Output, string> => {
     if (world.isRevoked) world.wrong.push("rule 1: delivered without a grant")
     if (++running > 1) world.wrong.push("rule 5: two dispatches at once")
-    const { commands, how } =
-      event.kind === "websocket_text" ? (JSON.parse(event.text) as typeof Text.Type) : { commands: [], how: "ok" }
+    const said = saidIn(event)
+    const { commands, how } = said === undefined ? { commands: [], how: "ok" } : (JSON.parse(said) as typeof Text.Type)
     const epochs = own.map(epochOf)
     const ids = commands.map(() => `${nth}-${++count}`)
     const over = (isAnswered: boolean) => {
@@ -147,12 +150,12 @@ const obedient = (nth: number, world: World, epochOf: (url: string) => number) =
       }
     }
   }
-  const handlers = { websocket_open: answer, websocket_text: answer, websocket_close: answer, timer: answer }
+  const handlers = { websocket_open: answer, websocket_text: answer, websocket_binary: answer, websocket_close: answer }
   return plugin({
     name: NAMES[nth] ?? "",
     sources: own,
-    ingress: { stopCodes: [4004] },
-    handlers: { gateway: { ...handlers, websocket_error: answer } }
+    ingress: { stopCodes: [4004], eventKinds: [...EVENT_KINDS] },
+    handlers: { gateway: { ...handlers, websocket_error: answer, timer: answer } }
   })
 }
 
@@ -241,7 +244,7 @@ describe("the whole supervisor", () => {
               for (const connection of row.websocketConnections) {
                 assert.isAtMost(connection.queueDepth, CAPACITY + BURST + 4, "rule 3")
                 assert.isAtMost(connection.bufferedBytes, SEND_BUFFER, "rule 3")
-                assert.isAtMost(connection.unconfirmedFrames, connection.sentTextFrames)
+                assert.isAtMost(connection.unconfirmedFrames, connection.sentTextFrames + connection.sentBinaryFrames)
               }
               // Those of answered dispatches, one each, in their order; the host may not have heard of the last yet.
               const ids = row.outputCommandResults.map(({ commandId }) => commandId)
@@ -257,7 +260,8 @@ describe("the whole supervisor", () => {
               for (const url of urls) {
                 const remotes = yield* fake.remotes(url)
                 for (const [index, remote] of remotes.entries()) {
-                  for (const text of remote.sent) {
+                  for (const frame of remote.sentFrames) {
+                    const text = Buffer.from(frame).toString()
                     const send = world.sends.get(text) ?? { url: "nobody's", epoch: null }
                     assert.strictEqual(send.url, url, "rule 8: to the connection that it is for")
                     if (sent.has(text)) assert.fail("rule 7: sent twice")
@@ -279,10 +283,13 @@ describe("the whole supervisor", () => {
             if (world === undefined || enablement === undefined) return
             switch (action.kind) {
               case "text":
-                remote?.sendText(JSON.stringify(action.text))
+              case "binary":
+                remote?.sendBurst([frameOf(JSON.stringify(action.text), action.kind === "binary")])
                 break
               case "burst":
-                remote?.sendBurst(Array.from({ length: BURST }, () => JSON.stringify(action.text)))
+                remote?.sendBurst(
+                  Array.from({ length: BURST }, (_, at) => frameOf(JSON.stringify(action.text), at % 2 === 1))
+                )
                 break
               case "answer":
                 yield* fake.answer(url, ANSWERS[action.how] ?? { kind: "accept" })

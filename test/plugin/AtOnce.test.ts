@@ -7,19 +7,22 @@ import * as Exit from "effect/Exit"
 import { TestClock } from "effect/testing"
 import { Limits, PluginError, type PluginRuntime } from "mooring"
 import * as Accounting from "../../src/ingress/Accounting.ts"
-import { WebSocketText, type AnyEvent } from "../../src/ingress/IngressEvent.ts"
+import { Delivered, type AnyEvent } from "../../src/ingress/IngressEvent.ts"
 import * as IngressQueue from "../../src/ingress/IngressQueue.ts"
 import { Turns, type EventQueue } from "../../src/ingress/Turns.ts"
 import { Dispatcher } from "../../src/plugin/Dispatcher.ts"
 import * as HadTime from "../../src/time/HadTime.ts"
 import { CLEAN, push } from "../ingress/support/queue.ts"
 import { either, list, oneOf } from "../support/arbitraries.ts"
+import { saidIn } from "../support/frames.ts"
 import { settled } from "../support/host.ts"
+
+const utf8 = new TextEncoder()
 
 const SOURCES = [0, 1, 2] as const
 const CAPACITY = 200
 
-/** What a handler does with a text: the first word of it; the second is the source that it does it to. */
+/** What a handler does with a text or a binary frame: the first word of it; the second is the source that it does it to. */
 const DOES = [
   "exit",
   "output",
@@ -39,7 +42,7 @@ const DOES = [
 type Does = (typeof DOES)[number]
 
 type Step =
-  | { readonly kind: "chunk"; readonly source: number; readonly texts: ReadonlyArray<string> }
+  | { readonly kind: "chunk"; readonly source: number; readonly texts: ReadonlyArray<string>; readonly binary: number }
   | { readonly kind: "open"; readonly source: number }
   | { readonly kind: "wait"; readonly ms: number }
   | { readonly kind: "turn" }
@@ -54,11 +57,19 @@ const mild = either(
 )
 const wild = text(...DOES)
 
+/** Which of two frames is binary: the first, the second or none. */
+const WHICH = oneOf(0, 1, 2)
+
 const Step: Arbitrary.Arbitrary<Step> = either<Step>(
-  Arbitrary.all({ kind: oneOf("chunk"), source: oneOf(...SOURCES), texts: list(mild, 1, 8) }),
-  Arbitrary.all({ kind: oneOf("chunk"), source: oneOf(...SOURCES), texts: list(mild, 1, 8) }),
-  Arbitrary.all({ kind: oneOf("chunk"), source: oneOf(...SOURCES), texts: list(text("exit", "echo"), 120, 300) }),
-  Arbitrary.all({ kind: oneOf("chunk"), source: oneOf(...SOURCES), texts: list(wild, 1, 4) }),
+  Arbitrary.all({ kind: oneOf("chunk"), source: oneOf(...SOURCES), texts: list(mild, 1, 8), binary: WHICH }),
+  Arbitrary.all({ kind: oneOf("chunk"), source: oneOf(...SOURCES), texts: list(mild, 1, 8), binary: WHICH }),
+  Arbitrary.all({
+    kind: oneOf("chunk"),
+    source: oneOf(...SOURCES),
+    texts: list(text("exit", "echo"), 120, 300),
+    binary: WHICH
+  }),
+  Arbitrary.all({ kind: oneOf("chunk"), source: oneOf(...SOURCES), texts: list(wild, 1, 4), binary: WHICH }),
   Arbitrary.all({ kind: oneOf("open"), source: oneOf(...SOURCES) }),
   Arbitrary.all({ kind: oneOf("turn") }),
   Arbitrary.all({ kind: oneOf("turn") }),
@@ -130,9 +141,11 @@ const plugin = Effect.gen(function* () {
     const memory = queues.reduce((sum, queue) => sum + queue.bytes, 0)
     assert.strictEqual(accounting.queueBytes, memory)
     assert.strictEqual(hostBytes.used, memory)
-    for (const { autoReplied, depth, enqueuedText, ignoredText, receivedText, rejectedText } of queues) {
-      assert.isAtMost(depth, CAPACITY)
+    for (const queue of queues) {
+      const { autoReplied, enqueuedText, ignoredText, receivedText, rejectedText } = queue
+      assert.isAtMost(queue.depth, CAPACITY)
       assert.strictEqual(receivedText, enqueuedText + rejectedText + ignoredText + autoReplied)
+      assert.strictEqual(queue.receivedBinary, queue.enqueuedBinary)
     }
     assert.isAtMost(inFlight, 1)
     assert.isAtMost(open.handlers, 1)
@@ -149,7 +162,8 @@ const plugin = Effect.gen(function* () {
   }
 
   const answer = (event: AnyEvent): Effect.Effect<PluginRuntime.Output | void, unknown> => {
-    const [does, to = "0"] = event instanceof WebSocketText ? event.text.split(" ") : ["exit"]
+    const said = event instanceof Delivered ? undefined : saidIn(event)
+    const [does, to = "0"] = said?.split(" ") ?? ["exit"]
     const queue = queues[Number(to)]
     switch (does) {
       case "output":
@@ -252,8 +266,9 @@ describe("texts that are handed over as they come", () => {
           } else if (step.kind === "open") {
             queue?.opened(1, 1, null, () => {})
           } else {
-            for (const one of step.texts) {
-              push(queue ?? assert.fail(), one)
+            for (const [nth, one] of step.texts.entries()) {
+              if (nth % 2 === step.binary && one !== "ping") queue?.binary(utf8.encode(one), 0)
+              else push(queue ?? assert.fail(), one)
               check()
             }
           }

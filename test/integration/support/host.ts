@@ -28,6 +28,8 @@ export interface Setup {
   readonly subprotocols?: ReadonlyArray<string>
   readonly grant?: { readonly [key: string]: unknown }
   readonly text?: ServicePlugin.Handlers["websocket_text"]
+  readonly open?: ServicePlugin.Handlers["websocket_open"]
+  readonly timer?: ServicePlugin.Handlers["timer"]
   /** Without it the ingress takes no binary frames. Those that it takes are written down like texts. */
   readonly binary?: ServicePlugin.Handlers["websocket_binary"]
   /** Whether texts are written down; state events always are. */
@@ -57,7 +59,11 @@ export const runHost = (setup: Setup) =>
       websocket: [{ ...target, pathPrefixes: ["/"] }],
       handlers: {
         gateway: {
-          websocket_open: record,
+          websocket_open: (event) => {
+            handed.push(event)
+            return setup.open?.(event) ?? Exit.void
+          },
+          timer: (event) => setup.timer?.(event) ?? Exit.void,
           websocket_close: record,
           websocket_error: record,
           websocket_text: (event) => {
