@@ -98,6 +98,9 @@ interface Refused {
 /** What a command means, or why it means nothing. */
 type Found<D extends Destination> = ReturnType<Destinations<D>["find"]>
 
+/** Why an open connection isn't sent something. */
+type Unsent = SecretUngranted | SendRateLimited | SendBufferFull
+
 const refused = (error: CommandError, sourceId: string | null = null): Refused => ({ error, sourceId })
 
 const NORMAL_CLOSURE = 1000
@@ -141,8 +144,7 @@ export class CommandExecutor<D extends Destination> {
 
   /** Sends an answer of the host's own, as any text is sent; false where it may not or there is no room for it. */
   reply(connection: Addressee, text: string): boolean {
-    const isOpen = connection.covered && connection.state === "open"
-    return isOpen && (this.#inMessages.refusalIn(text, connection) ?? this.#handOver(connection, text)) === undefined
+    return connection.covered && connection.state === "open" && this.#handOver(connection, text) === undefined
   }
 
   /** The one result of a command. */
@@ -217,14 +219,15 @@ export class CommandExecutor<D extends Destination> {
     const { display: url, id } = connection.source
     const { state } = connection
     if (state !== "open") return refused(new NotConnected({ url, state }), id)
-    const data = dataOf(payload)
-    const error = this.#inMessages.refusalIn(data, connection) ?? this.#handOver(connection, data)
+    const error = this.#handOver(connection, dataOf(payload))
     return error === undefined ? "executed" : refused(error, id)
   }
 
   /** Hands a text or bytes to an open connection, charged to its grant's rate and its buffer; why not, where it doesn't. */
-  #handOver(connection: Addressee, data: string | Uint8Array): SendRateLimited | SendBufferFull | undefined {
+  #handOver(connection: Addressee, data: string | Uint8Array): Unsent | undefined {
     const { source, target } = connection
+    const filled = this.#inMessages.fillingOf(data, connection)
+    if (filled instanceof SecretUngranted) return filled
     const rate = target === null ? undefined : this.#options.authority.rateOf(source.ingress, target)
     const bytes = rate === undefined ? 0 : dataBytes(data)
     const now = rate === undefined ? 0 : this.#options.monotonic()
@@ -233,7 +236,7 @@ export class CommandExecutor<D extends Destination> {
     const full = this.#overBuffer(connection, data)
     if (full !== undefined) return full
     if (rate !== undefined) this.#rates.take(rate, bytes, now)
-    connection.send(data, this.#inMessages.fillingOf(data, connection))
+    connection.send(data, filled)
     return undefined
   }
 

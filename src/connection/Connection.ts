@@ -32,6 +32,8 @@ import type { Source } from "./Source.ts"
  */
 export type State = "connecting" | "open" | "closing" | "closed" | "waiting" | "stopped"
 
+export type { Filled } from "./internal/outgoing.ts"
+
 /**
  * What a connection reports about itself: any error of the stages it touches.
  *

@@ -3,6 +3,7 @@
  * in their places, and what they are refused for.
  */
 import * as Result from "effect/Result"
+import type { Filled } from "../../connection/Connection.ts"
 import type { Authority } from "../../grants/Grants.ts"
 import * as StandIns from "../../secrets/StandIns.ts"
 import type { ValueOf } from "../../secrets/Template.ts"
@@ -27,21 +28,20 @@ export class InMessages {
     this.#authority = authority
   }
 
-  /** Why a text may not be sent: what stands in it for a secret that the connection's target doesn't open. */
-  refusalIn(data: string | Uint8Array, to: To): SecretUngranted | undefined {
-    if (typeof data !== "string" || !StandIns.mentions(data)) return undefined
-    const refusal = StandIns.refusalIn(data, this.#secrets.standIns(), this.#openingOf(to))
-    return refusal === undefined ? undefined : new SecretUngranted({ url: to.source.display, ...refusal })
-  }
-
   /**
    * What is written in place of a text with stand-ins, asked for when its turn has come: with the values of then, for a
-   * target that opens them still. Undefined for what has none.
+   * target that opens them still. Undefined for what has none, which costs no more than to look; an error where what
+   * stands in it isn't for the connection's target.
    */
-  fillingOf(data: string | Uint8Array, to: To): (() => string | undefined) | undefined {
+  fillingOf(data: string | Uint8Array, to: To): Filled | SecretUngranted | undefined {
     if (typeof data !== "string" || !StandIns.mentions(data)) return undefined
-    const { standIns, valueOf } = this.#secrets
-    const filler = { standIns: standIns(), target: this.#openingOf(to), valueOf }
+    const filler = {
+      standIns: this.#secrets.standIns(),
+      target: this.#openingOf(to),
+      valueOf: this.#secrets.valueOf
+    }
+    const refusal = StandIns.refusalIn(data, filler.standIns, filler.target)
+    if (refusal !== undefined) return new SecretUngranted({ url: to.source.display, ...refusal })
     return () => Result.getOrUndefined(StandIns.inText(data, filler))
   }
 
