@@ -6,12 +6,14 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as References from "effect/References"
 import * as Queue from "effect/Queue"
+import * as Scope from "effect/Scope"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
 import type { HostStatus } from "../host/HostStatus.ts"
-import type { PluginHost } from "../host/PluginHost.ts"
+import { PluginHost } from "../host/PluginHost.ts"
 import * as Wire from "../internal/wire.ts"
 import { refOf } from "../manifest/Enablement.ts"
+import * as CollectorClient from "../node/CollectorClient.ts"
 import * as HostFile from "../node/HostFile.ts"
 import * as PackageFolders from "../node/PackageFolders.ts"
 import * as SystemSecrets from "../node/SystemSecrets.ts"
@@ -28,6 +30,7 @@ import * as Logger from "./internal/logger.ts"
 import { reporting, type Reporting } from "./internal/options.ts"
 import { Output } from "./internal/output.ts"
 import { during } from "./internal/reporter.ts"
+import * as Telemetry from "./internal/telemetry.ts"
 import { Unwell } from "./internal/unwell.ts"
 
 /** Ends with exit code 4: at least one plugin is enabled, and none started. */
@@ -83,9 +86,19 @@ const run = Effect.fnUntraced(function* (asked: Options) {
     Layer.succeedContext(services)
   )
   const layer = withControl(hosted, yield* controlled(beginning.control))
+  const outlasting = yield* Effect.scope
+  const collector = yield* Layer.build(CollectorClient.layer())
   yield* hosting(layer, asked, (host, built) => {
     const following = LiveHost.follow(beginning, host, built, Queue.take(hangups))
-    return { status: host.status, beside: Effect.raceFirst(unlessAllFail(host), following) }
+    const telemetry = Telemetry.begin(beginning.file).pipe(
+      Effect.provideService(PluginHost, host),
+      Effect.provide(collector),
+      Scope.provide(outlasting)
+    )
+    return {
+      status: host.status,
+      beside: Effect.andThen(telemetry, Effect.raceFirst(unlessAllFail(host), following))
+    }
   })
 }, Effect.scoped)
 

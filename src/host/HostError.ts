@@ -15,6 +15,7 @@ import { IngressError } from "../ingress/IngressError.ts"
 import { HostFileError } from "../manifest/HostFileError.ts"
 import { ManifestError } from "../manifest/ManifestError.ts"
 import { DispatchError, RuntimeError } from "../plugin/PluginError.ts"
+import { ExportError } from "./ExportError.ts"
 
 /**
  * Any error that a host reports.
@@ -31,7 +32,8 @@ export const HostError = Schema.Union([
   DispatchError,
   CommandError,
   RuntimeError,
-  HostFileError
+  HostFileError,
+  ExportError
 ])
 
 /**
@@ -79,7 +81,7 @@ export const stages: ReadonlyArray<Diagnostic.StageCodec> = [
   codec("dispatch", DispatchError, error),
   codec("command", CommandError, warning),
   codec("runtime", RuntimeError, error),
-  codec("host", HostFileError, error)
+  codec("host", Schema.Union([HostFileError, ExportError]), error)
 ]
 
 /**

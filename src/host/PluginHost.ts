@@ -35,6 +35,7 @@ import { PluginConsole } from "../plugin/PluginConsole.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import * as HadTime from "../time/HadTime.ts"
+import type { ExportFailed } from "./ExportError.ts"
 import type { HostStatus, PluginStatus } from "./HostStatus.ts"
 import { ChangeLog } from "./internal/changeLog.ts"
 import * as Document from "./internal/document.ts"
@@ -146,6 +147,8 @@ export class PluginHost extends Context.Service<
      * are. For metrics and traces: what status doesn't give is told nowhere else.
      */
     readonly observe: (observer: Observer) => Effect.Effect<void, never, Scope.Scope>
+    /** Puts what an exporter says of itself among the host's own diagnostics. */
+    readonly report: (error: ExportFailed) => Effect.Effect<void>
     /** Completes when nothing waits, is dispatched, dialled or closed. For tests. */
     readonly idle: Effect.Effect<void>
   }
@@ -199,6 +202,7 @@ export const make = Effect.fnUntraced(function* (
     status,
     changes: Stream.mapEffect(feeds.signals, () => status),
     diagnostics: feeds.records,
+    report: (error) => Effect.sync(() => roster.configuration.diagnostics.add(error)),
     observe: (observer) =>
       Effect.asVoid(
         Effect.acquireRelease(

@@ -30,6 +30,7 @@ import * as Looks from "./internal/looks.ts"
 import * as Toml from "./internal/toml.ts"
 import * as ControlSettings from "./ControlSettings.ts"
 import * as ProxySettings from "./ProxySettings.ts"
+import * as TelemetrySettings from "./TelemetrySettings.ts"
 
 export type { Entry } from "./internal/hostDocument.ts"
 
@@ -61,6 +62,8 @@ export interface HostFile {
   readonly proxyTable: ProxySettings.Table | "unusable" | undefined
   /** What stands in it of the control API. */
   readonly controlTable: ControlSettings.Table | "unusable" | undefined
+  /** Its tables `[metrics]` and `[traces]`. */
+  readonly telemetry: TelemetrySettings.Tables
   readonly entries: ReadonlyArray<HostDocument.Entry>
   readonly problems: ReadonlyArray<Wire.Problem>
   /** Says of what else was found in it where it stands. */
@@ -108,9 +111,15 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
     (problems) => unreadable(problems)
   )
   const proxy = yield* proxyOf(content.proxy)
+  const { metrics, traces } = content.telemetry
+  const headers = [
+    yield* TelemetrySettings.headersOf(metrics?.otlp, "metrics.otlp"),
+    yield* TelemetrySettings.headersOf(traces?.otlp, "traces.otlp")
+  ]
   const refused = document.located([
     ...(Result.isFailure(proxy) ? [proxy.failure] : []),
-    ...(yield* tokenProblems(content.control))
+    ...(yield* tokenProblems(content.control)),
+    ...headers.flatMap(({ problems }) => problems)
   ])
   return {
     digest: `sha256:${createHash("sha256").update(bytes).digest("hex")}`,
@@ -118,6 +127,7 @@ export const read = Effect.fnUntraced(function* (file: string): Effect.fn.Return
     proxy: Result.getOrElse(proxy, () => "unusable" as const),
     proxyTable: content.proxy,
     controlTable: content.control,
+    telemetry: content.telemetry,
     entries: content.entries,
     problems: [
       ...((yield* isOrphan(file)) ? [{ path: "", message: ORPHAN, file }] : []),

@@ -43,7 +43,8 @@ export const names: ReadonlyArray<string> = [
   Catalogue.QUEUE_WAIT,
   Catalogue.DIAL,
   Catalogue.ROUND_TRIP,
-  Catalogue.REQUEST
+  Catalogue.REQUEST,
+  Catalogue.DROPPED
 ].map(({ name }) => name)
 
 /**

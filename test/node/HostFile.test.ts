@@ -188,7 +188,7 @@ reconnect = { polcy = "never" }
         "host.toml:3:1: limits.ingress_queue_capacity: Expected a whole number from 1 to 1000000",
         "host.toml:4:2: proxy.connect: required",
         "host.toml:5:1: proxy.conect: Expected no excess property (did you mean connect?)",
-        "host.toml:6:2: metrcs: Expected no excess property",
+        "host.toml:6:2: metrcs: Expected no excess property (did you mean metrics?)",
         "host.toml:8:1: plugins.enabled[0].package: Expected the path of a folder",
         "host.toml:10:1: plugins.enabled[0].version: Expected an exact version like 1.2.3",
         "host.toml:11:1: plugins.enabled[0].digest: Expected 'sha256:' and 64 hexadecimal digits",

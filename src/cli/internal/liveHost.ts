@@ -90,12 +90,17 @@ const otherLimits = (now: HostFile.HostFile, began: HostFile.HostFile): Readonly
   )
 }
 
+/** The tables of metrics and traces that differ. */
+const otherTelemetry = ({ telemetry: now }: HostFile.HostFile, { telemetry: began }: HostFile.HostFile) =>
+  (["metrics", "traces"] as const).filter((name) => JSON.stringify(now[name]) !== JSON.stringify(began[name]))
+
 /** What of a changed file waits for the next start. */
 const waiting = (now: HostFile.HostFile, { control, file: began, proxy }: Beginning): Problems =>
   now.located([
     ...otherLimits(now, began).map((key) => ({ path: `limits.${key}`, message: WAITS })),
     ...(proxy.isSame(now) ? [] : [{ path: "proxy", message: WAITS }]),
-    ...(control.isSame(now) ? [] : [{ path: "control", message: WAITS }])
+    ...(control.isSame(now) ? [] : [{ path: "control", message: WAITS }]),
+    ...otherTelemetry(now, began).map((path) => ({ path, message: WAITS }))
   ])
 
 /** What was read and is still to be applied. */

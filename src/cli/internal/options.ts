@@ -5,25 +5,7 @@ import { Flag } from "effect/cli"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import * as SchemaGetter from "effect/SchemaGetter"
-
-const MILLIS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const
-const PATTERN = /^(\d{1,9})(ms|s|m|h)$/u
-
-const millisOf = (text: string): number => {
-  const [, amount = "0", unit = "ms"] = PATTERN.exec(text) ?? []
-  return Number(amount) * (unit === "ms" || unit === "s" || unit === "m" || unit === "h" ? MILLIS[unit] : 0)
-}
-
-/** A duration in milliseconds: a whole number and `ms`, `s`, `m` or `h`. */
-export const DurationText = Schema.String.check(
-  Schema.isPattern(PATTERN, { expected: "a whole number and a unit, like 500ms, 8s, 2m or 1h" })
-).pipe(
-  Schema.decodeTo(Schema.Int, {
-    decode: SchemaGetter.transform(millisOf),
-    encode: SchemaGetter.transform((millis) => `${millis}ms`)
-  })
-)
+import { DurationText } from "../../internal/duration.ts"
 
 const duration = (name: string, least: number) =>
   Flag.String(name).pipe(

@@ -9,11 +9,15 @@ import * as Redaction from "../../diagnostics/Redaction.ts"
 import type { Words } from "../../diagnostics/Words.ts"
 import type { Problem } from "../../internal/wire.ts"
 import { HostFileInvalid, ReloadRejected, type HostFileError } from "../../manifest/HostFileError.ts"
+import type { ExportFailed } from "../ExportError.ts"
 import * as HostError from "../HostError.ts"
 import type { HostStatus } from "../HostStatus.ts"
 import type { ChangeLog } from "./changeLog.ts"
 
 type Problems = ReadonlyArray<Problem>
+
+/** What a host reports that is no plugin's. */
+export type OwnError = HostFileError | ExportFailed
 
 /**
  * The file that the entries are from, as `HostFile.read` gives it.
@@ -37,7 +41,7 @@ interface Options {
   readonly secrets: Words
   readonly changeLog: ChangeLog
   /** There is a new diagnostic. */
-  readonly recorded: (record: DiagnosticLog.Recorded<HostFileError>) => void
+  readonly recorded: (record: DiagnosticLog.Recorded<OwnError>) => void
 }
 
 /** What was applied: where the entries stand that have a row, and what is wrong with any. */
@@ -48,7 +52,7 @@ interface Applied {
 }
 
 export class Configuration {
-  readonly diagnostics: DiagnosticLog.DiagnosticLog<HostFileError>
+  readonly diagnostics: DiagnosticLog.DiagnosticLog<OwnError>
   readonly #options: Options
   #file: ConfigFile | undefined
   #problems: Problems = []
@@ -59,7 +63,7 @@ export class Configuration {
     const now = () => options.clock.currentTimeMillisUnsafe()
     this.#options = options
     this.#appliedAt = now()
-    this.diagnostics = DiagnosticLog.make<HostFileError>({
+    this.diagnostics = DiagnosticLog.make<OwnError>({
       capacity: options.capacity,
       now,
       encode: HostError.encode(Redaction.make({ secrets: options.secrets, config: [] })),

@@ -13,6 +13,7 @@ import { ManifestInvalid } from "../../manifest/ManifestError.ts"
 import { nameplate } from "../../manifest/Nameplate.ts"
 import * as ControlSettings from "../ControlSettings.ts"
 import * as ProxySettings from "../ProxySettings.ts"
+import * as TelemetrySettings from "../TelemetrySettings.ts"
 import type * as Toml from "./toml.ts"
 
 const Folder = Schema.Struct({
@@ -24,6 +25,8 @@ export const HostDocument = Schema.Struct({
   limits: Schema.optionalKey(Limits.LimitsSchema),
   proxy: Schema.optionalKey(ProxySettings.Table),
   control: Schema.optionalKey(ControlSettings.Table),
+  metrics: Schema.optionalKey(TelemetrySettings.Metrics),
+  traces: Schema.optionalKey(TelemetrySettings.Traces),
   plugins: Schema.Struct({
     enabled: Schema.Array(Schema.Struct({ ...Enablement.Enablement.fields, ...Folder.fields }))
   })
@@ -48,6 +51,7 @@ export interface Content {
   readonly limits: Limits.Values
   readonly proxy: ProxySettings.Table | "unusable" | undefined
   readonly control: ControlSettings.Table | "unusable" | undefined
+  readonly telemetry: TelemetrySettings.Tables
   readonly entries: ReadonlyArray<Entry>
   readonly problems: ReadonlyArray<Wire.Problem>
 }
@@ -77,18 +81,21 @@ export const read = (document: Toml.Document, { folder, heapBytes }: Options): R
   const limits = limitsOf(tables.get("limits"), heapBytes)
   const proxy = tableOf("proxy", ProxySettings.decode, tables)
   const control = tableOf("control", ControlSettings.decode, tables)
+  const telemetry = telemetryOf(tables)
   const listed = listOf(enabled, folder)
   const problems = document.problems([
     ...unknownIn(tables, plugins),
     ...limits.problems,
     ...proxy.problems,
     ...control.problems,
+    ...telemetry.problems,
     ...listed.problems
   ])
   return Result.succeed({
     limits: limits.value,
     proxy: proxy.value,
     control: control.value,
+    telemetry: telemetry.value,
     entries: listed.value.map((entry) => judged(entry, problems)),
     problems
   })
@@ -113,6 +120,8 @@ const decodeKeys = Wire.decoder(
     limits: Schema.optionalKey(Schema.Null),
     proxy: Schema.optionalKey(Schema.Null),
     control: Schema.optionalKey(Schema.Null),
+    metrics: Schema.optionalKey(Schema.Null),
+    traces: Schema.optionalKey(Schema.Null),
     plugins: Schema.Struct({ enabled: Schema.Null })
   })
 )
@@ -169,6 +178,17 @@ const tableOf = <A>(
   return Result.isSuccess(decoded)
     ? { value: decoded.success, problems: [] }
     : { value: "unusable", problems: under(name, decoded.failure) }
+}
+
+/** A table that can't be used isn't there. */
+const telemetryOf = (tables: Table): Part<TelemetrySettings.Tables> => {
+  const metrics = tableOf("metrics", TelemetrySettings.decode.metrics, tables)
+  const traces = tableOf("traces", TelemetrySettings.decode.traces, tables)
+  const usable = <A>({ value }: Part<A | "unusable" | undefined>) => (value === "unusable" ? undefined : value)
+  return {
+    value: { metrics: usable(metrics), traces: usable(traces) },
+    problems: [...metrics.problems, ...traces.problems]
+  }
 }
 
 const decodeFolder = Wire.decoder(Folder)

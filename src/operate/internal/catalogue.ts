@@ -178,3 +178,9 @@ export const SOURCE_INFO = {
   name: "mooring_source_info",
   help: "The URL of a source, without its query; always 1."
 }
+
+/** Of what is pushed to a collector. */
+export const DROPPED = {
+  name: "mooring_exports_dropped_total",
+  help: "Exports to the collector that couldn't be sent."
+}

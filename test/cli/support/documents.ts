@@ -74,6 +74,13 @@ export const host = {
     mode: "0660",
     group: 1000
   },
+  metrics: {
+    prometheus: true,
+    open: false,
+    sample: 0.01,
+    otlp: { url: "http://127.0.0.1:4318", interval: "10s", headers: { authorization: { file: "otlp.auth" } } }
+  },
+  traces: { otlp: { url: "https://collector.example/otlp" }, sample: 0.5, propagate: false },
   plugins: { enabled: [enablement] }
 }
 

@@ -28,7 +28,8 @@ const CANDIDATES: ReadonlyArray<Json> = [
   "ws://a.example.com/gateway",
   "http://proxy.example.com:3128",
   "127.0.0.1:9477",
-  "0600"
+  "0600",
+  "10s"
 ]
 
 /** One full document for each alternative at the root. */

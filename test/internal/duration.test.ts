@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { DurationText } from "../../../src/cli/internal/options.ts"
+import { DurationText } from "../../src/internal/duration.ts"
 
 const decode = Schema.decodeUnknownResult(DurationText)
 
