@@ -35,7 +35,7 @@ interface Change {
 }
 
 export interface Roster {
-  /** In the order in which they are enabled; behind them those that are being stopped. */
+  /** In the order in which they are enabled; behind them those that are being stopped, the last first. */
   readonly rows: ReadonlyArray<Assemble.Row>
   readonly find: (ref: string) => Assemble.Row | undefined
   /** The same; where it is disabled, what still runs under this reference. */
@@ -135,7 +135,7 @@ export const make = (
 
     return {
       get rows() {
-        const gone = [...leaving].filter(({ row }) => !entries.has(row.ref))
+        const gone = [...leaving].filter(({ row }) => !entries.has(row.ref)).toReversed()
         return [...entries.values(), ...gone].map(({ row }) => row)
       },
       find: (ref) => entries.get(ref)?.row,
