@@ -4,6 +4,7 @@
  */
 import * as Schema from "effect/Schema"
 import * as Wire from "../internal/wire.ts"
+import { AllowedRequestTarget } from "../manifest/RequestTarget.ts"
 import { Enablement } from "../manifest/Enablement.ts"
 
 /** A note keeps nothing from running. */
@@ -29,8 +30,8 @@ const Plugin = Wire.struct({
   /** Why it fails. */
   tag: Schema.optionalKey(Schema.String),
   sources: Schema.Array(Source),
-  /** The targets of requests that are granted. */
-  requests: Schema.Array(Schema.Json)
+  /** What may be requested: the granted targets that a declared one meets. */
+  requests: Schema.Array(AllowedRequestTarget)
 }).annotate({ identifier: "CheckedPlugin" })
 
 export type Plugin = typeof Plugin.Type

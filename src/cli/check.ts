@@ -25,12 +25,21 @@ import { Unwell } from "./internal/unwell.ts"
 const found = ({ severity, ...problem }: CheckReport.Found): string =>
   Wire.formatProblem(severity === "note" ? { ...problem, message: `note: ${problem.message}` } : problem)
 
-const plugin = ({ pluginRef, sources, tag, would }: CheckReport.Plugin): ReadonlyArray<string> => [
+/** A target of requests, a line for each of its prefixes. */
+const requests = (target: CheckReport.Plugin["requests"][number]): ReadonlyArray<string> =>
+  target.pathPrefixes.map((prefix) => {
+    const { host, methods, port, scheme } = target
+    const server = `${scheme}://${host}${port === undefined ? "" : `:${port}`}`
+    return `  ${methods.join(", ")}  ${server}${prefix}  may be requested`
+  })
+
+const plugin = ({ pluginRef, requests: allowed, sources, tag, would }: CheckReport.Plugin): ReadonlyArray<string> => [
   `${pluginRef} would ${would === "start" ? "start" : `fail: ${tag}`}`,
   ...sources.map(
     (source) =>
       `  ${source.ingressName}  ${source.id}  ${source.url}  ${source.would === "dial" ? "would be dialled" : `would be stopped: ${source.tag}`}`
-  )
+  ),
+  ...allowed.flatMap(requests)
 ]
 
 const headOf = (hostFile: string | undefined): ReadonlyArray<string> => [

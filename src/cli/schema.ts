@@ -45,6 +45,7 @@ const SUBJECTS = {
       "limits fit together, and into the heap",
       "a control address is one that can be, and has a token where other machines reach it",
       "in config a table of exactly from_env or from_file names a variable or a file",
+      "grants name secrets of their entry",
       "hosts, paths and URLs have a canonical form",
       "repeated ids, versions and digests agree, and with the package",
       "numbers are finite, and whole ones no larger than JSON's readers can tell apart",

@@ -111,6 +111,8 @@ export interface Evaluation {
   readonly service: Checked
   readonly ingress: (name: string) => Checked
   readonly target: (ingress: string, url: string, display?: string) => Result.Result<Authorization, GrantError>
+  /** Whether one of its ingresses may use an interface of the host at all, whatever is dialled or requested. */
+  readonly uses: (ingress: string, api: "websocket" | "request") => Checked
   readonly request: (
     ingress: string,
     method: string,
@@ -217,7 +219,7 @@ const evaluate = (asking: Asking, granted: Granted): Evaluation => {
       () => surface(asking, granted, "ingress"),
       () => permission(asking, granted, { kind: "ingress", name })
     )
-  const uses = (ingressName: string, api: "websocket" | "request"): Checked =>
+  const uses: Evaluation["uses"] = (ingressName, api) =>
     all(
       () => ingress(ingressName),
       () => permission(asking, granted, { kind: "host_api", api })
@@ -225,6 +227,7 @@ const evaluate = (asking: Asking, granted: Granted): Evaluation => {
   return {
     service,
     ingress,
+    uses,
     target: (ingressName, raw, shown) =>
       Result.flatMap(uses(ingressName, "websocket"), () => {
         // Read once: it is half of what the question costs.

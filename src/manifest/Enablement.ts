@@ -125,9 +125,13 @@ export const refOf = (enablement: { readonly id: string; readonly instance?: str
 
 /**
  * What no schema says: what occurs twice though it is a name (the same source, a header that differs by case only), and
- * what stands for a text from outside and doesn't say which.
+ * what stands for a text from outside and doesn't say which, and what is granted of secrets that the entry doesn't have.
  */
-const beside = (input: unknown): ReadonlyArray<Wire.Problem> => [...repeated(input), ...unnamed(input)]
+const beside = (input: unknown): ReadonlyArray<Wire.Problem> => [
+  ...repeated(input),
+  ...unnamed(input),
+  ...Repeats.unknownSecrets(input)
+]
 
 const unnamed = (input: unknown): ReadonlyArray<Wire.Problem> =>
   FromOutside.placesIn(Repeats.ownOf(input, "config"), ["config"]).flatMap(({ path, source }) =>

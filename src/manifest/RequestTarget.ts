@@ -141,6 +141,15 @@ export const matches = (target: RequestTarget, method: string, url: RequestUrl.R
   matcher(target)(method, url)
 
 /**
+ * Whether there is a request that both of two targets cover.
+ *
+ * @category predicates
+ * @since 0.5.0
+ */
+export const meet = (one: RequestTarget, other: RequestTarget): boolean =>
+  one.methods.some((method) => other.methods.includes(method)) && Pattern.meet(one, other)
+
+/**
  * Whether a target covers every host, which is reported where it is declared
  * or granted.
  *

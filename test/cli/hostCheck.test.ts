@@ -329,6 +329,97 @@ headers = { authorization = "{basic:u:a}", x = "{b}" }`
       }).pipe(Effect.scoped)
   )
 
+  const API = 'scheme = "https", host = "api.example.com"'
+  const requesting = {
+    ...ECHO,
+    "plugin.toml": `${MANIFEST.replace("permissions = [", 'permissions = [\n  { kind = "host_api", api = "request" },')}
+[[request]]
+scheme = "https"
+host = "api.example.com"
+methods = ["GET"]
+path_prefixes = ["/v1"]
+`
+  }
+  const MAY = '{ kind = "host_api", api = "request" }'
+  const declared = `{ ${API}, path_prefixes = ["/v1"], methods = ["GET"] }`
+
+  it.live.each<readonly [what: string, asked: Entry, files: Files, lines: ReadonlyArray<string>, allowed: number]>([
+    [
+      "a grant within what is declared",
+      {
+        permissions: [...PERMISSIONS, MAY],
+        rest: `request = [{ ${API}, methods = ["GET", "POST"], path_prefixes = ["/v1/a"], headers = { a = "hunter22" } }]`
+      },
+      requesting,
+      [],
+      1
+    ],
+    [
+      "nothing granted",
+      { permissions: [...PERMISSIONS, MAY] },
+      requesting,
+      [
+        `host.toml:7:2: plugins.enabled[0].grants: requests that the manifest declares aren't granted; allowed by ${declared} among grants.request, which is the operator's decision`
+      ],
+      0
+    ],
+    [
+      "a grant beside what is declared",
+      {
+        permissions: [...PERMISSIONS, MAY],
+        rest: `request = [\n{ ${API}, methods = ["GET"], path_prefixes = ["/v1"] },\n{ ${API}, methods = ["PUT"], path_prefixes = ["/v1"] }]`
+      },
+      requesting,
+      [
+        `host.toml:12:1: plugins.enabled[0].grants.request[1]: it allows nothing: no target that the manifest declares meets it; declared by ${declared.replace("GET", "PUT")} among request in plugin.toml, which its author decides`
+      ],
+      1
+    ],
+    [
+      "no permission in the grant",
+      { rest: `request = [{ ${API}, methods = ["GET"], path_prefixes = ["/v1"] }]` },
+      requesting,
+      [
+        `host.toml:8:1: plugins.enabled[0].grants.permissions: nothing may be requested: the permission 'host_api request' is not granted; allowed by ${MAY} among grants.permissions, which is the operator's decision`
+      ],
+      0
+    ],
+    [
+      "no permission in the manifest",
+      {
+        permissions: [...PERMISSIONS, MAY],
+        rest: `request = [{ ${API}, methods = ["GET"], path_prefixes = ["/v1"] }]`
+      },
+      ECHO,
+      [
+        `host.toml:8:1: plugins.enabled[0].grants.permissions: nothing may be requested: the permission 'host_api request' is not declared in the manifest; declared by ${MAY} among permissions in plugin.toml, which its author decides`
+      ],
+      0
+    ],
+    [
+      "what is broad, and goes in cleartext",
+      {
+        permissions: [...PERMISSIONS, MAY],
+        rest: `request = [{ scheme = "*", host = "*", methods = ["GET"], path_prefixes = ["/"], secrets = ["key"],\nheaders = { a = "{key}", b = "{none}" } }]\n[plugins.enabled.secrets]\nkey = { env = "TOKEN" }`
+      },
+      requesting,
+      [
+        "host.toml:10:28: plugins.enabled[0].grants.request[0].host: broad: it covers every host",
+        "host.toml:10:82: plugins.enabled[0].grants.request[0].secrets: secrets may go where anybody on the way can read them",
+        "host.toml:11:13: plugins.enabled[0].grants.request[0].headers.a: secrets may go where anybody on the way can read them"
+      ],
+      1
+    ]
+  ])("notes what of requests is in vain, and what should be known: %s", ([, asked, files, expected, allowed]) =>
+    Effect.gen(function* () {
+      const report = yield* check((digest) => entry(digest, asked), files)
+      assert.deepStrictEqual(report.lines, expected)
+      assert.isTrue(report.ok)
+      assert.strictEqual(report.plugins[0]?.requests.length, allowed)
+      for (const secret of ["hunter22", "t0ps3cret"]) assert.notInclude(JSON.stringify(report), secret)
+    }).pipe(Effect.scoped)
+  )
+
   it.live("says nothing of a secret", () =>
     Effect.gen(function* () {
       const rest = `[plugins.enabled.secrets]

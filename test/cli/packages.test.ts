@@ -76,6 +76,15 @@ describe("mooring digest", () => {
   )
 })
 
+const REQUESTING = `${MANIFEST.replace("permissions = [", 'permissions = [\n  { kind = "host_api", api = "request" },')}
+[[request]]
+scheme = "https"
+host = "api.example.com"
+port = 8443
+methods = ["GET", "POST"]
+path_prefixes = ["/v1", "/v2"]
+`
+
 describe("mooring check", () => {
   it.live("prints what a package would do, and the entry with which it does exactly that", () =>
     Effect.gen(function* () {
@@ -113,6 +122,40 @@ describe("mooring check", () => {
         }
       ])
       assert.strictEqual(enablement?.grants.websocket.length, 1)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("says what may be requested, and grants it in the entry", () =>
+    Effect.gen(function* () {
+      const manifest = `${REQUESTING}\n[[request]]\nscheme = "*"\nhost = "*"\nmethods = []\npath_prefixes = ["/"]\n`
+      const { code, lines, stdout } = yield* ran("check", { ...ECHO, "plugin.toml": manifest })
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(lines.slice(0, 7), [
+        "echo/plugin.toml:42:1: request[1].host: note: broad: it covers every host",
+        "",
+        "project:example.echo would start",
+        "  gateway  97d359a5  ws://127.0.0.1:7700/gateway  would be dialled",
+        "  GET, POST  https://api.example.com:8443/v1  may be requested",
+        "  GET, POST  https://api.example.com:8443/v2  may be requested",
+        ""
+      ])
+      const host = parse(stdout.slice(stdout.indexOf("#"))) as unknown as HostFile
+      const { grants } = Result.getOrThrow(Enablement.decode(host.plugins.enabled[0]))
+      const decoded = Result.getOrThrow(Manifest.decode(parse(manifest)))
+      assert.deepStrictEqual(grants.request, decoded.request)
+      assert.deepStrictEqual(grants.permissions, decoded.permissions)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("notes requests that are declared without the permission for them", () =>
+    Effect.gen(function* () {
+      const manifest = REQUESTING.replace('  { kind = "host_api", api = "request" },\n', "")
+      const { code, lines } = yield* ran("check", { ...ECHO, "plugin.toml": manifest })
+      assert.strictEqual(code, 0)
+      assert.deepStrictEqual(lines.slice(0, 2), [
+        'echo/plugin.toml:6:1: permissions: note: nothing may be requested: the permission \'host_api request\' is not declared in the manifest; allowed by { kind = "host_api", api = "request" } among permissions in plugin.toml, which its author decides',
+        ""
+      ])
     }).pipe(Effect.scoped)
   )
 

@@ -163,6 +163,27 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
   },
   {
     of: "host",
+    comment: "ids with their instances, sources of one ingress and headers in whichever case occur once",
+    message: /^Expected a header that occurs once, in whichever case$/,
+    document: {
+      plugins: {
+        enabled: [
+          {
+            ...Documents.enablement,
+            grants: { request: [{ ...Documents.enablement.grants.request[0], headers: { a: "1", A: "2" } }] }
+          }
+        ]
+      }
+    }
+  },
+  {
+    of: "host",
+    comment: "grants name secrets of their entry",
+    message: /^Expected the name of a secret of this entry$/,
+    document: { plugins: { enabled: [{ ...Documents.enablement, grants: { sign: ["none"] } }] } }
+  },
+  {
+    of: "host",
     comment: "limits fit together, and into the heap",
     message: /^Expected at most (?:half of )?[a-z_]+(?: less 8192)?$/,
     document: { ...Documents.host, limits: { max_message_bytes: 8_388_608 } }

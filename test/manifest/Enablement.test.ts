@@ -91,18 +91,37 @@ const once = <A>(items: ReadonlyArray<A>, nameOf: (item: A) => string) => [
 /** An enablement as a host file has it, with no value in it. */
 type Written = (typeof Enablement.Enablement)["Type"]
 
+const headersOnce = (headers: { readonly [name: string]: string }) =>
+  Object.fromEntries(once(Object.entries(headers), ([name]) => name.toLowerCase()))
+
 const sourceOnce = ({ headers, urls, ...rest }: Written["sources"][string]): Written["sources"][string] => ({
   ...rest,
   ...(urls === undefined ? {} : { urls: once(urls, (url) => url.replace(/^websocket:/, "")) }),
-  ...(headers === undefined
-    ? {}
-    : { headers: Object.fromEntries(once(Object.entries(headers), ([name]) => name.toLowerCase())) })
+  ...(headers === undefined ? {} : { headers: headersOnce(headers) })
 })
+
+/** What is granted, of the entry's own secrets only. */
+const grantsOnce = ({ request, sign, websocket, ...rest }: Written["grants"], secrets: object): Written["grants"] => {
+  const known = (names: ReadonlyArray<string> = []) => names.filter((name) => Object.hasOwn(secrets, name))
+  const onceIn = <
+    T extends { readonly secrets?: ReadonlyArray<string>; readonly headers?: { readonly [n: string]: string } }
+  >(
+    target: T
+  ): T => ({
+    ...target,
+    ...(target.secrets === undefined ? {} : { secrets: known(target.secrets) }),
+    ...(target.headers === undefined ? {} : { headers: headersOnce(target.headers) })
+  })
+  return { ...rest, websocket: websocket.map(onceIn), request: request.map(onceIn), sign: known(sign) }
+}
 
 const namesOnce = (enablement: Written): Written => ({
   ...enablement,
+  grants: grantsOnce(enablement.grants, enablement.secrets),
   sources: Object.fromEntries(Object.entries(enablement.sources).map(([name, source]) => [name, sourceOnce(source)]))
 })
+
+const API = { scheme: "https", host: "api.example.com", methods: ["GET"], path_prefixes: ["/"] }
 
 describe("Enablement", () => {
   it("decodes the example of the contract", () => {
@@ -350,6 +369,58 @@ describe("Enablement", () => {
     for (const name of reserved) {
       assert.deepStrictEqual(pathsOf(withHeaders({ [name]: "x" })), [`sources.gateway.headers.${name}`])
     }
+  })
+
+  it("refuses secrets in grants that the entry doesn't have, wherever a grant names some", () => {
+    const grants = {
+      websocket: [{ scheme: "wss", host: "h", path_prefixes: ["/"], secrets: ["key", "kee"] }],
+      request: [{ ...API, secrets: ["other", "toString"] }, API],
+      sign: ["key", "__proto__"]
+    }
+    const secrets = { key: { env: "KEY" }, other: { env: "OTHER" } }
+    assert.deepStrictEqual(pathsOf({ ...MINIMAL, secrets, grants }), [
+      "grants.request[0].secrets[1]",
+      "grants.sign[1]",
+      "grants.websocket[0].secrets[1]"
+    ])
+    assert.deepStrictEqual(
+      pathsOf({ ...MINIMAL, secrets, grants: { ...grants, websocket: [], request: [], sign: [] } }),
+      []
+    )
+  })
+
+  it("lists all that is wrong with a granted target of requests at once", () => {
+    const request = [
+      { ...API, methods: ["GET", "CONNECT", "trace", "GE T", ""], path_prefixes: ["/a//b"], port: 0 },
+      { scheme: "wss", host: "*.com", headers: { Host: "x", "Sec-Fetch-Mode": "x", "x-a": "a\nb", b: "1", B: "2" } },
+      { ...API, tls: { ca: "ca.pem", insecure: true }, requests_per_minute: -1, methods: null }
+    ]
+    assert.deepStrictEqual(pathsOf({ ...MINIMAL, grants: { request } }), [
+      "grants.request[0].methods[1]",
+      "grants.request[0].methods[2]",
+      "grants.request[0].methods[3]",
+      "grants.request[0].methods[4]",
+      "grants.request[0].path_prefixes[0]",
+      "grants.request[0].port",
+      "grants.request[1].headers.B",
+      "grants.request[1].headers.Host",
+      "grants.request[1].headers.Sec-Fetch-Mode",
+      "grants.request[1].headers.x-a",
+      "grants.request[1].host",
+      "grants.request[1].methods",
+      "grants.request[1].path_prefixes",
+      "grants.request[1].scheme",
+      "grants.request[2].methods",
+      "grants.request[2].requests_per_minute",
+      "grants.request[2].tls.ca",
+      "grants.request[2].tls.insecure"
+    ])
+  })
+
+  it("says of CONNECT and TRACE that nobody may be granted them", () => {
+    const decoded = Enablement.decode({ ...MINIMAL, grants: { request: [{ ...API, methods: ["TRACE"] }] } })
+    const messages = Result.isSuccess(decoded) ? [] : decoded.failure.problems.map(({ message }) => message)
+    assert.deepStrictEqual(messages, ["Expected a method other than CONNECT and TRACE"])
   })
 
   it("refuses header names that are no token and values that could gain a line", () => {

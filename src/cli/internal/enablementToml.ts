@@ -22,6 +22,10 @@ export const inline = (value: Schema.Json | undefined): string => {
 const lines = (table: { readonly [name: string]: Schema.Json | undefined }): ReadonlyArray<string> =>
   Object.entries(table).flatMap(([name, value]) => (value === undefined ? [] : [`${key(name)} = ${inline(value)}`]))
 
+/** A table for each target. */
+const targets = (kind: "websocket" | "request", granted: ReadonlyArray<object> = []): ReadonlyArray<string> =>
+  granted.flatMap((target) => ["", `[[plugins.enabled.grants.${kind}]]`, ...lines({ ...target })])
+
 /** The entry with all that it grants, a list of one item a line where there may be many. */
 export const enablementToml = ({ digest, grants = {}, id, package: folder, version }: Encoded): string =>
   [
@@ -32,9 +36,7 @@ export const enablementToml = ({ digest, grants = {}, id, package: folder, versi
     "permissions = [",
     ...(grants.permissions ?? []).map((permission) => `  ${inline({ ...permission })},`),
     "]",
-    ...(grants.websocket ?? []).flatMap((target) => [
-      "",
-      "[[plugins.enabled.grants.websocket]]",
-      ...lines({ ...target })
-    ])
+    ...(grants.sign === undefined || grants.sign.length === 0 ? [] : lines({ sign: [...grants.sign] })),
+    ...targets("websocket", grants.websocket),
+    ...targets("request", grants.request)
   ].join("\n")

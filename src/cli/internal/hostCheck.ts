@@ -11,15 +11,15 @@ import type { Enablement } from "../../manifest/Enablement.ts"
 import { refOf } from "../../manifest/Enablement.ts"
 import type { HostFileInvalid } from "../../manifest/HostFileError.ts"
 import type { ManifestError } from "../../manifest/ManifestError.ts"
-import * as WebSocketTarget from "../../manifest/WebSocketTarget.ts"
 import * as ControlSettings from "../../node/ControlSettings.ts"
 import * as HostFile from "../../node/HostFile.ts"
 import * as PackageFolders from "../../node/PackageFolders.ts"
 import { FILE } from "../../node/PackageManifest.ts"
 import type { CheckReport, Found, Plugin } from "../CheckReport.ts"
-import { inline } from "./enablementToml.ts"
-import { notesOf, permissionToml, targetFor } from "./packageCheck.ts"
+import { notesOf } from "./packageCheck.ts"
 import { type Denial, prospectOf } from "./prospect.ts"
+import { remedyOf } from "./remedies.ts"
+import * as TargetNotes from "./targetNotes.ts"
 
 /** The report on a host file. */
 export const hostCheck = (file: string): Effect.Effect<CheckReport, never, PackageFolders.PackageFolders> =>
@@ -96,15 +96,21 @@ const examine = (entry: HostFile.Entry, file: HostFile.HostFile) =>
   })
 
 const judged = ({ entry, folder, found }: Usable, file: HostFile.HostFile, left: { limit: number; left: number }) => {
+  const { at, enablement } = entry
   const { digest, located, manifest } = found
-  const { connectionsPerPlugin } = { ...file.limits, ...entry.enablement.limits }
-  const { denials, places, plugin } = prospectOf({ digest, manifest }, entry.enablement, connectionsPerPlugin, left)
+  const { connectionsPerPlugin } = { ...file.limits, ...enablement.limits }
+  const { denials, places, plugin, vain } = prospectOf(
+    { digest, manifest },
+    entry.enablement,
+    connectionsPerPlugin,
+    left
+  )
   const inManifest = located(notesOf(manifest)).map((note) => ({ ...note, file: Path.join(folder, FILE) }))
   const one: Checked = {
     plugin,
     found: [
       ...file.located(denials.map((denial) => asProblem(denied(denial, entry)))),
-      ...file.located(notesOn(entry).map(asNote)),
+      ...file.located([...TargetNotes.inVain(at, vain), ...TargetNotes.onGranted(at, enablement)].map(asNote)),
       ...inManifest.map(asNote)
     ]
   }
@@ -160,47 +166,3 @@ const denied = ({ error, source }: Denial, { at, enablement }: HostFile.Entry): 
   const remedy = remedyOf(error, source?.url)
   return { path: `${at}.${path}`, message: remedy === undefined ? error.message : `${error.message}; ${remedy}` }
 }
-
-const OPERATOR = "which is the operator's decision"
-const AUTHOR = `in ${FILE}, which its author decides`
-
-const remedyOf = (error: Denial["error"], url = ""): string | undefined => {
-  switch (error._tag) {
-    case "PermissionMissing": {
-      const remedy = permissionToml(error.permission)
-      if (remedy === undefined) return undefined
-      if (error.missing === "manifest") return `declared by ${remedy} among permissions ${AUTHOR}`
-      return error.missing === "grant"
-        ? `allowed by ${remedy} among grants.permissions, ${OPERATOR}`
-        : `allowed by ${inline(error.permission.replace("surface ", ""))} among surfaces, ${OPERATOR}`
-    }
-    case "TargetUngranted": {
-      if (error.subprotocol !== null) {
-        return `allowed by subprotocols = ${inline([error.subprotocol])} in that target of grants.websocket, ${OPERATOR}`
-      }
-      const target = targetFor(url)
-      return target === undefined ? undefined : `allowed by ${target} among grants.websocket, ${OPERATOR}`
-    }
-    case "TargetUndeclared": {
-      const target = targetFor(url)
-      return target === undefined ? undefined : `declared by ${target} among websocket ${AUTHOR}`
-    }
-    case "GrantBindingMismatch":
-      return `allowed by ${error.field} = ${inline(error.actual)} in grants, ${OPERATOR}`
-    default:
-      return undefined
-  }
-}
-
-/** What is granted and should be known. */
-const notesOn = ({ at, enablement: { grants } }: HostFile.Entry): ReadonlyArray<Problem> =>
-  grants.websocket.flatMap((target, index) => {
-    const path = `${at}.grants.websocket[${index}]`
-    const { scheme, secrets = [] } = target
-    return [
-      ...(WebSocketTarget.isBroad(target) ? [{ path: `${path}.host`, message: "broad: it covers every host" }] : []),
-      ...(scheme === "wss" || secrets.length === 0
-        ? []
-        : [{ path: `${path}.secrets`, message: "these secrets may go where anybody on the way can read them" }])
-    ]
-  })

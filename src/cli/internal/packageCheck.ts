@@ -9,13 +9,13 @@ import * as Limits from "../../limits/Limits.ts"
 import * as Enablement from "../../manifest/Enablement.ts"
 import * as Manifest from "../../manifest/Manifest.ts"
 import type { ManifestError } from "../../manifest/ManifestError.ts"
-import * as SocketUrl from "../../manifest/SocketUrl.ts"
-import * as WebSocketTarget from "../../manifest/WebSocketTarget.ts"
 import type { LoadedPackage } from "../../node/PackageFolders.ts"
 import * as PackageManifest from "../../node/PackageManifest.ts"
 import type { CheckReport, Found } from "../CheckReport.ts"
 import { inline } from "./enablementToml.ts"
 import { type Denial, prospectOf } from "./prospect.ts"
+import { permissionToml, targetFor } from "./remedies.ts"
+import * as TargetNotes from "./targetNotes.ts"
 
 /** The report on a folder, which is `path` to a host file: on the package that was loaded, or why it couldn't be. */
 export const packageCheck = (
@@ -44,9 +44,12 @@ const problemOf = (error: ManifestError): Problem => ({
 
 const checked = (path: string, { digest, located, manifest }: LoadedPackage): CheckReport => {
   const enablement = Enablement.trusting({ manifest, digest })
-  const { denials, plugin } = prospectOf({ manifest, digest }, enablement, Limits.defaults.connectionsPerPlugin)
+  const { denials, plugin, vain } = prospectOf({ manifest, digest }, enablement, Limits.defaults.connectionsPerPlugin)
   const problems = denials.map((denial): Found => ({ ...denied(manifest, denial), severity: "problem" }))
-  const notes = notesOf(manifest).map((note): Found => ({ ...note, severity: "note" }))
+  const notes = [...TargetNotes.inManifest(vain), ...notesOf(manifest)].map((note): Found => ({
+    ...note,
+    severity: "note"
+  }))
   return {
     ok: problems.length === 0,
     problems: located([...problems, ...notes]),
@@ -88,20 +91,6 @@ const remedyOf = (manifest: Manifest.Manifest, { error, source }: Denial): strin
     : `${permission} among permissions`
 }
 
-/** A permission as it is written; undefined of one that names nothing, for there is nothing that it could name. */
-export const permissionToml = (permission: string): string | undefined => {
-  const [kind = "", name] = permission.split(" ")
-  const field = kind === "surface" ? "surface" : kind === "host_api" ? "api" : "name"
-  return name === undefined ? undefined : inline({ kind, [field]: name })
-}
-
-/** The target that covers a URL and what is below it; undefined where the URL is refused. */
-export const targetFor = (url: string): string | undefined =>
-  Result.match(SocketUrl.parse(SocketUrl.withoutPrefix(url)), {
-    onFailure: () => undefined,
-    onSuccess: ({ host, path, port, scheme }) => inline({ scheme, host, port, path_prefixes: [path] })
-  })
-
 const UNSERVED = "this host doesn't serve it"
 
 /** What keeps nothing from running and should be known. */
@@ -115,12 +104,11 @@ export const notesOf = (manifest: Manifest.Manifest): ReadonlyArray<Problem> => 
       permission.kind === "service" ||
       permission.kind === "ingress" ||
       (permission.kind === "surface" && SURFACES.has(permission.surface)) ||
-      (permission.kind === "host_api" && permission.api === "websocket")
+      (permission.kind === "host_api" && APIS.has(permission.api))
     return isServed ? [] : [{ path: `permissions[${at}]`, message: UNSERVED }]
   }),
-  ...manifest.websocket.flatMap((target, at) =>
-    WebSocketTarget.isBroad(target) ? [{ path: `websocket[${at}].host`, message: "broad: it covers every host" }] : []
-  )
+  ...TargetNotes.onDeclared(manifest)
 ]
 
 const SURFACES: ReadonlySet<string> = new Set(["service", "ingress"])
+const APIS: ReadonlySet<string> = new Set(["websocket", "request"])

@@ -11,6 +11,7 @@ import * as GrantStore from "../../grants/GrantStore.ts"
 import * as Enablement from "../../manifest/Enablement.ts"
 import type { Manifest } from "../../manifest/Manifest.ts"
 import type { Plugin } from "../CheckReport.ts"
+import { requestProspectOf, type Vain } from "./requestProspect.ts"
 
 /** What isn't allowed: of one source, the `index`th of its ingress, or of the whole service. */
 export interface Denial {
@@ -23,6 +24,8 @@ export interface Prospect {
   /** How many of the host's places its sources would take. */
   readonly places: number
   readonly denials: ReadonlyArray<Denial>
+  /** What is declared or granted of requests in vain. */
+  readonly vain: ReadonlyArray<Vain>
 }
 
 /** The `connections_per_host`, and how many of these nobody before has taken. */
@@ -54,6 +57,7 @@ export const prospectOf = (
   const all = Source.all(manifest, enablement)
   const sources = all.map((source, at) => ({ source, error: denialOf(source, at), index: indexOf(all, at) }))
   const failure = failureOf(evaluation.service)
+  const { allowed, vain } = requestProspectOf(manifest, evaluation)
   return {
     plugin: {
       pluginRef,
@@ -66,8 +70,9 @@ export const prospectOf = (
         would: error === undefined ? "dial" : "stop",
         ...(error === undefined ? {} : { tag: error._tag })
       })),
-      requests: []
+      requests: allowed
     },
+    vain,
     places: failure === undefined ? Math.min(all.length, connectionsPerPlugin, left) : 0,
     denials:
       // Without its service none of its sources is dialled, for the same reason.

@@ -63,6 +63,31 @@ export const matcher = (pattern: Pattern): ((url: Place) => boolean) => {
     arePaths.some((isPath) => isPath(url.path))
 }
 
+/**
+ * Whether there is a URL that both of two patterns cover. Where there is any,
+ * there is one that is made of what they say themselves.
+ */
+export const meet = (one: Pattern, other: Pattern): boolean => {
+  const both = [one, other]
+  const matchers = both.map(matcher)
+  const hosts = both.flatMap(({ host }) => hostIn(host) ?? [])
+  const ports = both.flatMap(({ port }) => (typeof port === "number" ? [port] : []))
+  const paths = both.flatMap(({ pathPrefixes }) => pathPrefixes.flatMap((prefix) => wholePath(prefix) ?? []))
+  return SCHEMES.some((scheme) =>
+    hosts.some((host) =>
+      [...ports, CanonicalUrl.DEFAULT_PORT[scheme]].some((port) =>
+        paths.some((path) => matchers.every((covers) => covers({ ...host, scheme, port, path })))
+      )
+    )
+  )
+}
+
+const SCHEMES = ["ws", "wss", "http", "https"] as const
+
+/** A host that a pattern covers. */
+const hostIn = (pattern: string): CanonicalUrl.Host | undefined =>
+  Result.getOrUndefined(CanonicalUrl.parseHost(pattern === "*" ? "any.example" : pattern.replace(/^\*/, "any")))
+
 const nothing = () => false
 
 /** `undefined` where the text is no pattern. */
@@ -79,8 +104,10 @@ const hostMatcher = (pattern: string): ((url: CanonicalUrl.Host) => boolean) | u
 }
 
 const pathMatcher = (prefix: string): ((path: string) => boolean) => {
-  const parsed = CanonicalUrl.parsePath(prefix)
-  if (Result.isFailure(parsed)) return nothing
-  const whole = parsed.success.replace(/\/$/, "")
-  return (path) => path === whole || path.startsWith(`${whole}/`)
+  const whole = wholePath(prefix)
+  return whole === undefined ? nothing : (path) => path === whole || path.startsWith(`${whole}/`)
 }
+
+/** Without a slash at the end; `undefined` where the text is no path. */
+const wholePath = (prefix: string): string | undefined =>
+  Result.getOrUndefined(Result.map(CanonicalUrl.parsePath(prefix), (path) => path.replace(/\/$/, "")))

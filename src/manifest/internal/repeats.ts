@@ -1,5 +1,5 @@
 /**
- * What occurs twice though it is a name, and which sources are none. It is
+ * What occurs twice though it is a name, and which sources and secrets are none. It is
  * looked for in whatever was written, right or wrong, so that it is listed beside everything else that is
  * wrong.
  */
@@ -53,6 +53,26 @@ export const headers = (path: ReadonlyArray<PropertyKey>, table: unknown): Reado
 /** Those of the requests that are granted. */
 export const requestHeaders = (path: ReadonlyArray<PropertyKey>, grants: unknown): ReadonlyArray<Wire.Problem> =>
   listOf(grants, "request").flatMap((target, index) => headers([...path, index, "headers"], target))
+
+/** What grants name as secrets of an entry that are none. */
+export const unknownSecrets = (entry: unknown): ReadonlyArray<Wire.Problem> => {
+  const grants = ownOf(entry, "grants")
+  const known = new Set<unknown>(tableOf(entry, "secrets").map(([name]) => name))
+  const unknownIn = (path: ReadonlyArray<PropertyKey>, table: unknown, key: string) =>
+    listOf(table, key).flatMap((name, index) =>
+      typeof name !== "string" || known.has(name)
+        ? []
+        : [
+            {
+              path: Wire.formatPath(["grants", ...path, key, index]),
+              message: "Expected the name of a secret of this entry"
+            }
+          ]
+    )
+  const ofTargets = (list: "websocket" | "request") =>
+    listOf(grants, list).flatMap((target, index) => unknownIn([list, index], target, "secrets"))
+  return [...ofTargets("websocket"), ...ofTargets("request"), ...unknownIn([], grants, "sign")]
+}
 
 /** The sources of one ingress that are another one's, written in whichever way. */
 export const sources = (path: ReadonlyArray<PropertyKey>, urls: ReadonlyArray<unknown>): ReadonlyArray<Wire.Problem> =>

@@ -11,6 +11,14 @@ const permissions = [
 
 const target = { scheme: "ws", host: "127.0.0.1", port: 7700, path_prefixes: ["/gateway"], subprotocols: [] }
 
+const requested = {
+  scheme: "https",
+  host: "api.example.com",
+  port: "*",
+  methods: ["GET", "POST"],
+  path_prefixes: ["/v1"]
+}
+
 export const manifest = {
   schema_version: 1,
   id: "example.echo",
@@ -32,7 +40,8 @@ export const manifest = {
       input_schema: { type: "object" }
     }
   ],
-  websocket: [target]
+  websocket: [target],
+  request: [requested]
 }
 
 const DIGEST = `sha256:${"0".repeat(64)}`
@@ -49,7 +58,18 @@ export const enablement = {
   secrets: { key: { env: "GATEWAY_KEY" }, other: { file: "/run/secrets/other" } },
   grants: {
     permissions,
-    websocket: [{ ...target, private_addresses: false, sends_per_minute: 6000, secrets: ["key"] }]
+    websocket: [{ ...target, private_addresses: false, sends_per_minute: 6000, secrets: ["key"] }],
+    request: [
+      {
+        ...requested,
+        headers: { authorization: "Bot {key}", "x-basic": "{basic:me:other}" },
+        secrets: ["key"],
+        tls: { ca: { file: "ca.pem" }, cert: { file: "c.pem" }, key: { env: "KEY" }, server_name: "hub" },
+        private_addresses: false,
+        requests_per_minute: 600
+      }
+    ],
+    sign: ["other"]
   },
   sources: {
     gateway: {
