@@ -24,6 +24,7 @@ const KNOWN: ReadonlyMap<string, Coding | "identity"> = new Map([
 ] as const)
 
 const MOST = 5
+const MOST_FRAMES = 64
 // RFC 9659 bounds the window that a decoder needs at 8 MiB; zstd's own bound is 128.
 const ZSTD_WINDOW_LOG = 23
 // The low half of the first byte of the zlib format: deflate (RFC 1950, section 2.2). No encoder begins a raw one so.
@@ -80,13 +81,15 @@ export const decode = (
 const undo = (coding: Coding, body: Uint8Array, mostBytes: number): Effect.Effect<Uint8Array, Undecoded> =>
   coding === "zstd" ? frames(body, mostBytes) : Effect.map(step(coding, body, mostBytes), ({ buffer }) => buffer)
 
-/** Several frames may follow each other (RFC 8878, section 3); Node reads one. */
+/** Several frames may follow each other (RFC 8878, section 3); Node reads one. Each costs a decoder of its own. */
 const frames = (body: Uint8Array, mostBytes: number): Effect.Effect<Uint8Array, Undecoded> =>
   Effect.gen(function* () {
     const decoded: Array<Uint8Array> = []
     let length = 0
     for (let at = 0; at < body.length;) {
+      if (decoded.length === MOST_FRAMES) return yield* Effect.fail(broken("TOO_MANY_FRAMES"))
       const { buffer, read } = yield* step("zstd", body.subarray(at), mostBytes - length)
+      if (read === 0) return yield* Effect.fail(broken("Z_DATA_ERROR"))
       decoded.push(buffer)
       length += buffer.length
       at += read
@@ -129,4 +132,6 @@ const step = (coding: Coding, body: Uint8Array, mostBytes: number): Effect.Effec
 
 const TOO_LARGE: Undecoded = { kind: "too_large" }
 
-const undecoded = (code: string): Undecoded => (code === "ERR_BUFFER_TOO_LARGE" ? TOO_LARGE : { kind: "broken", code })
+const broken = (code: string): Undecoded => ({ kind: "broken", code })
+
+const undecoded = (code: string): Undecoded => (code === "ERR_BUFFER_TOO_LARGE" ? TOO_LARGE : broken(code))
