@@ -11,33 +11,10 @@ import * as Net from "node:net"
 import * as Servers from "../support/servers.ts"
 import { client, failureOf } from "./support/direct.ts"
 import { errorOf, runHost, the } from "./support/host.ts"
+import { forwards, OK, portIn, working } from "./support/proxies.ts"
 
 const CA = Servers.tlsFiles.ca.toString()
-const OK = "HTTP/1.1 200 OK\r\n\r\n"
 const SECRET = "Basic czNjcmV0 \u00e4"
-
-const authorityIn = (request: string) => the(/^CONNECT (\S+) HTTP\/1\.1\r\n/u.exec(request)?.[1])
-const portIn = (request: string) => Number(the(/:(\d+)$/u.exec(authorityIn(request))?.[1]))
-
-/** Goes on to the port that it is asked for, on loopback. */
-const forwards = (socket: Net.Socket, request: string): void => {
-  const onward = Net.connect({ host: "127.0.0.1", port: portIn(request) }, () => {
-    socket.write(OK)
-    socket.pipe(onward).pipe(socket)
-  })
-  onward.on("error", () => socket.destroy())
-  socket.on("close", () => onward.destroy())
-}
-
-/** A proxy that works, and what it was asked. */
-const working = Effect.gen(function* () {
-  const requests: Array<string> = []
-  const server = yield* Servers.answering((socket, request) => {
-    requests.push(request)
-    forwards(socket, request)
-  })
-  return { requests, connect: `http://127.0.0.1:${server.port}`, sockets: server.sockets }
-})
 
 /** A resolver that writes down which names it is asked for. */
 const asking = () => {

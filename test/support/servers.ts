@@ -115,20 +115,26 @@ export const tlsFiles = {
   selfSigned: tlsFile("selfSigned.pem")
 }
 
-/** The same as {@link answering}, over TLS. */
-export const answeringSecurely = (
-  answer: (socket: Tls.TLSSocket, request: string, nth: number) => void,
+/** A server of TLS that does nothing by itself. */
+export const tls = (
+  connected: (socket: Tls.TLSSocket, nth: number) => void,
   options: Tls.TlsOptions = {}
 ): Effect.Effect<Server, never, Scope.Scope> =>
   Effect.suspend(() => {
     let nth = 0
     const server = Tls.createServer({ ...tlsFiles.server, ...options }, (socket) => {
-      const which = ++nth
       socket.on("error", () => {})
-      socket.once("data", (chunk) => answer(socket, chunk.toString("latin1"), which))
+      connected(socket, ++nth)
     })
     return listening(server)
   })
+
+/** The same as {@link answering}, over TLS. */
+export const answeringSecurely = (
+  answer: (socket: Tls.TLSSocket, request: string, nth: number) => void,
+  options: Tls.TlsOptions = {}
+): Effect.Effect<Server, never, Scope.Scope> =>
+  tls((socket, nth) => void socket.once("data", (chunk) => answer(socket, chunk.toString("latin1"), nth)), options)
 
 /** A port of loopback on which nobody listens. */
 export const closedPort: Effect.Effect<number> = Effect.map(Effect.scoped(tcp(() => {})), ({ port }) => port)

@@ -20,10 +20,12 @@ export interface Belongs {
   readonly serverName: string | undefined
 }
 
+export const originOf = (url: string): string => new URL(url).origin
+
 export const belongs = ({ owner, request, tls, url }: Outgoing, context: SecureContext): Belongs => ({
   owner,
   granted: request.granted.id,
-  origin: new URL(url).origin,
+  origin: originOf(url),
   privateAddresses: request.privateAddresses,
   context,
   serverName: tls?.serverName

@@ -16,7 +16,7 @@ import type { HadTime } from "../../time/HadTime.ts"
 import { exchange, type Exchanged } from "./exchange.ts"
 import { IdleConnections } from "./idleConnections.ts"
 import type { Network } from "./network.ts"
-import { belongs, Connection, type Belongs, type Connected } from "./requestConnection.ts"
+import { belongs, Connection, originOf, type Belongs, type Connected } from "./requestConnection.ts"
 import { ENDED } from "./wire.ts"
 import * as Way from "./way.ts"
 
@@ -62,6 +62,8 @@ export class Requests {
       // With settings of no use nobody is bothered.
       if (Result.isFailure(context)) return Effect.fail(progress.failed(context.failure, "tls"))
       const wanted = belongs(outgoing, context.success)
+      if (wanted.origin !== originOf(outgoing.request.url.canonical))
+        return Effect.die(new TypeError("the URL is another server's"))
       const ended = Deferred.makeUnsafe<never, Failure>()
       const underway: Underway = { outgoing, progress, wanted, ended, isKept: true }
       this.#underway.add(underway)
@@ -147,10 +149,16 @@ export class Requests {
   }
 }
 
-/** What the server said of a connection while it waited is heard before it is used: a turn of the event loop does that. */
+/**
+ * What the server said of a connection while it waited is heard before it is used: by a whole turn of the event loop,
+ * for the present one may have looked at this socket already.
+ */
 const looked = (isUsable: () => boolean, progress: Progress): Effect.Effect<void, Failure> =>
   Effect.callback((resume) => {
-    const turn = setImmediate(() => resume(isUsable() ? Effect.void : Effect.fail(progress.failed(ENDED, "request"))))
+    const ready = () => resume(isUsable() ? Effect.void : Effect.fail(progress.failed(ENDED, "request")))
+    let turn = setImmediate(() => {
+      turn = setImmediate(ready)
+    })
     return Effect.sync(() => {
       clearImmediate(turn)
       isUsable()

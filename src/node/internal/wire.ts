@@ -97,8 +97,9 @@ export class Wire extends Duplex {
     this.#told.handed()
     this.#socket.write(Buffer.concat(chunks), (error) => {
       this.#isWritten = true
-      if (error === undefined || error === null) this.#told.written()
-      done(error)
+      if (error !== undefined && error !== null) return done(new Broken(codeOf(error)))
+      this.#told.written()
+      done()
     })
   }
 

@@ -9,6 +9,7 @@ import * as Stream from "effect/Stream"
 import { RequestClient } from "mooring"
 import { UndiciClient } from "mooring/node"
 import type * as Net from "node:net"
+import type * as Tls from "node:tls"
 import { outgoing, type Settings } from "../../requests/support/outgoing.ts"
 import * as Servers from "../../support/servers.ts"
 
@@ -68,25 +69,40 @@ export interface Read {
   readonly connection: number
 }
 
+/** Reads whole requests from a connection, one after the other. */
+const reading = (socket: Net.Socket, connection: number, count: () => number, answer: (read: Read) => void): void => {
+  let read = Buffer.alloc(0)
+  socket.on("data", (chunk) => {
+    read = Buffer.concat([read, chunk])
+    for (let whole = wholeOf(read); whole !== undefined; whole = wholeOf(read)) {
+      read = read.subarray(whole.length)
+      answer({ head: whole.head, body: whole.body, socket, nth: count(), connection })
+    }
+  })
+}
+
 /** A server that reads whole requests, several over a connection, and whose answers are written by hand. */
 export const serving = (
   answer: (read: Read) => void
 ): Effect.Effect<Servers.Server & { readonly http: string }, never, Scope.Scope> =>
   Effect.suspend(() => {
     let nth = 0
+    const count = () => ++nth
     return Effect.map(
-      Servers.tcp((socket, connection) => {
-        let read = Buffer.alloc(0)
-        socket.on("data", (chunk) => {
-          read = Buffer.concat([read, chunk])
-          for (let whole = wholeOf(read); whole !== undefined; whole = wholeOf(read)) {
-            read = read.subarray(whole.length)
-            answer({ head: whole.head, body: whole.body, socket, nth: ++nth, connection })
-          }
-        })
-      }),
+      Servers.tcp((socket, connection) => reading(socket, connection, count, answer)),
       (server) => ({ ...server, http: `http://127.0.0.1:${server.port}/` })
     )
+  })
+
+/** The same over TLS. */
+export const servingSecurely = (
+  answer: (read: Read) => void,
+  options: Tls.TlsOptions = {}
+): Effect.Effect<Servers.Server, never, Scope.Scope> =>
+  Effect.suspend(() => {
+    let nth = 0
+    const count = () => ++nth
+    return Servers.tls((socket, connection) => reading(socket, connection, count, answer), options)
   })
 
 const END = "\r\n\r\n"
