@@ -4,8 +4,10 @@
  * takes an unasked 100 for a broken answer. A 101 that nobody asked for is one.
  */
 
-// A status line of an interim response up to its status, each digit a 0.
-const INTERIM = "HTTP/0.0 100"
+// How the status line of an interim response begins, up to its status.
+const INTERIM = /^HTTP\/1\.\d 1\d\d$/u
+// One of them: with what is missing of a beginning it has to be one.
+const EXAMPLE = "HTTP/1.1 100"
 const SWITCHING_PROTOCOLS = "101"
 // All of them together, as much as the headers of an answer may have and more.
 const MOST_BYTES = 65_536
@@ -45,7 +47,7 @@ export class InterimResponses {
       if (this.#line === "" && (byte === CR || byte === LF)) continue
       this.#line += String.fromCharCode(byte)
       if (!isInterim(this.#line)) return this.#answer(this.#line, chunk.subarray(at + 1))
-      if (this.#line.length < INTERIM.length) continue
+      if (this.#line.length < EXAMPLE.length) continue
       if (this.#line.endsWith(SWITCHING_PROTOCOLS)) return { kind: "refused", code: "UNASKED_UPGRADE" }
       this.#line = null
       this.#isEmptyLine = false
@@ -66,7 +68,4 @@ export class InterimResponses {
   }
 }
 
-const isInterim = (line: string): boolean => {
-  const digits = line.replace(/\d/gu, "0")
-  return digits === INTERIM.replace(/\d/gu, "0").slice(0, line.length) && (line[9] ?? "1") === "1"
-}
+const isInterim = (line: string): boolean => INTERIM.test(line + EXAMPLE.slice(line.length))

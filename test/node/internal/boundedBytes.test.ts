@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import { BoundedBytes } from "../../src/node/internal/boundedBytes.ts"
+import { BoundedBytes } from "../../../src/node/internal/boundedBytes.ts"
 
 it.effect.prop(
   "pieces become one, up to the bound and never beyond it",
