@@ -40,7 +40,7 @@ export type { Running } from "./internal/running.ts"
 export interface Options {
   /** Handed to `start`; `{}` unless given. */
   readonly config?: Schema.Json
-  /** The values of its secrets, by name; every target opens them. */
+  /** The values of its secrets, by name; every target opens them, and it may sign with each. */
   readonly secrets?: { readonly [name: string]: string }
   /** What an operator would say of the sources of an ingress, in place of what the manifest says. */
   readonly sources?: Enablement.Options["sources"]

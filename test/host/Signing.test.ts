@@ -11,7 +11,7 @@ import { sandboxed } from "../sandbox/support/host.ts"
 import { watching } from "../sandbox/support/memories.ts"
 import { onFake, opened, rowOf } from "../support/host.ts"
 import { capture } from "../support/log.ts"
-import { enable, GATEWAY, target } from "../support/plugins.ts"
+import { enable, FINE, GATEWAY, target } from "../support/plugins.ts"
 
 const REF = "project:test.plugin"
 const OLD = "the exchange's key of yesterday"
@@ -46,6 +46,7 @@ export function start() {
 }
 const said = (text) => {
   if (text === "start") return started
+  if (text === "spin") [].join.call({ length: 2 ** 32 - 1 })
   if (text === "until refused") {
     try { for (;;) { const now = Date.now(); while (Date.now() < now + 3); hmac("key", "x", "sha256", "hex") } }
     catch (error) { return error.message }
@@ -58,10 +59,10 @@ export function handleIngress(name, event) {
   return { output_commands: [websocketSend(event, said(event.payload.text))] }
 }`
 
-const entryOf = (pkg: PluginRuntime.PluginPackage, sign: ReadonlyArray<string>) =>
+const entryOf = (pkg: PluginRuntime.PluginPackage, sign: ReadonlyArray<string>, deadlineMs = 8000) =>
   enable(pkg, {
     secrets: { key: { env: "KEY" }, pem: { env: "PEM" }, other: { env: "OTHER" } },
-    limits: { dispatch_deadline_ms: 8000 },
+    limits: { dispatch_deadline_ms: deadlineMs },
     grants: {
       permissions: pkg.manifest.permissions,
       websocket: [{ scheme: "ws", host: "127.0.0.1", port: "*", path_prefixes: ["/"] }],
@@ -220,6 +221,45 @@ describe("a plugin in a worker", () => {
       assert.match(remote.sent.join(), /granted for signing/)
       assert.deepInclude((yield* rowOf(REF)).dispatchCounters, { failed: 0, timedOut: 0 })
     }).pipe(Effect.provide(running(RUNTIMES[1][1])))
+  )
+})
+
+/** Two plugins in one worker, each with the same entry, but for what it may sign with. */
+const beside = Layer.unwrap(
+  Effect.map(Sandbox.Sandbox, (sandbox) => {
+    const granted = sandboxed(sandbox, CODE)
+    const denied = sandboxed(sandbox, CODE, { name: "denied", sources: [FINE] })
+    return onFake({
+      plugins: [granted, denied],
+      enabled: [entryOf(granted, ["key"]), entryOf(denied, [], 200)],
+      limits: { sandboxWorkers: 1, soloWorkers: 1 }
+    })
+  })
+).pipe(Layer.provideMerge(StaticSecrets.layer({ env: VALUES })), Layer.provide(Sandbox.layer))
+
+describe("two plugins in one worker", () => {
+  it.live(
+    "rule 12: sign each with what it is granted itself, also when the worker had to be ended for one of them",
+    () =>
+      Effect.gen(function* () {
+        const { host, remote } = yield* opened(GATEWAY)
+        const { fake, remote: other } = yield* opened(FINE)
+        const rows = Effect.all([rowOf(REF), rowOf("project:test.denied")])
+        assert.strictEqual(new Set((yield* rows).map(({ worker }) => worker)).size, 1)
+        remote.sendText("key x")
+        other.sendText("key x")
+        yield* host.idle
+        assert.deepStrictEqual(remote.sent, [hmacOf(OLD, "x")])
+        assert.deepStrictEqual(other.sent, [])
+        // Its worker is ended, the neighbour starts again in another.
+        other.sendText("spin")
+        yield* until(Effect.map(rows, ([, { restarts }]) => restarts === 1))
+        yield* fake.remote(FINE, 2)
+        yield* host.idle
+        remote.sendText("key y")
+        yield* host.idle
+        assert.deepStrictEqual(remote.sent, [hmacOf(OLD, "x"), hmacOf(OLD, "y")])
+      }).pipe(Effect.provide(beside))
   )
 })
 
