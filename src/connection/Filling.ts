@@ -8,6 +8,7 @@ import * as Result from "effect/Result"
 import type { Problem } from "../internal/wire.ts"
 import * as SocketUrl from "../manifest/SocketUrl.ts"
 import * as Template from "../secrets/Template.ts"
+import { isKey } from "../secrets/Usable.ts"
 
 /**
  * The templates of a source: of its URL, and of the headers that have one.
@@ -104,7 +105,8 @@ export const headersOf = (headers: Headers, filling: Filling, valueOf: Template.
  * @since 0.3.0
  */
 export const problems = (url: string, filling: Filling, valueOf: Template.ValueOf): ReadonlyArray<Misplaced> => [
-  ...(filling.url === undefined || staysInPlace(url, Template.inUrl(filling.url, valueOf))
+  ...(filling.url === undefined ||
+  (staysInPlace(url, Template.inUrl(filling.url, valueOf)) && !filling.url.secrets.some((name) => isKey(valueOf(name))))
     ? []
     : [{ path: "urls", message: NOT_IN_PATH, secrets: filling.url.secrets }]),
   ...[...filling.headers].flatMap(([name, template]) =>

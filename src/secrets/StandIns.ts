@@ -14,6 +14,7 @@
  */
 import * as Result from "effect/Result"
 import { isHeaderValue, type ValueOf } from "./Template.ts"
+import { isKey } from "./Usable.ts"
 
 const PREFIX = "mooring-secret-"
 const DIGIT_BYTES = 16
@@ -228,7 +229,7 @@ const swapped = (
   { standIns, target, valueOf }: Filler,
   write: (value: string, at: number, secret: string) => string
 ): Result.Result<string, Refusal> => {
-  const refusal = refusalIn(text, standIns, target)
+  const refusal = refusalIn(text, standIns, target) ?? firstOf(text, (found) => keyAt(found, standIns, valueOf))
   if (refusal !== undefined) return Result.fail(refusal)
   return Result.succeed(
     text.replaceAll(FORM, (found, at: number) => {
@@ -236,6 +237,11 @@ const swapped = (
       return write(valueOf(secret), at, secret)
     })
   )
+}
+
+const keyAt = (found: string, standIns: StandIns, valueOf: ValueOf): Refusal | undefined => {
+  const secret = standIns.secretOf(found)
+  return secret !== undefined && isKey(valueOf(secret)) ? { secret, problem: "unfit" } : undefined
 }
 
 /** Counts the unescaped double quotes of a text, on and on from its beginning. */

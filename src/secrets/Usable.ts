@@ -63,3 +63,12 @@ export const check = (found: string, purpose: Purpose, isFile: boolean): Result.
   const value = isFile && purpose !== "pem" ? found.replace(/\r?\n$/, "") : found
   return isUsable(value, purpose) ? Result.succeed(value) : Result.fail(`Expected ${EXPECTED[purpose]}`)
 }
+
+/**
+ * Whether a secret that can be used is a private key's PEM: it signs, and is
+ * sent to nobody.
+ *
+ * @category predicates
+ * @since 0.5.0
+ */
+export const isKey = (value: string): boolean => value.includes("\n")

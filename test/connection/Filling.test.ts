@@ -38,6 +38,7 @@ const IN_PATH: ReadonlyArray<readonly [url: string, value: string, isProblem: bo
   ["ws://h/a?k={key}", "a/b/../%2f\\&=?#{key}", false],
   ["ws://h/a?k={key}", "käse\uff0f", false],
   ["ws://h/a?k={key}", "x".repeat(8192), true],
+  ["ws://h/a?k={key}", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----", true],
   // Not where it leads: what is refused as it is written is denied, and is no value's fault.
   ["ws://{key}/a", "evil.example", false],
   ["ws://h:{key}/a", "999999", false],
@@ -52,7 +53,7 @@ const same = (one: string, other: string) =>
 const basic = (value: string) => Buffer.from(`u:${value}`).toString("base64")
 
 describe("Filling", () => {
-  it("refuses values that a path mustn't hold, and takes any in a query", () => {
+  it("refuses values that a path mustn't hold, and takes any in a query but a key that only signs", () => {
     for (const [url, value, isProblem] of IN_PATH) {
       assert.deepStrictEqual(problemsOf(url, value), isProblem ? ["urls"] : [], `${url} ${JSON.stringify(value)}`)
     }

@@ -264,6 +264,32 @@ describe("two plugins in one worker", () => {
 })
 
 describe("a package under test", () => {
+  it.live("can't send the PEM of a private key, though every target opens it: it only signs", () =>
+    Effect.gen(function* () {
+      const code = `
+        import { websocketSend } from "mooring/guest"
+        let secrets
+        export function start(config, context) { secrets = context.secrets }
+        export const handleIngress = (name, { kind, payload }) =>
+          kind === "websocket_text" ? { output_commands: [websocketSend(payload.url, secrets[payload.text])] } : {}`
+      const folder = yield* packageOf({ "plugin.toml": MANIFEST, "plugin.js": code })
+      yield* Effect.promise(() =>
+        TestPackage.run(
+          folder,
+          async (plugin) => {
+            const gateway = await plugin.remote(GATEWAY)
+            gateway.sendText("pem")
+            gateway.sendText("key")
+            await plugin.idle()
+            const { diagnosticCounts } = await plugin.status()
+            assert.deepStrictEqual([gateway.sent, diagnosticCounts], [[OLD], { SecretUngranted: 1 }])
+          },
+          { secrets: { key: OLD, pem: PEM } }
+        )
+      )
+    }).pipe(Effect.scoped)
+  )
+
   it.live("rule 11: signs, and its whole memory holds none of its secrets, before nor after", () =>
     Effect.gen(function* () {
       const folder = yield* packageOf({ "plugin.toml": MANIFEST, "plugin.js": CODE })

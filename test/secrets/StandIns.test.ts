@@ -9,6 +9,7 @@ const VALUES: ReadonlyMap<string, string> = new Map([
   ["quoted", 'q"u\\o/te'],
   ["wide", "k\u00e4se\u{1f600}"],
   ["shut", "N0T0PEN"],
+  ["pem", "-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----"],
   ["__proto__", "PR0T0TYPE"]
 ])
 
@@ -42,6 +43,17 @@ describe("The stand-ins of a start", () => {
 
   it("are none for a plugin without secrets", () => {
     assert.deepStrictEqual(StandIns.make([]).texts, {})
+  })
+})
+
+describe("A private key's PEM", () => {
+  it("only signs: it stands nowhere, whoever opens it", () => {
+    const pem = of("pem")
+    for (const from of [pem, `{"a":"${pem}"}`, `${of("token")} ${pem}`]) {
+      assert.deepStrictEqual(text(from), refused("unfit", "pem"))
+      assert.deepStrictEqual(header(from), refused("unfit", "pem"))
+    }
+    assert.deepStrictEqual(url(`https://a.example/x?key=${pem}`), refused("unfit", "pem"))
   })
 })
 

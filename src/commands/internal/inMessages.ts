@@ -35,13 +35,9 @@ export class InMessages {
    */
   fillingOf(data: string | Uint8Array, to: To): Filled | SecretUngranted | undefined {
     if (typeof data !== "string" || !StandIns.mentions(data)) return undefined
-    const filler = {
-      standIns: this.#secrets.standIns(),
-      target: this.#openingOf(to),
-      valueOf: this.#secrets.valueOf
-    }
-    const refusal = StandIns.refusalIn(data, filler.standIns, filler.target)
-    if (refusal !== undefined) return new SecretUngranted({ url: to.source.display, ...refusal })
+    const filler = this.#fillerOf(to)
+    const filled = StandIns.inText(data, filler)
+    if (Result.isFailure(filled)) return new SecretUngranted({ url: to.source.display, ...filled.failure })
     return () => Result.getOrUndefined(StandIns.inText(data, filler))
   }
 
@@ -54,7 +50,8 @@ export class InMessages {
     return undefined
   }
 
-  #openingOf({ source, target }: To): StandIns.Opening {
-    return { opens: (secret) => target !== null && this.#authority.opens(source.ingress, target, secret) }
+  #fillerOf({ source, target }: To): StandIns.Filler {
+    const opens = (secret: string) => target !== null && this.#authority.opens(source.ingress, target, secret)
+    return { standIns: this.#secrets.standIns(), target: { opens }, valueOf: this.#secrets.valueOf }
   }
 }
