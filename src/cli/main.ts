@@ -1,7 +1,7 @@
 /**
  * The command line. Exit codes: 0 well, also after a signal; 1 an unexpected
  * defect, or a stdout that can't be written; 2 wrong usage; 3 what was asked
- * about can't be used; 4 no plugin could be started. `bin` ends the process at a second signal, with 130 or 143.
+ * about can't be used, or was refused; 4 no plugin could be started; 5 a control API can't be reached. `bin` ends the process at a second signal, with 130 or 143.
  */
 import * as NodeServices from "@effect/platform-node/NodeServices"
 import * as Cause from "effect/Cause"
@@ -14,9 +14,11 @@ import * as Runtime from "effect/Runtime"
 import { VERSION } from "../internal/version.ts"
 import { build } from "./build.ts"
 import { check } from "./check.ts"
+import { ctl } from "./ctl.ts"
 import { demo } from "./demo.ts"
 import { dev } from "./dev.ts"
 import { digest } from "./digest.ts"
+import { Refused, Unreachable } from "./internal/controlClient.ts"
 import * as Descriptor from "./internal/descriptor.ts"
 import { PortUnusable } from "./internal/gateway.ts"
 import { Hangups } from "./internal/hangups.ts"
@@ -30,11 +32,13 @@ import { WrongUsage } from "./internal/wrongUsage.ts"
 import { newCommand } from "./new.ts"
 import { AllFailed, runCommand } from "./run.ts"
 import { schema } from "./schema.ts"
+import { topCommand } from "./top.ts"
 
 const DEFECT = 1
 const WRONG_USAGE = 2
 const UNWELL = 3
 const ALL_FAILED = 4
+const UNREACHABLE = 5
 
 /** How long a reader of stderr may take nothing before the end. */
 const PATIENCE_MS = 1000
@@ -56,7 +60,7 @@ const mooring = Command.make("mooring").pipe(
     { command: "mooring check host.toml", description: "See what would run, and what is wrong" },
     { command: "mooring run host.toml", description: "Run it" }
   ]),
-  Command.withSubcommands([runCommand, newCommand, build, dev, check, digest, schema, demo])
+  Command.withSubcommands([runCommand, newCommand, build, dev, check, digest, schema, demo, topCommand, ctl])
 )
 
 /** Why the program didn't do what it was asked for; also where a signal came in between. */
@@ -67,7 +71,8 @@ const failureOf = (exit: Exit.Exit<unknown, unknown>, { stdout }: Output.Output[
 
 const exitCodeOf = (failure: unknown): number => {
   if (failure === undefined) return 0
-  if (failure instanceof Unwell) return UNWELL
+  if (failure instanceof Unwell || failure instanceof Refused) return UNWELL
+  if (failure instanceof Unreachable) return UNREACHABLE
   if (failure instanceof AllFailed) return ALL_FAILED
   const isUsage = failure instanceof WrongUsage || failure instanceof PortUnusable
   return CliError.isCliError(failure) || isUsage ? WRONG_USAGE : DEFECT
@@ -81,6 +86,8 @@ const report = (exit: Exit.Exit<unknown, unknown>, output: Output.Output["Servic
     failure instanceof PortUnusable ||
     failure instanceof StdoutUnwritable ||
     failure instanceof Unwell ||
+    failure instanceof Refused ||
+    failure instanceof Unreachable ||
     failure instanceof WrongUsage ||
     failure instanceof AllFailed
   ) {

@@ -26,3 +26,19 @@ export const servingFlags = {
     Flag.withDescription("The file of its token (default: the variable MOORING_CONTROL_TOKEN, or the host file's)")
   )
 }
+
+/** Of those that ask one. */
+export const askingFlags = {
+  control: address("control").pipe(
+    Flag.withDescription("Where the control API is (default: 127.0.0.1:9477), or unix: and the path of its file")
+  ),
+  tokenFile: path("token-file").pipe(
+    Flag.withDescription("The file of its token (default: the variable MOORING_CONTROL_TOKEN)")
+  )
+}
+
+/** What they say. */
+export interface Asking {
+  readonly control: ControlSettings.Address | undefined
+  readonly tokenFile: string | undefined
+}

@@ -29,7 +29,8 @@ export const controlled = ({ served }: LiveControl) =>
       ControlServer.make(address),
       ({ message }) => new Unwell({ problem: message })
     )
-    const told = Effect.logInfo(`the control API is at ${HttpServer.formatAddress(server.address)}`)
+    const where = "path" in address ? ControlServer.format(address) : HttpServer.formatAddress(server.address)
+    const told = Effect.logInfo(`the control API is at ${where}`)
     return Control.layer({ hosts, token }).pipe(
       Layer.provide(Layer.succeed(HttpServer.HttpServer, server)),
       // That it was refused is known by now.

@@ -24,6 +24,9 @@ export interface SocketFile {
 
 export const TAKEN = "somebody else listens there"
 
+/** What an address of a socket holds, without the zero byte behind it. */
+const MOST_PATH_BYTES = process.platform === "linux" ? 107 : 103
+
 const PRIVATE = 0o600
 const ALL = 0o777
 
@@ -48,8 +51,11 @@ export const listening = (server: Http.Server, start: () => void): Effect.Effect
 export const listen = (server: Http.Server, file: SocketFile): Effect.Effect<void, string, Scope.Scope> =>
   Effect.gen(function* () {
     const { group, path } = file
-    // A name as short as may be: the whole path of a socket has 107 bytes.
+    // A name as short as may be: whoever has a place there has one beside it.
     const beside = Path.join(Path.dirname(path), `.${randomBytes(4).toString("hex")}`)
+    if ([path, beside].some((name) => Buffer.byteLength(name) > MOST_PATH_BYTES)) {
+      return yield* Effect.fail(`its path has more than ${MOST_PATH_BYTES} bytes`)
+    }
     yield* listening(server, () => listenWithMode(server, beside, file.mode ?? PRIVATE))
     yield* Effect.addFinalizer(() => Effect.ignore(attempt(() => Fs.unlink(beside))))
     if (group !== undefined) {

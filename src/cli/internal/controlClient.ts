@@ -1,0 +1,134 @@
+/**
+ * Asks the control API of another process.
+ */
+import * as Effect from "effect/Effect"
+import * as Redacted from "effect/Redacted"
+import * as Schema from "effect/Schema"
+import * as Fs from "node:fs/promises"
+import * as Http from "node:http"
+import type * as ControlSettings from "../../node/ControlSettings.ts"
+import * as Settings from "../../node/ControlSettings.ts"
+import { clean } from "./cells.ts"
+import { TOKEN_VARIABLE } from "./liveControl.ts"
+import { WrongUsage } from "./wrongUsage.ts"
+
+/** Ends with exit code 5: nobody answers there as a control API does. */
+export class Unreachable extends Schema.TaggedError<Unreachable>("mooring/cli/Unreachable")("Unreachable", {
+  reason: Schema.String
+}) {
+  override get message(): string {
+    return `the control API can't be reached: ${this.reason}`
+  }
+}
+
+/** The API said no. */
+export class Refused extends Schema.TaggedError<Refused>("mooring/cli/Refused")("Refused", {
+  tag: Schema.String,
+  said: Schema.String
+}) {
+  override get message(): string {
+    return `${this.tag}: ${this.said}`
+  }
+}
+
+/** Where an API is, and what gives whoever asks the right to act. */
+export interface Asked {
+  readonly address: ControlSettings.Address
+  readonly token: Redacted.Redacted<string> | undefined
+}
+
+export interface Question {
+  readonly method: "GET" | "POST"
+  readonly path: string
+  readonly body?: string
+}
+
+/** Where it is unless somebody says otherwise. */
+export const USUAL: ControlSettings.Address = { host: "127.0.0.1", port: 9477 }
+
+/** How long an answer may take. */
+const PATIENCE_MS = 10_000
+
+/** The token of a file, or else that of the environment. */
+export const tokenOf = (file: string | undefined): Effect.Effect<Redacted.Redacted<string> | undefined, WrongUsage> =>
+  Effect.gen(function* () {
+    const variable = process.env[TOKEN_VARIABLE] ?? ""
+    if (file === undefined) return variable === "" ? undefined : Redacted.make(variable)
+    const text = yield* Effect.tryPromise({
+      try: () => Fs.readFile(file, "utf8"),
+      catch: () => new WrongUsage({ problem: `the file of the token can't be read: ${file}` })
+    })
+    const token = text.replace(/\r?\n$/u, "")
+    if (!Settings.isToken(token)) return yield* new WrongUsage({ problem: `there is no token in the file: ${file}` })
+    return Redacted.make(token)
+  })
+
+// Whoever listens at every address of a machine is reached at its own.
+const REACHED = new Map([
+  ["0.0.0.0", "127.0.0.1"],
+  ["::", "::1"]
+])
+
+const optionsOf = ({ address, token }: Asked, { body, method, path }: Question): Http.RequestOptions => ({
+  method,
+  path,
+  agent: false,
+  ...("path" in address
+    ? { socketPath: address.path }
+    : { host: REACHED.get(address.host) ?? address.host, port: address.port }),
+  headers: {
+    ...("path" in address ? { host: "localhost" } : {}),
+    ...(token === undefined ? {} : { authorization: `Bearer ${Redacted.value(token)}` }),
+    ...(method === "GET" ? {} : { "content-length": Buffer.byteLength(body ?? "") }),
+    ...(body === undefined ? {} : { "content-type": "application/json" })
+  }
+})
+
+interface Answer {
+  readonly status: number
+  readonly text: string
+}
+
+const exchange = (asked: Asked, question: Question): Effect.Effect<Answer, Unreachable> =>
+  Effect.callback((resume) => {
+    const failed = (error: Error) => {
+      const reason = "code" in error && typeof error.code === "string" ? error.code : "what came is no answer"
+      resume(Effect.fail(new Unreachable({ reason })))
+    }
+    const request = Http.request(optionsOf(asked, question), (response) => {
+      const chunks: Array<Buffer> = []
+      response.on("data", (chunk: Buffer) => chunks.push(chunk))
+      response.on("error", failed)
+      response.on("end", () =>
+        resume(Effect.succeed({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }))
+      )
+    })
+    request.on("error", failed)
+    request.end(question.body)
+    return Effect.sync(() => request.destroy())
+  })
+
+const decodeRefusal = Schema.decodeUnknownEffect(
+  Schema.fromJsonString(Schema.Struct({ tag: Schema.String, message: Schema.String }))
+)
+
+const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
+
+/** What the API answers, as the text of a JSON document. */
+export const ask = (
+  asked: Asked,
+  question: Question,
+  patience: number = PATIENCE_MS
+): Effect.Effect<string, Unreachable | Refused> =>
+  Effect.gen(function* () {
+    const { status, text } = yield* Effect.timeoutOrElse(exchange(asked, question), {
+      duration: patience,
+      orElse: () => Effect.fail(new Unreachable({ reason: "it doesn't answer" }))
+    })
+    const isGood = status >= 200 && status < 300
+    const other = () => new Unreachable({ reason: `it answers ${status}, as no control API does` })
+    // Whatever listens there: no character of it is a terminal's.
+    if (isGood) return JSON.stringify(yield* Effect.mapError(decodeJson(text), other))
+    const { message, tag } = yield* Effect.mapError(decodeRefusal(text), other)
+    return yield* new Refused({ tag: clean(tag), said: clean(message) })
+  })
