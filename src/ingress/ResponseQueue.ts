@@ -7,7 +7,7 @@
  */
 import type { Values } from "../limits/Limits.ts"
 import type { Accounting, HostBytes } from "./Accounting.ts"
-import { HostResponse, memoryOfOutcome, type Answered, type Outcome } from "./HostResponse.ts"
+import { HostResponse, type Answered, type Outcome } from "./HostResponse.ts"
 import type { AnyEvent } from "./IngressEvent.ts"
 import { Numbering } from "./internal/numbering.ts"
 import type { EventQueue, Turns } from "./Turns.ts"
@@ -60,11 +60,10 @@ export class ResponseQueue implements EventQueue {
     return this.#waiting[0]?.at
   }
 
-  /** Whether there is room for an outcome. */
-  hasRoom(outcome: Outcome): boolean {
+  /** The memory that there is room for. */
+  get room(): number {
     const { hostBytes, limits } = this.#options
-    const memory = memoryOfOutcome(outcome)
-    return this.bytes + memory <= limits.ingressQueueBytes && hostBytes.used + memory <= hostBytes.limit
+    return Math.min(limits.ingressQueueBytes - this.bytes, hostBytes.limit - hostBytes.used)
   }
 
   /** A request of an event of this ingress is answered. */

@@ -1,0 +1,32 @@
+/**
+ * A request that was accepted and isn't answered: it waits for its turn, or it
+ * runs. What ends it ends it once.
+ */
+import type * as Fiber from "effect/Fiber"
+import type { Asker, RequestSpec } from "../../commands/RequestPort.ts"
+import type { Turn } from "../../internal/fairPlaces.ts"
+import type { StandIns } from "../../secrets/StandIns.ts"
+import type { Enabled } from "../Requests.ts"
+
+/** `beganAt`: when it began to run, in milliseconds of the clock that is never set. */
+type Phase =
+  | { readonly name: "waiting" }
+  | { readonly name: "running"; readonly beganAt: number; readonly fiber: Fiber.Fiber<void> }
+
+export interface Pending {
+  readonly id: string
+  readonly spec: RequestSpec
+  readonly asker: Asker
+  /** What the plugin was enabled with, and the stand-ins that it had, when it asked. */
+  readonly enabled: Enabled
+  readonly standIns: StandIns
+  readonly turn: Turn
+  /** When it was asked for, in milliseconds of the clock that is never set and in those had. */
+  readonly askedAt: number
+  readonly hadAt: number
+  phase: Phase
+  /** Whether a byte of it was handed to a socket. */
+  sent: boolean
+  /** Takes its deadline back. */
+  cancel: () => void
+}
