@@ -45,7 +45,7 @@ export class CommandMalformed extends Schema.TaggedError<CommandMalformed>(id("C
  * @since 0.1.0
  */
 export class CommandTooLarge extends Schema.TaggedError<CommandTooLarge>(id("CommandTooLarge"))("CommandTooLarge", {
-  what: Schema.Literals(["payload", "text", "bytes", "status"]),
+  what: Schema.Literals(["payload", "text", "bytes", "body", "status"]),
   bytes: Schema.Int,
   limit: Schema.Int
 }) {

@@ -16,7 +16,6 @@ import {
   CommandMalformed,
   CommandTooLarge,
   CommandUngranted,
-  CommandUnsupported,
   CommandsTooMany,
   NotConnected,
   ReconnectDenied,
@@ -26,12 +25,15 @@ import {
   StaleEpoch,
   type CommandError
 } from "./CommandError.ts"
-import { errorOf, type Recorded } from "./CommandResult.ts"
+import { commandIdOf, errorOf, type Recorded } from "./CommandResult.ts"
 import { Destinations, shownOf, type Address, type Addressee } from "./internal/destinations.ts"
 import { InMessages, type Secrets } from "./internal/inMessages.ts"
 import { bytesOver, dataBytes, dataBytesOver, payloadBytes } from "./internal/sizes.ts"
+import { requested } from "./internal/requested.ts"
 import * as OutputCommand from "./OutputCommand.ts"
 import type { Payloads } from "./OutputCommandWire.ts"
+import type { RequestPort } from "./RequestPort.ts"
+import type { RequestRefusal } from "./RequestRefusal.ts"
 import { dataOf, type SendPayload } from "./SendPayload.ts"
 import { SendRates } from "./SendRate.ts"
 import type { TimerPort } from "./TimerPort.ts"
@@ -69,9 +71,10 @@ export interface Answered {
  */
 export interface Options<D extends Destination> {
   readonly destinations: ReadonlyArray<D>
-  readonly authority: Pick<Authority, "rateOf" | "ingress" | "opens">
+  readonly authority: Pick<Authority, "rateOf" | "ingress" | "opens" | "authorizeRequest">
   readonly secrets: Secrets
   readonly timers: TimerPort<D>
+  readonly requests: RequestPort
   readonly limits: Values
   readonly now: () => number
   /** Milliseconds of a clock that is never set. */
@@ -80,7 +83,7 @@ export interface Options<D extends Destination> {
   /** A status, as JSON text. */
   readonly reported: (status: string) => void
   /** A command was refused; with the id of the source that it meant, where it is known. */
-  readonly rejected: (error: CommandError, sourceId: string | null) => void
+  readonly rejected: (error: CommandError | RequestRefusal, sourceId: string | null) => void
 }
 
 interface Addressed extends Address {
@@ -91,7 +94,7 @@ type Done = "executed" | "recorded"
 
 /** Why a command wasn't executed, and the source that it meant where that is known. */
 interface Refused {
-  readonly error: CommandError
+  readonly error: CommandError | RequestRefusal
   readonly sourceId: string | null
 }
 
@@ -101,7 +104,7 @@ type Found<D extends Destination> = ReturnType<Destinations<D>["find"]>
 /** Why an open connection isn't sent something. */
 type Unsent = SecretUngranted | SendRateLimited | SendBufferFull
 
-const refused = (error: CommandError, sourceId: string | null = null): Refused => ({ error, sourceId })
+const refused = (error: CommandError | RequestRefusal, sourceId: string | null = null): Refused => ({ error, sourceId })
 
 const NORMAL_CLOSURE = 1000
 
@@ -136,7 +139,7 @@ export class CommandExecutor<D extends Destination> {
         tooMany === undefined ? OutputCommand.decode(value) : Result.fail(tooMany)
       if (Result.isSuccess(command)) {
         const content = OutputCommand.content(command.success)
-        const outcome = this.#checked(event, dispatch, command.success)
+        const outcome = this.#checked(event, dispatch, index, command.success)
         this.#told(event, index, content, outcome)
       } else this.#told(event, index, OutputCommand.salvage(value), refused(command.failure))
     }
@@ -166,7 +169,7 @@ export class CommandExecutor<D extends Destination> {
     rejected(error, sourceId)
   }
 
-  #checked(event: Answered, dispatch: number, command: OutputCommand.OutputCommand): Done | Refused {
+  #checked(event: Answered, dispatch: number, index: number, command: OutputCommand.OutputCommand): Done | Refused {
     const content = OutputCommand.content(command)
     const { sourceEventId } = content.ids
     if (sourceEventId !== undefined && sourceEventId !== correlationId(event.origin, event.sequence)) {
@@ -178,6 +181,7 @@ export class CommandExecutor<D extends Destination> {
       const tooLarge = this.#dataTooLarge(content.payload, found) ?? this.#tooLarge(command)
       return tooLarge === undefined ? this.#send(event, dispatch, content.payload, found) : refused(tooLarge)
     }
+    if (content.kind === "host_request_dispatch") return this.#request(event, index, command, content)
     const tooLarge = this.#tooLarge(command)
     if (tooLarge !== undefined) return refused(tooLarge)
     switch (content.kind) {
@@ -192,8 +196,6 @@ export class CommandExecutor<D extends Destination> {
         return "executed"
       case "diagnostic_status_update":
         return this.#report(content.payload)
-      case "host_request_dispatch":
-        return refused(new CommandUnsupported({ kind: content.kind }))
     }
   }
 
@@ -298,6 +300,20 @@ export class CommandExecutor<D extends Destination> {
   #timer(payload: Payloads["timer_set"], destination: D | undefined, ingressName: string): Done | Refused {
     const limit = this.#options.timers.set(payload, { destination, ingressName })
     return limit === undefined ? "executed" : refused(limit, destination?.connection.source.id)
+  }
+
+  #request(
+    { origin, sequence }: Answered,
+    index: number,
+    command: OutputCommand.OutputCommand,
+    { ids, payload }: Extract<OutputCommand.Content, { readonly kind: "host_request_dispatch" }>
+  ): Done | Refused {
+    const { ingressName } = origin
+    const spec = requested(payload, ingressName, this.#options, () => this.#tooLarge(command))
+    if (Result.isFailure(spec)) return refused(spec.failure)
+    const commandId = commandIdOf({ ids, index, origin, sequence })
+    const error = this.#options.requests.dispatch(spec.success, { ingressName, commandId })
+    return error === undefined ? "executed" : refused(error)
   }
 
   #report({ message, status = null }: Payloads["diagnostic_status_update"]): Done | Refused {

@@ -7,6 +7,7 @@ import type { CommandOutcome, Status } from "../ingress/CommandOutcome.ts"
 import { correlationId, type Origin } from "../ingress/Origin.ts"
 import type { CommandError } from "./CommandError.ts"
 import type { Ids } from "./OutputCommand.ts"
+import type { RequestRefusal } from "./RequestRefusal.ts"
 
 export { CommandOutcome as CommandResult, Status } from "../ingress/CommandOutcome.ts"
 
@@ -37,11 +38,26 @@ export interface Recorded {
  * @category conversions
  * @since 0.2.0
  */
-export const errorOf = (error: CommandError): NonNullable<CommandOutcome["error"]> => ({
+export const errorOf = (error: CommandError | RequestRefusal): NonNullable<CommandOutcome["error"]> => ({
   tag: error._tag,
   message: error.message,
   ...("retryAfterMs" in error ? { retryAfterMs: error.retryAfterMs } : {})
 })
+
+/**
+ * The id of a command: the plugin's own, or one of the event that it answers and
+ * its place among the commands.
+ *
+ * @category getters
+ * @since 0.5.0
+ */
+export const commandIdOf = ({
+  ids,
+  index,
+  origin,
+  sequence
+}: Pick<Recorded, "ids" | "index" | "origin" | "sequence">) =>
+  ids.commandId ?? `${correlationId(origin, sequence)}:${index}`
 
 /**
  * The result for readers. It is a value of its own for each.
@@ -53,7 +69,7 @@ export const errorOf = (error: CommandError): NonNullable<CommandOutcome["error"
 export const fromRecorded = (recorded: Recorded): CommandOutcome => {
   const event = correlationId(recorded.origin, recorded.sequence)
   return {
-    commandId: recorded.ids.commandId ?? `${event}:${recorded.index}`,
+    commandId: commandIdOf(recorded),
     correlationId: recorded.ids.correlationId ?? event,
     sourceEventId: event,
     kind: recorded.kind,

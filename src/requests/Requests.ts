@@ -18,24 +18,24 @@ import { RequestRateLimited, RequestsTooMany, type RequestRefusal } from "../com
 import type { Asker, RequestPort, RequestSpec } from "../commands/RequestPort.ts"
 import type { LookupSlots } from "../connection/ResolveAddresses.ts"
 import { GrantRevoked } from "../grants/GrantError.ts"
-import { AuthorizedRequest, type Authority } from "../grants/Grants.ts"
+import type { AuthorizedRequest, Authority } from "../grants/Grants.ts"
 import { memoryOfOutcome, type Outcome } from "../ingress/HostResponse.ts"
 import type { ResponseQueue } from "../ingress/ResponseQueue.ts"
 import type { Activity } from "../internal/parking.ts"
 import type { Values } from "../limits/Limits.ts"
+import { saidBack, type EntrySecrets } from "../secrets/EntrySecrets.ts"
 import type { StandIns } from "../secrets/StandIns.ts"
 import type { HadTime } from "../time/HadTime.ts"
 import { answerOf, problemOf } from "./internal/answers.ts"
 import { Counts, type Totals } from "./internal/counts.ts"
-import { fill, maskOf, type RequestSecrets } from "./internal/filling.ts"
+import { fill } from "./internal/filling.ts"
 import { Pace } from "./internal/pace.ts"
 import type { Pending } from "./internal/pending.ts"
 import { RequestRates } from "./internal/rates.ts"
-import type { Failure, Response } from "./RequestClient.ts"
-import { RequestFailed, RequestTimeout, ResponseTooLarge } from "./RequestError.ts"
+import type { Failure, Outgoing, Response } from "./RequestClient.ts"
+import type { RequestCredentials } from "./RequestCredentials.ts"
+import { RequestFailed, RequestTimeout, ResponseTooLarge, type Headers } from "./RequestError.ts"
 import type { PluginPlaces } from "./RequestHost.ts"
-
-export type { RequestSecrets } from "./internal/filling.ts"
 
 /**
  * What the requests of a plugin need. `owner` is whom pooled connections belong
@@ -67,7 +67,8 @@ export interface Options {
  */
 export interface Enabled {
   readonly authority: Pick<Authority, "authorizeRequest" | "coversRequest" | "requestRateOf">
-  readonly secrets: RequestSecrets
+  readonly secrets: EntrySecrets
+  readonly credentials: RequestCredentials
   readonly limits: Pick<Values, "requestsAtOncePerPlugin" | "requestsWaitingPerPlugin" | "responseBodyBytes">
 }
 
@@ -143,9 +144,9 @@ export class Requests {
   }
 
   #tooMany(limit: number): RequestsTooMany | undefined {
-    const { queue, time } = this.#options
+    const { queue } = this.#options
     if (this.#counts.totals.waiting + queue.waiting < limit) return undefined
-    const lastAtMost = Array.from(this.#pending, ({ hadAt, spec }) => hadAt + spec.timeoutMs - time.now())
+    const lastAtMost = Array.from(this.#pending, (pending) => this.#leftMs(pending))
     return new RequestsTooMany({ limit, retryAfterMs: this.#pace.untilRoom(lastAtMost) })
   }
 
@@ -162,6 +163,7 @@ export class Requests {
       hadAt: time.now(),
       phase: { name: "waiting" },
       sent: false,
+      known: null,
       cancel: time.after(spec.timeoutMs, () => this.#late(pending))
     }
     this.#counts.accepted()
@@ -173,36 +175,47 @@ export class Requests {
   /** Its turn has come: what was allowed then is asked for again, and sent with the secrets of now. */
   #begin(pending: Pending): void {
     const { asker, enabled, spec, standIns } = pending
-    const { monotonic, time } = this.#options
+    const { monotonic, places, time } = this.#options
     const again = enabled.authority.authorizeRequest(asker.ingressName, spec.request.method, spec.request.url.raw)
     if (Result.isFailure(again)) return this.#revoked(pending)
     const request = again.success
     const filled = fill({ ...spec, request }, { ...asker, ...enabled, standIns })
     if (Result.isFailure(filled)) return this.#revoked(pending)
-    const { fork, client } = this.#options.places
-    const leftMs = Math.max(1, Math.ceil(pending.hadAt + spec.timeoutMs - time.now()))
-    const sending = client.send({
-      ...filled.success,
-      request,
-      owner: this.#options.owner,
-      lookups: this.#options.lookups,
-      deadlineMs: leftMs,
-      maxBytes: enabled.limits.responseBodyBytes,
-      onSent: () => {
-        pending.sent = true
-      }
-    })
     pending.cancel()
-    pending.cancel = time.after(leftMs + OVERTIME_MS, () => this.#late(pending))
+    pending.cancel = time.after(this.#leftMs(pending) + OVERTIME_MS, () => this.#late(pending))
     this.#counts.began()
     // In a turn of its own: this one may be a listener's in the middle of a chunk.
-    const fiber = fork(
-      Effect.andThen(Effect.yieldNow, sending).pipe(
-        Effect.exit,
-        Effect.map((exit) => this.#ended(pending, exit))
-      )
-    )
+    const sending = Effect.andThen(Effect.yieldNow, this.#sending(pending, { ...filled.success, request }))
+    const fiber = places.fork(Effect.map(Effect.exit(sending), (exit) => this.#ended(pending, exit)))
     pending.phase = { name: "running", beganAt: monotonic(), fiber }
+  }
+
+  #sending(
+    pending: Pending,
+    filled: Pick<Outgoing, "request" | "url" | "headers" | "body">
+  ): Effect.Effect<Response, Failure> {
+    const { lookups, owner, places } = this.#options
+    const { credentials, limits } = pending.enabled
+    return Effect.flatMap(credentials.of(filled.request), ({ headers, sent, tls }) => {
+      pending.known = sent
+      return places.client.send({
+        ...filled,
+        // What the grant adds since the command came is the grant's.
+        headers: [...headers, ...filled.headers.filter(([name]) => !isAmong(headers, name))],
+        tls,
+        owner,
+        lookups,
+        deadlineMs: this.#leftMs(pending),
+        maxBytes: limits.responseBodyBytes,
+        onSent: () => {
+          pending.sent = true
+        }
+      })
+    })
+  }
+
+  #leftMs({ hadAt, spec }: Pending): number {
+    return Math.max(1, Math.ceil(hadAt + spec.timeoutMs - this.#options.time.now()))
   }
 
   #ended(pending: Pending, exit: Exit.Exit<Response, Failure>): void {
@@ -244,8 +257,9 @@ export class Requests {
     return this.#options.queue.room >= memoryOfOutcome(outcome)
   }
 
-  #maskOf({ enabled, spec }: Pending): ReturnType<typeof maskOf> {
-    return maskOf(spec.request, { secrets: enabled.secrets, standIns: this.#options.standIns() })
+  /** What replaces secrets in what its server says: there is nothing of that before it was sent any. */
+  #maskOf({ enabled, known }: Pending): ReturnType<typeof saidBack> {
+    return known === null ? null : saidBack(enabled.secrets, known, this.#options.standIns())
   }
 
   #revoked(pending: Pending): void {
@@ -283,3 +297,6 @@ export class Requests {
     activity(-1)
   }
 }
+
+const isAmong = (headers: Headers, name: string): boolean =>
+  headers.some(([other]) => other.toLowerCase() === name.toLowerCase())

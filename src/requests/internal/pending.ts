@@ -5,6 +5,7 @@
 import type * as Fiber from "effect/Fiber"
 import type { Asker, RequestSpec } from "../../commands/RequestPort.ts"
 import type { Turn } from "../../internal/fairPlaces.ts"
+import type { Sent } from "../../secrets/EntrySecrets.ts"
 import type { StandIns } from "../../secrets/StandIns.ts"
 import type { Enabled } from "../Requests.ts"
 
@@ -27,6 +28,8 @@ export interface Pending {
   phase: Phase
   /** Whether a byte of it was handed to a socket. */
   sent: boolean
+  /** The secrets that its server was sent, or may have been; null before. */
+  known: Sent | null
   /** Takes its deadline back. */
   cancel: () => void
 }
