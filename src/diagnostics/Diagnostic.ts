@@ -24,6 +24,7 @@ export const Stage = Schema.Literals([
   "dispatch",
   "command",
   "runtime",
+  "request",
   "host"
 ])
 

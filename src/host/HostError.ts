@@ -7,6 +7,7 @@
 import * as Schema from "effect/Schema"
 import * as Str from "effect/String"
 import { CommandError } from "../commands/CommandError.ts"
+import { RequestRefusal } from "../commands/RequestRefusal.ts"
 import { ConnectionError, DialError } from "../connection/ConnectionError.ts"
 import * as Diagnostic from "../diagnostics/Diagnostic.ts"
 import type { Redaction } from "../diagnostics/Redaction.ts"
@@ -15,6 +16,7 @@ import { IngressError } from "../ingress/IngressError.ts"
 import { HostFileError } from "../manifest/HostFileError.ts"
 import { ManifestError } from "../manifest/ManifestError.ts"
 import { DispatchError, RuntimeError } from "../plugin/PluginError.ts"
+import { RequestError } from "../requests/RequestError.ts"
 import { ExportError } from "./ExportError.ts"
 
 /**
@@ -32,6 +34,8 @@ export const HostError = Schema.Union([
   DispatchError,
   CommandError,
   RuntimeError,
+  RequestError,
+  RequestRefusal,
   HostFileError,
   ExportError
 ])
@@ -81,6 +85,7 @@ export const stages: ReadonlyArray<Diagnostic.StageCodec> = [
   codec("dispatch", DispatchError, error),
   codec("command", CommandError, warning),
   codec("runtime", RuntimeError, error),
+  codec("request", Schema.Union([RequestError, RequestRefusal]), warning),
   codec("host", Schema.Union([HostFileError, ExportError]), error)
 ]
 

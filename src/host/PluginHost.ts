@@ -33,6 +33,7 @@ import * as Limits from "../limits/Limits.ts"
 import type { Enablement } from "../manifest/Enablement.ts"
 import { PluginConsole } from "../plugin/PluginConsole.ts"
 import type { PluginPackage } from "../plugin/PluginRuntime.ts"
+import * as RequestHost from "../requests/RequestHost.ts"
 import { Secrets } from "../secrets/Secrets.ts"
 import * as HadTime from "../time/HadTime.ts"
 import type { ExportFailed } from "./ExportError.ts"
@@ -232,6 +233,7 @@ const sharedOf = Effect.fnUntraced(function* (
     clock,
     clocks: yield* Connection.clocks,
     dials: yield* DialLimiter.make(limits),
+    requests: yield* RequestHost.make(limits),
     hostBytes: { used: 0, limit: limits.hostQueueBytes },
     places: new Places(limits.connectionsPerHost),
     runKey: runKey(clock.currentTimeMillisUnsafe(), yield* Random.Random),

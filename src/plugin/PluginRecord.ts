@@ -8,6 +8,7 @@
 import type * as Clock from "effect/Clock"
 import * as Result from "effect/Result"
 import type { CommandError } from "../commands/CommandError.ts"
+import type { RequestRefusal } from "../commands/RequestRefusal.ts"
 import { CommandExecutor, type Answered } from "../commands/CommandExecutor.ts"
 import { fromRecorded, Results, type Recorded } from "../commands/CommandResult.ts"
 import type { Reported } from "../connection/Connection.ts"
@@ -29,6 +30,9 @@ import * as EntrySecrets from "../secrets/EntrySecrets.ts"
 import * as StandIns from "../secrets/StandIns.ts"
 import type { Checked } from "./internal/output.ts"
 import { Ticker } from "./internal/ticker.ts"
+import type { Failure as RequestFailure } from "../requests/RequestClient.ts"
+import * as RequestCredentials from "../requests/RequestCredentials.ts"
+import { Requests, type Options as RequestOptions } from "../requests/Requests.ts"
 import type { DispatchError, RuntimeError } from "./PluginError.ts"
 import type { Instance } from "./PluginRuntime.ts"
 import { UNWATCHED, type PluginWatch } from "./PluginWatch.ts"
@@ -42,7 +46,13 @@ import { Timers } from "./Timers.ts"
  * @category models
  * @since 0.1.0
  */
-export type PluginDiagnostic = Reported | IngressError | CommandError | Exclude<OwnError, GrantError>
+export type PluginDiagnostic =
+  | Reported
+  | IngressError
+  | CommandError
+  | RequestRefusal
+  | RequestFailure
+  | Exclude<OwnError, GrantError>
 
 /**
  * What a plugin's `last_error` may be.
@@ -77,6 +87,8 @@ export interface Options {
   readonly clock: Clock.Clock
   readonly log: DiagnosticLog<PluginDiagnostic>
   readonly hostBytes: Accounting.HostBytes
+  /** What its requests share with those of other plugins. */
+  readonly requests: Pick<RequestOptions, "places" | "lookups" | "time" | "activity">
   readonly changed: () => void
   /** Something waits for the dispatcher. */
   readonly woken: () => void
@@ -84,7 +96,7 @@ export interface Options {
 }
 
 /** What a record needs of what is enabled. */
-type Adopted = Pick<Setup, "authority" | "limits" | "secrets">
+type Adopted = Pick<Setup, "authority" | "limits" | "secrets" | "credentials">
 
 /**
  * The record of a plugin. Fields are for reading.
@@ -111,6 +123,7 @@ export class PluginRecord {
   readonly turns: Turns<EventQueue>
   readonly hostQueue: HostQueue
   readonly responses: ResponseQueue
+  readonly requests: Requests
   readonly timers: Timers
   readonly ticker: Ticker
   readonly now: () => number
@@ -141,6 +154,15 @@ export class PluginRecord {
     const queued = { key, limits, accounting, hostBytes, turns, now }
     this.hostQueue = new HostQueue({ ...queued, overflowed: (make) => log.report("QueueOverflow", null, make) })
     this.responses = new ResponseQueue(queued)
+    this.requests = new Requests({
+      ...options.requests,
+      key,
+      owner: key,
+      queue: this.responses,
+      standIns: () => this.standIns,
+      monotonic: this.monotonic,
+      report: (error) => log.add(error)
+    })
     this.timers = new Timers({
       limit: () => this.limits.timersPerPlugin,
       queue: this.hostQueue,
@@ -153,7 +175,8 @@ export class PluginRecord {
   /** The plugin is enabled anew: other sources, another authority, other limits. Only while no instance runs. */
   adopt(slots: ReadonlyArray<SourceSlot>, setup: Adopted | undefined): void {
     const { log } = this.#options
-    const { authority, limits = this.limits, secrets: { valueOf } = EntrySecrets.none } = setup ?? {}
+    const { authority, limits = this.limits } = setup ?? {}
+    const { credentials = RequestCredentials.none, secrets = EntrySecrets.none } = setup ?? {}
     this.slots = slots
     this.limits = limits
     this.#authority = authority
@@ -166,8 +189,9 @@ export class PluginRecord {
         : new CommandExecutor({
             destinations: slots,
             authority,
-            secrets: { standIns: () => this.standIns, valueOf },
+            secrets: { standIns: () => this.standIns, valueOf: secrets.valueOf },
             timers: this.timers,
+            requests: this.requests.under({ authority, secrets, credentials, limits }),
             limits,
             now: this.now,
             monotonic: this.monotonic,
@@ -259,6 +283,7 @@ export class PluginRecord {
   revoke(authority: Authority): void {
     const isRevoked = (ingress: string) => Result.isFailure(authority.ingress(ingress))
     this.timers.clearAll(isRevoked)
+    this.requests.revoke()
     this.hostQueue.discard(isRevoked)
     this.responses.discard(isRevoked)
   }
@@ -266,6 +291,7 @@ export class PluginRecord {
   /** Discards all that waits, and every timer. */
   discardWaiting(): void {
     this.timers.clearAll()
+    this.requests.abandon()
     this.hostQueue.discard()
     this.responses.discard()
     for (const { queue } of this.slots) queue.discard()

@@ -20,6 +20,7 @@ import * as GrantStore from "../grants/GrantStore.ts"
 import * as PluginHost from "../host/PluginHost.ts"
 import type { LimitsInvalid } from "../limits/Limits.ts"
 import * as Enablement from "../manifest/Enablement.ts"
+import * as FakeRequests from "./FakeRequests.ts"
 import * as FakeWebSocket from "./FakeWebSocket.ts"
 import { isTestClock, passing } from "./internal/passing.ts"
 import * as Standstill from "./Standstill.ts"
@@ -38,8 +39,8 @@ export interface Options extends Omit<PluginHost.Options, "enabled"> {
 }
 
 /**
- * Provides a running host, the network in memory that it dials, and an editor
- * of its grants.
+ * Provides a running host, the networks in memory that it dials and sends its
+ * requests over, and an editor of its grants.
  *
  * **Example** (A plugin that greets)
  *
@@ -78,6 +79,7 @@ export const layer = ({
   | GrantStore.GrantStore
   | GrantStore.GrantEditor
   | FakeWebSocket.FakeWebSocket
+  | FakeRequests.FakeRequests
   | WebSocketClient,
   LimitsInvalid
 > => {
@@ -86,6 +88,7 @@ export const layer = ({
     Layer.provideMerge(GrantStore.layerMutable(enabled)),
     Layer.provide(answering(answers)),
     Layer.provideMerge(FakeWebSocket.layer),
+    Layer.provideMerge(FakeRequests.layer),
     Layer.provideMerge(Standstill.layer)
   )
 }

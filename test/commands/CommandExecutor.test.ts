@@ -3,6 +3,7 @@ import * as Arbitrary from "effect/Arbitrary"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
 import { CommandResult, Limits, OutputCommand } from "mooring"
+import { RequestsTooMany } from "../../src/commands/RequestRefusal.ts"
 import { bool, either, int, list, maybe, oneOf } from "../support/arbitraries.ts"
 import * as SocketUrl from "../../src/manifest/SocketUrl.ts"
 import { destination, eventOf, executing, NOW, verdicts, type FakeDestination, type Setup } from "./support/executor.ts"
@@ -30,6 +31,7 @@ const FAULTS = [
   "NotConnected",
   "SendRateLimited",
   "SendBufferFull",
+  "RequestsTooMany",
   "ReconnectDenied",
   "TimerLimit"
 ] as const
@@ -58,7 +60,12 @@ const KINDS: ReadonlyArray<readonly [kind: string, faults: ReadonlyArray<Fault>,
   ["timer_set", [...ANY, "CommandUngranted", "TimerLimit"], { name: "t", after_ms: 100 }, "executed"],
   ["timer_clear", ANY, { name: "t" }, "executed"],
   ["diagnostic_status_update", ANY, { message: "m" }, "recorded"],
-  ["host_request_dispatch", [...ANY, "CommandUnsupported"], { method: "GET", url: "https://h/" }, "CommandUnsupported"]
+  [
+    "host_request_dispatch",
+    [...ANY, "CommandUngranted", "RequestsTooMany"],
+    { method: "GET", url: "https://h/a-path-of-some-length" },
+    "executed"
+  ]
 ]
 
 const subsets = <A>(all: ReadonlyArray<A>): ReadonlyArray<ReadonlySet<A>> =>
@@ -82,6 +89,8 @@ const met = (kind: string, payload: object, faults: ReadonlySet<Fault>): string 
     limits: { sendBufferBytes: 1024, ...(has("CommandTooLarge") ? { sendTextBytes: 4, commandPayloadBytes: 4 } : {}) },
     ingresses: has("CommandUngranted") ? [] : ["main"],
     timers: has("TimerLimit") ? 0 : 8,
+    requested: has("CommandUngranted") ? [] : ["GET"],
+    refusal: has("RequestsTooMany") ? new RequestsTooMany({ limit: 1, retryAfterMs: 1 }) : undefined,
     ...(has("SendRateLimited") ? { rate: { sendBytesPerMinute: 1 } } : {})
   }
   const more = has("CommandMalformed") ? { extra: 1 } : {}
@@ -514,11 +523,13 @@ describe("the results of an answer", () => {
     assert.strictEqual(second?.recordedAt, "2026-11-26T00:00:00.005Z")
   })
 
-  it("of what isn't supported say so, by the status too", () => {
-    const test = executing({})
+  it("of requests that come too often say how long to wait", () => {
+    const refusal = new RequestsTooMany({ limit: 32, retryAfterMs: 250 })
+    const test = executing({ requested: ["GET"], refusal })
     const [result] = test.run(eventOf(own()), [command("host_request_dispatch", { method: "GET", url: "https://h/" })])
-    assert.deepInclude(result, { status: "unsupported", kind: "host_request_dispatch" })
-    assert.deepInclude(test.rejected[0]?.[0], { kind: "host_request_dispatch" })
+    const error = { tag: "RequestsTooMany", message: refusal.message, retryAfterMs: 250 }
+    assert.deepInclude(result, { status: "rejected", kind: "host_request_dispatch", error })
+    assert.strictEqual(test.rejected[0]?.[0], refusal)
   })
 
   it("have the error's tag and message, and no null where nothing is wrong", () => {

@@ -339,7 +339,7 @@ class Model {
   verdict(spec: Spec, index: number): string {
     if (spec.spoiled !== undefined || spec.foreignEvent) return "CommandMalformed"
     if (this.#isTooLarge(spec, index)) return "CommandTooLarge"
-    if (spec.kind === "host_request_dispatch") return "CommandUnsupported"
+    if (spec.kind === "host_request_dispatch") return "CommandUngranted"
     if (spec.kind === "diagnostic_status_update") return "recorded"
     const found = this.#find(spec)
     if (found === "CommandUngranted" || found === "AmbiguousConnection") return found
@@ -444,11 +444,7 @@ describe("the commands of an answer", () => {
             assert.strictEqual(result.correlationId, idOr(value, "correlation_id") ?? id)
             assert.match(result.commandId, ID)
             assert.strictEqual(result.commandId, idOr(value, "command_id") ?? result.commandId)
-            const status = isError
-              ? verdicts[index] === "CommandUnsupported"
-                ? "unsupported"
-                : "rejected"
-              : verdicts[index]
+            const status = isError ? "rejected" : verdicts[index]
             assert.strictEqual(result.status, status)
             assert.strictEqual(result.error === undefined, !isError)
           }

@@ -14,6 +14,7 @@ import * as RequestCredentials from "../../src/requests/RequestCredentials.ts"
 import * as HadTime from "../../src/time/HadTime.ts"
 import * as Redaction from "../../src/diagnostics/Redaction.ts"
 import { authorityOf, subject } from "../support/grants.ts"
+import { noRequests } from "../support/requests.ts"
 import { settled } from "../support/host.ts"
 
 const limits = Limits.defaults
@@ -59,6 +60,7 @@ const serving = (changed: (instance: PluginInstance) => void) =>
         hostBytes: { used: 0, limit: 1_000_000 },
         time: yield* HadTime.make,
         activity: () => {},
+        requests: noRequests(),
         changed: () => changed(instance)
       },
       setup

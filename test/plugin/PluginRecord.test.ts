@@ -10,6 +10,8 @@ import type { Authority } from "../../src/grants/Grants.ts"
 import * as EntrySecrets from "../../src/secrets/EntrySecrets.ts"
 import { PluginRecord, type PluginDiagnostic } from "../../src/plugin/PluginRecord.ts"
 import type { SourceSlot } from "../../src/plugin/SourceSlot.ts"
+import * as RequestCredentials from "../../src/requests/RequestCredentials.ts"
+import { noRequests } from "../support/requests.ts"
 import { destination, eventOf, NOW } from "../commands/support/executor.ts"
 
 const OWN = "ws://127.0.0.1:7700/own"
@@ -71,6 +73,7 @@ const recording = (sources = [slotOf()], limits: Partial<Limits.Values> = {}) =>
     clock,
     log,
     hostBytes: { used: 0, limit: 1e9 },
+    requests: noRequests(),
     changed: () => void count.changed++,
     woken: () => void count.woken++
   })
@@ -89,7 +92,12 @@ const recording = (sources = [slotOf()], limits: Partial<Limits.Values> = {}) =>
   return { record, time, granted, authority, log, count, answer }
 }
 
-const adopted = (authority: Authority, limits: Limits.Values) => ({ authority, limits, secrets: EntrySecrets.none })
+const adopted = (authority: Authority, limits: Limits.Values) => ({
+  authority,
+  limits,
+  secrets: EntrySecrets.none,
+  credentials: RequestCredentials.none
+})
 
 const send = OutputCommand.send({ url: OWN, ingressName: "main" }, "hi")
 

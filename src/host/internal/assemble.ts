@@ -67,7 +67,8 @@ export const row = (
       shared.changed()
     }
     const console = () => consoleOf(shared, wanted.ref, () => made.redaction)
-    const options = { key, limits, clock, log, hostBytes, time, activity, changed, console, watch }
+    const requests = { places: shared.requests.plugin(), lookups: parts.dials.lookups }
+    const options = { key, limits, clock, log, hostBytes, time, activity, requests, changed, console, watch }
     const instance = new PluginInstance(options, setup, predecessor)
     const made: Row = {
       ...parts,

@@ -18,8 +18,6 @@ const lastError = (error: Failure, { redaction, times }: Row) =>
 const messageOf = ({ message, tag }: { readonly tag: string; readonly message: string }, redaction: Redaction) =>
   Diagnostic.message({ _tag: tag, message }, redaction)
 
-const NO_REQUESTS = { executed: 0, answered: 0, failed: 0, waiting: 0, inFlight: 0, abandoned: 0 }
-
 export const plugin = (row: Row, limits: Values, now: number): PluginStatus => {
   const { instance, log, redaction, ref, times, wanted } = row
   const { record } = instance
@@ -51,7 +49,7 @@ export const plugin = (row: Row, limits: Values, now: number): PluginStatus => {
       nextAt: inMs === null ? null : times.of(now + inMs),
       everyMs
     })),
-    requests: NO_REQUESTS,
+    requests: record.requests.totals,
     dispatchCounters: { enqueued, dispatched, failed, timedOut, evicted, discarded, inFlight },
     outputCommandResults: record.results.all().map((result) => ({
       ...result,

@@ -13,6 +13,7 @@ import type { Grants } from "../../grants/Grants.ts"
 import type { HostBytes } from "../../ingress/Accounting.ts"
 import type { Activity } from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
+import type { RequestHost } from "../../requests/RequestHost.ts"
 import type { Secrets } from "../../secrets/Secrets.ts"
 import type { PluginConsole } from "../../plugin/PluginConsole.ts"
 import type { PluginDiagnostic } from "../../plugin/PluginRecord.ts"
@@ -33,6 +34,7 @@ export interface Shared {
   /** The same, as connections and queues have it. */
   readonly clocks: Clocks
   readonly dials: DialLimiter
+  readonly requests: RequestHost
   readonly hostBytes: HostBytes
   /** Of the `connections_per_host`. */
   readonly places: Places

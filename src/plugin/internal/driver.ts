@@ -19,6 +19,7 @@ import { check as checkDelivery, type Delivery } from "../../ingress/Delivery.ts
 import { ServiceFailed, ServiceStopped, type IngressError } from "../../ingress/IngressError.ts"
 import * as Parking from "../../internal/parking.ts"
 import type { Values } from "../../limits/Limits.ts"
+import type { Options as RequestOptions } from "../../requests/Requests.ts"
 import type { HadTime } from "../../time/HadTime.ts"
 import { PluginRecord, type PluginDiagnostic } from "../PluginRecord.ts"
 import type { Start } from "../PluginRuntime.ts"
@@ -41,6 +42,8 @@ export interface Options {
   readonly hostBytes: HostBytes
   readonly time: HadTime
   readonly activity: Parking.Activity
+  /** What its requests share with those of other plugins. */
+  readonly requests: Pick<RequestOptions, "places" | "lookups">
   readonly changed: () => void
   /** Takes what it writes to its console, where somebody wants that. */
   readonly console?: (() => Start["console"]) | undefined
@@ -76,7 +79,7 @@ export class Driver {
   readonly #over = Deferred.makeUnsafe<void>()
 
   constructor(options: Options, setup: SetupOrProblem, predecessor: Ghosts | undefined) {
-    const { changed, clock, hostBytes, key, limits, log, watch } = options
+    const { activity, changed, clock, hostBytes, key, limits, log, requests, time, watch } = options
     this.#options = options
     this.#next = setup
     this.ghosts = new Ghosts(predecessor)
@@ -88,6 +91,7 @@ export class Driver {
       hostBytes,
       changed,
       watch,
+      requests: { ...requests, time, activity },
       woken: () => this.#service?.wake()
     })
     this.#sessions = new Sessions(this.record)

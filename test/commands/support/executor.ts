@@ -5,11 +5,14 @@ import { CommandExecutor, type Answered, type Destination } from "../../../src/c
 import { fromRecorded, type Recorded } from "../../../src/commands/CommandResult.ts"
 import type { Addressee } from "../../../src/commands/internal/destinations.ts"
 import { TimerLimit } from "../../../src/commands/CommandError.ts"
+import type { RequestPort } from "../../../src/commands/RequestPort.ts"
+import type { RequestRefusal } from "../../../src/commands/RequestRefusal.ts"
 import type { TimerOwner, TimerSpec } from "../../../src/commands/TimerPort.ts"
 import * as Filling from "../../../src/connection/Filling.ts"
 import { idOf } from "../../../src/connection/Source.ts"
 import { reconnectDefaults } from "../../../src/manifest/Enablement.ts"
 import * as StandIns from "../../../src/secrets/StandIns.ts"
+import * as RequestUrl from "../../../src/manifest/RequestUrl.ts"
 import * as SocketUrl from "../../../src/manifest/SocketUrl.ts"
 
 export const NOW = Date.parse("2026-11-26T00:00:00.000Z")
@@ -113,6 +116,12 @@ export interface Setup {
   /** Ingresses that are granted; all, unless given. */
   readonly ingresses?: ReadonlyArray<string>
   readonly timers?: number
+  /** The methods that may be requested, of whichever URL; none, unless given. */
+  readonly requested?: ReadonlyArray<string>
+  /** The headers that the grant of requests adds. */
+  readonly headers?: { readonly [name: string]: string }
+  /** Why none is accepted. */
+  readonly refusal?: ReturnType<RequestPort["dispatch"]>
   /** By their names; each is opened for every target unless it is among the `shut`. */
   readonly secrets?: { readonly [secret: string]: string }
   readonly shut?: ReadonlySet<string>
@@ -120,11 +129,13 @@ export interface Setup {
 
 /** An executor, what it recorded, and a clock that the test sets. */
 export const executing = (setup: Setup) => {
+  const { headers = {}, refusal, requested = [] } = setup
   const { destinations = [], ingresses, limits, rate, secrets = {}, shut = new Set(), timers = 8 } = setup
   const standIns = StandIns.make(Object.keys(secrets))
   const recorded: Array<Recorded> = []
   const reported: Array<string> = []
-  const rejected: Array<readonly [CommandError.CommandError, string | null]> = []
+  const rejected: Array<readonly [CommandError.CommandError | RequestRefusal, string | null]> = []
+  const asked: Array<Parameters<RequestPort["dispatch"]>> = []
   const set: Array<readonly [TimerSpec, TimerOwner<FakeDestination>]> = []
   const cleared: Array<string> = []
   const clock = { now: NOW }
@@ -135,6 +146,18 @@ export const executing = (setup: Setup) => {
     authority: {
       opens: (_ingress, _target, secret) => !shut.has(secret),
       rateOf: () => (rate === undefined ? undefined : granted),
+      authorizeRequest: (_ingress, method, url) => {
+        const parsed = RequestUrl.parse(url)
+        if (Result.isFailure(parsed)) return Result.fail(new GrantError.TargetInvalid({ url, problem: parsed.failure }))
+        if (!requested.includes(method)) return Result.fail(new GrantError.TargetUndeclared({ url, method }))
+        // Nothing but Grants makes one.
+        return Result.succeed({
+          method,
+          url: parsed.success,
+          display: url,
+          granted: { id: "", target: { headers } }
+        } as never)
+      },
       ingress: (name) =>
         ingresses === undefined || ingresses.includes(name)
           ? Result.void
@@ -148,6 +171,13 @@ export const executing = (setup: Setup) => {
         return undefined
       },
       clear: (name) => void cleared.push(name)
+    },
+    requests: {
+      dispatch: (spec, asker) => {
+        if (refusal !== undefined) return refusal
+        asked.push([spec, asker])
+        return undefined
+      }
     },
     limits: { ...Limits.defaults, ...limits },
     now: () => clock.now,
@@ -165,6 +195,7 @@ export const executing = (setup: Setup) => {
     rejected,
     set,
     cleared,
+    asked,
     /** What became of these commands. */
     run: (
       event: Answered,
