@@ -190,6 +190,7 @@ describe("severity", () => {
     ingress: "warning",
     dispatch: "error",
     command: "warning",
+    request: "warning",
     runtime: "error",
     host: "error"
   }
