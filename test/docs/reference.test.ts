@@ -19,7 +19,7 @@ import {
   WebSocketTarget
 } from "mooring"
 import { HostFile } from "mooring/node"
-import { FakeWebSocket, Remote } from "mooring/testing"
+import { FakeRequests, FakeWebSocket, Remote } from "mooring/testing"
 import { parse } from "smol-toml"
 import { blocksOf, headingsOf, read, rowsOf, withoutCode } from "./markdown.ts"
 
@@ -223,6 +223,13 @@ describe("docs/testing.md", () => {
       const fake = yield* FakeWebSocket.FakeWebSocket
       assert.deepStrictEqual(unmentioned(Object.keys(fake), "docs/testing.md"), [])
     }).pipe(Effect.provide(FakeWebSocket.layer))
+  )
+
+  it.effect("mentions every member of the fake of requests", () =>
+    Effect.gen(function* () {
+      const fake = yield* FakeRequests.FakeRequests
+      assert.deepStrictEqual(unmentioned(Object.keys(fake), "docs/testing.md"), [])
+    }).pipe(Effect.provide(FakeRequests.layer))
   )
 
   it("mentions every member of the server's end of a connection", () => {
