@@ -89,12 +89,11 @@ const frames = (body: Uint8Array, mostBytes: number): Effect.Effect<Uint8Array, 
     for (let at = 0; at < body.length;) {
       if (decoded.length === MOST_FRAMES) return yield* Effect.fail(broken("TOO_MANY_FRAMES"))
       const { buffer, read } = yield* step("zstd", body.subarray(at), mostBytes - length)
-      if (read === 0) return yield* Effect.fail(broken("Z_DATA_ERROR"))
       decoded.push(buffer)
       length += buffer.length
       at += read
     }
-    return decoded.length === 1 ? (decoded[0] ?? body) : Buffer.concat(decoded)
+    return Buffer.concat(decoded)
   })
 
 interface Step {
