@@ -73,9 +73,9 @@ export const runAlone = async (name: string, args: ReadonlyArray<string | number
 
 /** The figures of one contestant against a server of its own. */
 const runOnce = async (contestant: Contestant): Promise<Figures> => {
-  const { bytes = 128, connections = 1, frames = 0, judge = "client", load = {}, mode } = contestant
+  const { binary = false, bytes = 128, connections = 1, frames = 0, judge = "client", load = {}, mode } = contestant
   const perConnection = Math.ceil(frames / connections)
-  const options: Partial<ServerOptions> = { frames: perConnection, bytes, connections, ...load }
+  const options: Partial<ServerOptions> = { frames: perConnection, bytes, binary, connections, ...load }
   const server = start("server.ts", [JSON.stringify(options)])
   let client: ChildProcess | undefined
   try {

@@ -17,6 +17,8 @@ export interface ServerOptions {
   /** Of each connection. */
   readonly frames: number
   readonly bytes: number
+  /** Whether they are binary. */
+  readonly binary: boolean
   /** So many floods begin together. */
   readonly connections: number
   readonly perSecond: number
@@ -25,7 +27,7 @@ export interface ServerOptions {
 }
 
 const options: Partial<ServerOptions> = JSON.parse(process.argv[2] ?? "{}") as Partial<ServerOptions>
-const { bytes = 128, connections = 1, frames = 0, perSecond = 0, port = 0, trips = 0 } = options
+const { binary = false, bytes = 128, connections = 1, frames = 0, perSecond = 0, port = 0, trips = 0 } = options
 const PULSE_MS = 5
 const TICK_MS = 5
 const SETTLE_MS = 200
@@ -34,7 +36,8 @@ const UNCOUNTED = 1 / 5
 
 const frame = (text: Buffer): Buffer => {
   const { length } = text
-  const header = length < 126 ? Buffer.from([0x81, length]) : Buffer.from([0x81, 126, length >> 8, length & 0xff])
+  const first = binary ? 0x82 : 0x81
+  const header = length < 126 ? Buffer.from([first, length]) : Buffer.from([first, 126, length >> 8, length & 0xff])
   return Buffer.concat([header, text])
 }
 const one = frame(Buffer.alloc(bytes, "x"))

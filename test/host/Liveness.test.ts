@@ -445,6 +445,21 @@ describe("a source without data", () => {
     )
   )
 
+  it.effect("is not one that brings binary frames, where those are taken", () =>
+    watching({ ...stale(), ingress: { eventKinds: ["websocket_binary"] } }, ({ remote }) =>
+      Effect.gen(function* () {
+        for (let time = 0; time < 60_000; time += 10_000) {
+          yield* TestClock.adjust(10_000)
+          remote.sendText("ignored")
+          remote.sendBinary(Uint8Array.of(1))
+        }
+        assert.strictEqual(yield* stales, 0)
+        yield* TestClock.adjust(20_100)
+        assert.strictEqual(yield* stales, 1)
+      })
+    )
+  )
+
   it.effect("is not one that isn't read, nor one that isn't open, nor what the host itself slept through", () =>
     watching(
       { ...stale(), limits: { ingressQueueCapacity: 4, burstPatienceMs: DAY, dispatchDeadlineMs: DAY } },

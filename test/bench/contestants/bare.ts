@@ -46,7 +46,10 @@ const handler = (handling: Handling, tick: () => void): ((text: string, ws: WsSo
 export const counting = async (given: Given): Promise<void> => {
   const clock = Clock.make(given.frames)
   const onText = handler(given.handling ?? "exit", clock.tick)
-  for (const url of urlsOf(given, "/flood")) open(url, onText)
+  for (const url of urlsOf(given, "/flood")) {
+    if (given.binary === true) new WsSocket(url, { perMessageDeflate: false }).on("message", clock.tick)
+    else open(url, onText)
+  }
   Clock.report(await clock.done)
 }
 

@@ -16,6 +16,8 @@ export interface Contestant {
   readonly plugins?: number
   readonly fastPath?: boolean
   readonly urgent?: boolean
+  /** Whether the server sends binary frames in place of texts. */
+  readonly binary?: boolean
   /** Whether what was opened is closed in order, and how long that takes is said. */
   readonly closes?: boolean
   /** What the plugin beside it does. */

@@ -17,6 +17,7 @@ export interface Hosted {
   readonly urls: ReadonlyArray<string>
   readonly handlers: ServicePlugin.Handlers
   readonly urgent?: boolean
+  readonly binary?: boolean
 }
 
 const MOST = 100_000
@@ -31,11 +32,20 @@ export const limits = {
 
 export const targetsOf = (port: number) => [{ scheme: "ws", host: "127.0.0.1", port, pathPrefixes: ["/"] }] as const
 
-export const packaged = (port: number, { handlers, name, urgent = false, urls }: Hosted): PluginRuntime.PluginPackage =>
+export const packaged = (
+  port: number,
+  { binary = false, handlers, name, urgent = false, urls }: Hosted
+): PluginRuntime.PluginPackage =>
   ServicePlugin.make({
     id: `bench.${name}`,
     version: "1.0.0",
-    ingresses: { feed: { sources: urls, ...(urgent ? { urgent: ["x"] } : {}) } },
+    ingresses: {
+      feed: {
+        sources: urls,
+        ...(urgent ? { urgent: ["x"] } : {}),
+        ...(binary ? { eventKinds: ["websocket_binary"] } : {})
+      }
+    },
     websocket: targetsOf(port),
     handlers: { feed: handlers }
   })
@@ -120,6 +130,13 @@ const handlers = (handling: Handling, tick: () => void): ServicePlugin.Handlers 
   }
 }
 
+const counted = (tick: () => void): ServicePlugin.Handlers => ({
+  websocket_binary: () => {
+    tick()
+    return Exit.void
+  }
+})
+
 export const echo: ServicePlugin.Handlers = {
   websocket_text: (event) => Exit.succeed({ commands: [OutputCommand.send(event, event.text)] })
 }
@@ -131,18 +148,18 @@ export const shared = (
   urls: ReadonlyArray<string>,
   plugins: number,
   handle: ServicePlugin.Handlers,
-  urgent = false
+  kinds: Pick<Hosted, "urgent" | "binary"> = {}
 ): ReadonlyArray<Hosted> =>
   Array.from({ length: plugins }, (_, nth) => ({
     name: `n${nth}`,
     urls: urls.filter((__, index) => index % plugins === nth),
     handlers: handle,
-    urgent
+    ...kinds
   }))
 
 /** A flood over each connection. */
 export const counting = (given: Given): void => {
-  const { fastPath = true, frames, handling = "exit", plugins = 1, port, urgent = false } = given
+  const { binary = false, fastPath = true, frames, handling = "exit", plugins = 1, port, urgent = false } = given
   const clock = Clock.make(frames)
   const program = Effect.gen(function* () {
     const { status } = yield* PluginHost.PluginHost
@@ -154,7 +171,8 @@ export const counting = (given: Given): void => {
       .reduce((sum, { sendFailures }) => sum + sendFailures, 0)
     Clock.report({ ...figures, dropped, refused })
   })
-  runPlugins(port, shared(urlsOf(given, "/flood"), plugins, handlers(handling, clock.tick), urgent), program, fastPath)
+  const handle = binary ? counted(clock.tick) : handlers(handling, clock.tick)
+  runPlugins(port, shared(urlsOf(given, "/flood"), plugins, handle, { urgent, binary }), program, fastPath)
 }
 
 /** An echo, idle or while another plugin's connections bring texts. */

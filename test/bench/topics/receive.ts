@@ -55,6 +55,10 @@ const extras = {
   sends: at("hosted", { handling: "sends" }),
   "bare ws that sends": at("bare", { handling: "sends" }),
   urgent: at("hosted", { ...fast, urgent: true }),
+  "binary on bare ws": at("bare", { ...fast, binary: true }),
+  binary: at("hosted", { ...fast, binary: true }),
+  "binary on bare ws, 16 KiB": at("bare", { ...large, binary: true }),
+  "binary, 16 KiB": at("hosted", { ...large, binary: true }),
   "no fast path": at("hosted", { ...fast, fastPath: false })
 }
 
@@ -119,6 +123,8 @@ export const receive = async ({ all, rounds: times }: Options): Promise<Section>
     beside("`Effect.gen` in the handler", "gen", "runSync of gen on bare ws"),
     beside("a handler that sends the text back", "sends", "bare ws that sends"),
     beside("every text urgent", "urgent", "bare ws"),
+    beside("binary frames of 128 bytes", "binary", "binary on bare ws"),
+    beside("binary frames of 16 KiB", "binary, 16 KiB", "binary on bare ws, 16 KiB"),
     beside("`fast_path = false`", "no fast path", "bare ws")
   ]
   return {

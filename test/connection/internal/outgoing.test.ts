@@ -9,6 +9,9 @@ const MIB = 1024 * KIB
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true })
 const bytesOf = (text: string) => new TextEncoder().encode(text).length
 
+/** What stands before binary frames on the wire. */
+const BINARY = "#"
+
 /** An outgoing buffer over a socket that writes down what it is handed and tells of a write when the test says so. */
 const play = (options: { readonly bufferBytes?: number; readonly atOnce?: boolean } = {}) => {
   const wire: Array<string> = []
@@ -19,8 +22,8 @@ const play = (options: { readonly bufferBytes?: number; readonly atOnce?: boolea
   const outgoing: Outgoing = new Outgoing(
     {
       writeQueueSize: () => world.queue,
-      send: (text, _kind, written, isSecret = false) => {
-        wire.push(utf8.decode(text) + (isSecret ? "*" : ""))
+      send: (data, kind, written, isSecret = false) => {
+        wire.push((kind === "binary" ? BINARY : "") + utf8.decode(data) + (isSecret ? "*" : ""))
         if (options.atOnce === true) written(false)
         else texts.push(written)
       },
@@ -405,7 +408,7 @@ describe("rule 3: what waits to be written", () => {
     ({ actions }) => {
       const there = play({ bufferBytes: 1024 })
       const { outgoing, world } = there
-      let waiting: Array<string> = []
+      let waiting: Array<readonly [text: string, mark: string]> = []
       const withSocket: Array<string> = []
       const expected: Array<string> = []
       let [accepted, handed, failures, pongs, nth] = [0, 0, 0, 0, 0]
@@ -413,11 +416,12 @@ describe("rule 3: what waits to be written", () => {
       let state: "open" | "closing" | "ended" = "open"
       const go = () => {
         for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
-          const fits = withSocket.length < 1024 && sum([...withSocket, next]) <= 64 * KIB
+          const [text, mark] = next
+          const fits = withSocket.length < 1024 && sum([...withSocket, text]) <= 64 * KIB
           if (withSocket.length > 0 && !fits) return
           waiting = waiting.slice(1)
-          withSocket.push(next)
-          expected.push(next)
+          withSocket.push(text)
+          expected.push(mark + text)
           handed++
         }
         if (state !== "closing") return
@@ -434,10 +438,11 @@ describe("rule 3: what waits to be written", () => {
           case "send":
             for (let time = 0; time < next.times; time++) {
               const text = `${nth++}`.padEnd(next.bytes, "x").slice(0, next.bytes)
-              outgoing.send(text)
+              const isBinary = nth % 2 === 1
+              outgoing.send(isBinary ? new TextEncoder().encode(text) : text)
               if (state !== "open") continue
               accepted++
-              waiting.push(text)
+              waiting.push([text, isBinary ? BINARY : ""])
               go()
             }
             return
@@ -490,7 +495,7 @@ describe("rule 3: what waits to be written", () => {
       for (const next of actions) {
         step(next)
         assert.deepStrictEqual(there.wire(), expected.splice(0), next.kind)
-        assert.strictEqual(outgoing.bytes, sum(waiting) + sum(withSocket))
+        assert.strictEqual(outgoing.bytes, sum(waiting.map(([text]) => text)) + sum(withSocket))
         assert.strictEqual(world.failures, failures)
         assert.deepInclude(outgoing, { accepted, handed, isOpen: state === "open" })
       }
