@@ -27,6 +27,24 @@ describe("A send with a stand-in", () => {
     assert.notInclude(JSON.stringify(recorded), secrets.token)
   })
 
+  it("is the only one that costs anything: other texts, and bytes, go out as they are", () => {
+    const { of, own, run } = sending()
+    const inBytes = new TextEncoder().encode(of("token"))
+    const like = "mooring-secret-"
+    const data = ["plain", inBytes, of("token"), like]
+    assert.deepStrictEqual(
+      verdicts(run(...data.map((each) => OutputCommand.send(sent, each)))),
+      data.map(() => "executed")
+    )
+    const [, bytesSent] = own.connection.asked
+    assert.deepStrictEqual(bytesSent, ["send", inBytes])
+    assert.deepStrictEqual(own.connection.asked.slice(2), [
+      ["send", secrets.token],
+      ["send", like]
+    ])
+    assert.strictEqual(own.connection.filled, 2)
+  })
+
   it("is counted by its text as it was given: rates, sizes and the buffer", () => {
     for (const [setup, tag] of [
       [{ limits: { sendTextBytes: bytes } }, "executed"],
@@ -102,6 +120,7 @@ describe("SecretUngranted", () => {
 
   it("comes behind what is wrong with the connection, and before the rate and the buffer", () => {
     for (const [change, tag] of [
+      [{ target: null }, "SecretUngranted"],
       [{ covered: false }, "CommandUngranted"],
       [{ epoch: 2 }, "StaleEpoch"],
       [{ state: "closing" }, "NotConnected"],

@@ -33,6 +33,8 @@ export class FakeConnection implements Addressee {
   covered = true
   bufferedBytes = 0
   readonly asked: Array<ReadonlyArray<unknown>> = []
+  /** How many texts were sent in whose place something else is written. */
+  filled = 0
   readonly mayDial: Addressee["mayDial"]
   readonly withheld: Addressee["withheld"]
   readonly denial: Addressee["denial"]
@@ -66,6 +68,7 @@ export class FakeConnection implements Addressee {
 
   /** What is noted is what is written where its turn comes at once. */
   send(data: Parameters<Addressee["send"]>[0], filled?: Parameters<Addressee["send"]>[1]): void {
+    if (filled !== undefined) this.filled++
     this.asked.push(["send", filled === undefined ? data : filled()])
   }
 
