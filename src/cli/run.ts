@@ -85,7 +85,7 @@ const run = Effect.fnUntraced(function* (asked: Options) {
     Layer.provide(LiveHost.layer(beginning), LiveHost.client(beginning)),
     Layer.succeedContext(services)
   )
-  const layer = withControl(hosted, yield* controlled(beginning.control))
+  const layer = withControl(hosted, yield* controlled(beginning.control, Telemetry.expositionOf(beginning.file)))
   const outlasting = yield* Effect.scope
   const collector = yield* Layer.build(CollectorClient.layer())
   yield* hosting(layer, asked, (host, built) => {

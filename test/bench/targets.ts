@@ -16,6 +16,7 @@ import { connections } from "./topics/connections.ts"
 import { growth } from "./topics/growth.ts"
 import { guests } from "./topics/guests.ts"
 import { neighbours } from "./topics/neighbours.ts"
+import { operate } from "./topics/operate.ts"
 import { overload } from "./topics/overload.ts"
 import { receive } from "./topics/receive.ts"
 import { roundTrip } from "./topics/roundTrip.ts"
@@ -32,7 +33,8 @@ const withTargets: { readonly [name: string]: Topic } = {
   neighbours,
   status,
   guests,
-  connections
+  connections,
+  operate
 }
 const further: { readonly [name: string]: Topic } = { sends, overload }
 

@@ -2,8 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
+import * as http from "node:http"
 import * as path from "node:path"
 import { collector, metricNames, spansOf } from "../operate/support/collector.ts"
+import { sampleKey, scraped } from "../operate/support/prometheus.ts"
 import { tcp } from "../support/servers.ts"
 import { folder } from "./support/files.ts"
 import { greeting, packaged, save } from "./support/hostFiles.ts"
@@ -80,4 +82,40 @@ describe("mooring run with a collector", () => {
       }).pipe(Effect.scoped)
     )
   }
+})
+
+/** What a socket file answers: its content type and text. */
+const answered = (socketPath: string, at: string) =>
+  Effect.callback<readonly [type: string | undefined, text: string]>((resume) => {
+    const request = http.get({ socketPath, path: at, headers: { host: "localhost" } }, (response) => {
+      let body = ""
+      response.on("data", (chunk) => (body += String(chunk)))
+      response.on("end", () => resume(Effect.succeed([response.headers["content-type"], body])))
+    })
+    request.on("error", (error) => resume(Effect.die(error)))
+  })
+
+describe("mooring run with a control address", () => {
+  it.live("shows Prometheus its metrics there", () =>
+    Effect.gen(function* () {
+      const root = yield* folder
+      const server = yield* greeting
+      const entry = yield* packaged(root, "echo", server.port)
+      const socket = path.join(root, "control.sock")
+      save(root, `[control]\nlisten = "unix:${socket}"\n[metrics]\nprometheus = true\nsample = 1.0\n${entry()}`)
+      const { seen } = yield* running(path.join(root, "host.toml"))
+      yield* seen("an answer", ({ plugins }) => (plugins[0]?.dispatchCounters.dispatched ?? 0) > 1)
+      const [type, text] = yield* answered(socket, "/metrics")
+      assert.strictEqual(type, "text/plain; version=0.0.4; charset=utf-8")
+      const samples = scraped(text)
+      assert.isAbove(
+        samples.get(sampleKey("mooring_dispatch_dispatched_total", { plugin: "project:example.echo" })) ?? 0,
+        1
+      )
+      assert.isAbove(
+        samples.get(sampleKey("mooring_dispatch_seconds_count", { plugin: "project:example.echo" })) ?? 0,
+        0
+      )
+    }).pipe(Effect.scoped)
+  )
 })

@@ -9,7 +9,7 @@ import * as Servers from "../support/servers.ts"
 
 const SCRIPT = fileURLToPath(new URL("support/hotPath.mjs", import.meta.url))
 // So large that 20,000 texts need no collection, and what the heap has grown by is what was made for them.
-const YOUNG_MIB = 128
+const YOUNG_MIB = 256
 // Of each, of which the text itself takes 144.
 const HEAP_BYTES = 270
 const CHUNK = Buffer.concat(Array.from({ length: 500 }, () => Servers.text("x".repeat(128))))
@@ -25,7 +25,7 @@ interface Made {
   readonly [what: string]: number
 }
 
-const counted = (connections: number, handler: "exit" | "sync") =>
+const counted = (connections: number, handler: "exit" | "sync", watched: "metrics" | "nobody" = "nobody") =>
   Effect.gen(function* () {
     const { port } = yield* Servers.answering((socket, request) => {
       socket.write(Servers.switching(request))
@@ -34,7 +34,7 @@ const counted = (connections: number, handler: "exit" | "sync") =>
     const args = [`--min-semi-space-size=${YOUNG_MIB}`, `--max-semi-space-size=${YOUNG_MIB}`, SCRIPT, port, connections]
     const child = yield* Effect.acquireRelease(
       Effect.sync(() =>
-        spawn(process.execPath, [...args, handler].map(String), {
+        spawn(process.execPath, [...args, handler, watched].map(String), {
           stdio: ["ignore", "pipe", "pipe"],
           env: { ...process.env, NODE_NO_WARNINGS: "1" }
         })
@@ -60,6 +60,16 @@ describe("a text at full speed", () => {
       )
     }
   }
+
+  it.live("costs the same while somebody collects metrics", () =>
+    Effect.gen(function* () {
+      const { collections, heapBytes = 0, texts = 0, ...made } = yield* counted(1, "exit", "metrics")
+      assert.strictEqual(texts, 20_000)
+      assert.strictEqual(collections, 0)
+      assert.isAtMost(heapBytes / texts, 2 * HEAP_BYTES)
+      for (const [what, count] of Object.entries(made)) assert.isAtMost(count, texts / 20, what)
+    })
+  )
 
   it.live("takes of the heap no more than twice of what it took when this was written", () =>
     Effect.gen(function* () {

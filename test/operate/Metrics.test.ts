@@ -10,6 +10,7 @@ import { GrantStore, HostStatus, OutputCommand, PluginHost } from "mooring"
 import { Exposition, Metrics } from "mooring/operate"
 import { FakeWebSocket } from "mooring/testing"
 import { onFake, opened, settled } from "../support/host.ts"
+import { heapUsed } from "../support/memory.ts"
 import { enable, GATEWAY, plugin, refOf } from "../support/plugins.ts"
 import { expected, kinds, sampleKey, scraped } from "./support/prometheus.ts"
 
@@ -223,4 +224,34 @@ describe("metrics", () => {
     const { names } = Metrics
     assert.strictEqual(new Set(names).size, names.length)
   })
+})
+
+describe("series", () => {
+  it.effect(
+    "and the heap are back where they were after an entry was enabled and disabled 10,000 times",
+    () =>
+      Effect.gen(function* () {
+        const host = yield* PluginHost.PluginHost
+        const registry = yield* Metric.MetricRegistry
+        const enabled = [enable(answering)]
+        const churn = (times: number) =>
+          Effect.gen(function* () {
+            for (let time = 0; time < times; time++) {
+              yield* host.apply({ enabled })
+              yield* host.apply({ enabled: [] })
+            }
+            yield* settled
+            yield* TestClock.adjust("10 seconds")
+            yield* settled
+          })
+        yield* churn(500)
+        const [series, heap] = [registry.size, heapUsed()]
+        yield* churn(10_000)
+        assert.strictEqual(registry.size, series)
+        assert.isBelow(heapUsed() - heap, 4 * 1_048_576)
+        yield* host.apply({ enabled })
+        assert.isAbove(registry.size, series + 50)
+      }).pipe(Effect.provide(metered(1, { plugins: [answering], enabled: [] }))),
+    120_000
+  )
 })

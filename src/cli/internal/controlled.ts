@@ -15,7 +15,7 @@ import type { LiveControl } from "./liveControl.ts"
 import { Unwell } from "./unwell.ts"
 
 /** What makes of a host one that is served, for the life of the scope. */
-export const controlled = ({ served }: LiveControl) =>
+export const controlled = ({ served }: LiveControl, metrics: Control.Options["metrics"]) =>
   Effect.gen(function* () {
     if (served === undefined) return undefined
     const { address, hosts, isLocal, problem, token } = served
@@ -31,7 +31,7 @@ export const controlled = ({ served }: LiveControl) =>
     )
     const where = "path" in address ? ControlServer.format(address) : HttpServer.formatAddress(server.address)
     const told = Effect.logInfo(`the control API is at ${where}`)
-    return Control.layer({ hosts, token }).pipe(
+    return Control.layer({ hosts, token, ...(metrics === undefined ? {} : { metrics }) }).pipe(
       Layer.provide(Layer.succeed(HttpServer.HttpServer, server)),
       // That it was refused is known by now.
       Layer.orDie,

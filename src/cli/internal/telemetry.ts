@@ -10,6 +10,8 @@ import type { PluginHost } from "../../host/PluginHost.ts"
 import * as Following from "../../internal/following.ts"
 import type { HostFile } from "../../node/HostFile.ts"
 import * as TelemetrySettings from "../../node/TelemetrySettings.ts"
+import type * as Control from "../../operate/Control.ts"
+import * as Exposition from "../../operate/Exposition.ts"
 import * as Metrics from "../../operate/Metrics.ts"
 import * as Otlp from "../../operate/Otlp.ts"
 import * as Traces from "../../operate/Traces.ts"
@@ -29,6 +31,12 @@ export const begin = ({
       yield* Effect.provideService(Traces.make(sampleOf(traces)), Tracer.Tracer, tracer)
     }
   })
+
+/** What `/metrics` answers, where the file asks for it. */
+export const expositionOf = ({ telemetry: { metrics } }: HostFile): Control.Options["metrics"] =>
+  metrics?.prometheus === true
+    ? { text: Exposition.text, contentType: Exposition.CONTENT_TYPE, open: metrics.open === true }
+    : undefined
 
 const sampleOf = (table: { readonly sample?: number } | undefined) =>
   table?.sample === undefined ? {} : { sample: table.sample }

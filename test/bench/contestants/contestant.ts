@@ -18,6 +18,8 @@ export interface Contestant {
   readonly urgent?: boolean
   /** Whether the server sends binary frames in place of texts. */
   readonly binary?: boolean
+  /** Whether somebody collects metrics, as the program does by default. */
+  readonly metrics?: boolean
   /** Whether what was opened is closed in order, and how long that takes is said. */
   readonly closes?: boolean
   /** What the plugin beside it does. */

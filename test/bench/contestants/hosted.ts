@@ -7,6 +7,7 @@ import * as Logger from "effect/Logger"
 import * as Result from "effect/Result"
 import { Enablement, GrantStore, OutputCommand, PluginHost, ServicePlugin, type PluginRuntime } from "mooring"
 import { WsClient } from "mooring/node"
+import { Metrics } from "mooring/operate"
 import { AT_ONCE } from "../limits.ts"
 import { urlsOf } from "./bare.ts"
 import * as Clock from "./clock.ts"
@@ -68,12 +69,14 @@ export const enable = ({ digest, manifest }: PluginRuntime.PluginPackage) =>
 export const runHost = (
   packages: ReadonlyArray<PluginRuntime.PluginPackage>,
   program: Effect.Effect<unknown, unknown, PluginHost.PluginHost>,
-  fastPath = true
+  fastPath = true,
+  metrics = false
 ): Fiber.Fiber<unknown, unknown> => {
   const enabled = packages.map(enable)
   const host = PluginHost.layer({ plugins: packages, enabled, limits }).pipe(
     Layer.provide(GrantStore.layer(enabled)),
-    Layer.provide(WsClient.layerOptions({ fastPath }))
+    Layer.provide(WsClient.layerOptions({ fastPath })),
+    (made) => (metrics ? Layer.provideMerge(Metrics.layer(), made) : made)
   )
   // Its lines would stand between the figures.
   return Effect.runFork(
@@ -85,12 +88,14 @@ export const runPlugins = (
   port: number,
   plugins: ReadonlyArray<Hosted>,
   program: Effect.Effect<unknown, unknown, PluginHost.PluginHost> = Effect.void,
-  fastPath = true
+  fastPath = true,
+  metrics = false
 ) =>
   runHost(
     plugins.map((plugin) => packaged(port, plugin)),
     program,
-    fastPath
+    fastPath,
+    metrics
   )
 
 const untraced = (tick: () => void) =>
@@ -159,7 +164,8 @@ export const shared = (
 
 /** A flood over each connection. */
 export const counting = (given: Given): void => {
-  const { binary = false, fastPath = true, frames, handling = "exit", plugins = 1, port, urgent = false } = given
+  const { binary = false, fastPath = true, frames, handling = "exit", metrics = false, plugins = 1, port } = given
+  const { urgent = false } = given
   const clock = Clock.make(frames)
   const program = Effect.gen(function* () {
     const { status } = yield* PluginHost.PluginHost
@@ -172,7 +178,8 @@ export const counting = (given: Given): void => {
     Clock.report({ ...figures, dropped, refused })
   })
   const handle = binary ? counted(clock.tick) : handlers(handling, clock.tick)
-  runPlugins(port, shared(urlsOf(given, "/flood"), plugins, handle, { urgent, binary }), program, fastPath)
+  const plugged = shared(urlsOf(given, "/flood"), plugins, handle, { urgent, binary })
+  runPlugins(port, plugged, program, fastPath, metrics)
 }
 
 /** An echo, idle or while another plugin's connections bring texts. */

@@ -12,7 +12,7 @@ import * as Scheduler from "effect/Scheduler"
 import { Enablement, GrantStore, PluginHost, ServicePlugin } from "../../../src/index.ts"
 import { WsClient } from "../../../src/node/index.ts"
 
-const [port, connections, handler] = process.argv.slice(2)
+const [port, connections, handler, watched] = process.argv.slice(2)
 const WARM_UP = 30_000
 const TEXTS = 20_000
 
@@ -93,9 +93,15 @@ const host = PluginHost.layer({ plugins: [plugin], enabled, limits: { pingInterv
   Layer.provide(GrantStore.layer(enabled)),
   Layer.provide(WsClient.layer)
 )
+const withMetrics = async () => {
+  const Metrics = await import("../../../src/operate/Metrics.ts")
+  // One of ten is measured, which is ten times what is usual.
+  return Layer.provideMerge(Metrics.layer({ sample: 0.1 }), host)
+}
+const observed = watched === "metrics" ? await withMetrics() : host
 Effect.runFork(
   Effect.never.pipe(
-    Effect.provide(host),
+    Effect.provide(observed),
     Effect.provide(Logger.layer([])),
     Effect.provideService(Scheduler.Scheduler, new Counting())
   )
