@@ -14,7 +14,7 @@ const EXAMPLES = path.join(ROOT, "docs", "examples")
 
 const names = fs
   .readdirSync(EXAMPLES, { withFileTypes: true })
-  .filter((entry) => entry.isDirectory())
+  .filter((entry) => entry.isDirectory() && fs.existsSync(path.join(EXAMPLES, entry.name, "plugin.toml")))
   .map(({ name }) => name)
 
 const digestOf = (root: string) =>
@@ -25,7 +25,7 @@ const digestOf = (root: string) =>
 
 describe("the example packages", () => {
   it("have no hidden file, which npm would leave out", () => {
-    assert.deepStrictEqual(names, ["burst", "crash", "echo", "exchange-feed", "loop", "stray", "tally"])
+    assert.deepStrictEqual(names, ["burst", "chat-bot", "crash", "echo", "exchange-feed", "loop", "stray", "tally"])
     for (const name of names) {
       assert.deepStrictEqual(fs.readdirSync(path.join(EXAMPLES, name)).toSorted(), ["plugin.js", "plugin.toml"])
     }

@@ -15,7 +15,7 @@ import {
   type PluginRuntime,
   type WebSocketTarget
 } from "mooring"
-import { WsClient } from "mooring/node"
+import { Clients } from "mooring/node"
 import { isDeepStrictEqual } from "node:util"
 import { enable } from "../../support/plugins.ts"
 import { eventually, the } from "../../integration/support/host.ts"
@@ -60,7 +60,7 @@ export const hosted = (
     const live = PluginHost.layer({ plugins: [plugin], enabled: [enablement], limits }).pipe(
       Layer.provide([
         GrantStore.layer([enablement]),
-        WsClient.layer,
+        Clients.layer,
         beside,
         Layer.succeed(Random.Random, { nextDoubleUnsafe: () => 0.5, nextIntUnsafe: () => 1 })
       ])
