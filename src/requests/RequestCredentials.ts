@@ -12,9 +12,8 @@ import type { Sent } from "../secrets/EntrySecrets.ts"
 import type { Headers, RequestFailed } from "./RequestError.ts"
 
 /**
- * What is added. `version` is another one whenever a value of `tls` is: what was
- * connected under the one is not used under the other. `sent` is all that the
- * server may have been sent, and could say back.
+ * What is added. `sent` is all that the server may have been sent, and could say
+ * back.
  *
  * @category models
  * @since 0.5.0
@@ -22,7 +21,6 @@ import type { Headers, RequestFailed } from "./RequestError.ts"
 export interface Added {
   readonly headers: Headers
   readonly tls: TlsSettings | undefined
-  readonly version: number
   readonly sent: Sent
 }
 
@@ -44,5 +42,5 @@ export interface RequestCredentials {
  * @since 0.5.0
  */
 export const none: RequestCredentials = {
-  of: () => Effect.succeed({ headers: [], tls: undefined, version: 0, sent: { secrets: [], credentials: [] } })
+  of: () => Effect.succeed({ headers: [], tls: undefined, sent: { secrets: [], credentials: [] } })
 }

@@ -26,8 +26,6 @@ interface Found {
   readonly filling: Filling.Filling
   readonly pems: Map<Lookup.Pem, string>
   problems: ReadonlyArray<{ readonly pem: Lookup.Pem; readonly message: string }>
-  /** How often a value has become another one. */
-  version: number
 }
 
 interface Options {
@@ -56,7 +54,7 @@ export class GrantedCredentials implements RequestCredentials {
     const failed = (phase: RequestFailed["phase"], code: string) =>
       Effect.fail(new RequestFailed({ url: request.display, phase, code, sent: false }))
     return Effect.flatMap(this.#foundFor(request.granted), (found) => {
-      const { filling, granted, version } = found
+      const { filling, granted } = found
       const { secrets } = this.#options
       const tls = tlsOf(found)
       if (Result.isFailure(tls)) return failed("tls", "TLS_UNUSABLE")
@@ -66,7 +64,6 @@ export class GrantedCredentials implements RequestCredentials {
       return Effect.succeed({
         headers,
         tls: tls.success,
-        version,
         sent: { secrets: this.#openedBy(found), credentials }
       })
     })
@@ -132,7 +129,7 @@ export class GrantedCredentials implements RequestCredentials {
     if (known !== undefined) return known
     const { names } = this.#options.secrets
     const filling = Filling.of(null, granted.target.headers ?? {}, (name) => names.includes(name))
-    const found = { granted, filling, pems: new Map(), problems: [], version: 0 }
+    const found = { granted, filling, pems: new Map(), problems: [] }
     this.#found.set(granted.id, found)
     return found
   }
@@ -167,9 +164,7 @@ const take = (found: Found, answers: ReadonlyArray<readonly [Lookup.Pem, Lookup.
     answer !== undefined && Result.isFailure(answer) ? [{ pem, message: answer.failure.message }] : []
   )
   for (const [pem, answer] of answers) {
-    if (answer === undefined || Result.isFailure(answer)) continue
-    if (found.pems.get(pem) !== answer.success) found.version++
-    found.pems.set(pem, answer.success)
+    if (answer !== undefined && Result.isSuccess(answer)) found.pems.set(pem, answer.success)
   }
 }
 
