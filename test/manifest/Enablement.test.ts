@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Redacted from "effect/Redacted"
 import * as Result from "effect/Result"
 import * as Schema from "effect/Schema"
-import { Enablement } from "mooring"
+import { Enablement, ServicePlugin } from "mooring"
 
 const DIGEST = `sha256:${"0a".repeat(32)}`
 const MINIMAL = { id: "project:example.echo", version: "0.1.0", digest: DIGEST }
@@ -626,4 +626,32 @@ describe("Enablement.make", () => {
       Effect.sync(() => assert.deepStrictEqual<unknown>(madeOf(enablement), Result.succeed(enablement))),
     { arbitrary: { runs: 100 } }
   )
+})
+
+describe("Enablement.trusting", () => {
+  const request = { scheme: "https", host: "api.example.com", methods: ["GET"], pathPrefixes: ["/v1"] } as const
+  const pkg = ServicePlugin.make({
+    id: "example.bot",
+    version: "1.0.0",
+    ingresses: { gateway: {} },
+    websocket: [],
+    request: [request],
+    handlers: {}
+  })
+
+  it("grants the requests that the manifest asks for, with the permission that goes with them", () => {
+    const { grants } = Enablement.trusting(pkg)
+    assert.deepStrictEqual(grants.request, [request])
+    assert.deepStrictEqual(grants.sign, [])
+    assert.deepInclude(grants.permissions, { kind: "host_api", api: "request" })
+    assert.isFalse(grants.permissions.some((each) => each.kind === "host_api" && each.api === "websocket"))
+  })
+
+  it("opens its secrets for each of them, and for signing", () => {
+    const secrets = { token: { env: "TOKEN" } }
+    const { grants } = Enablement.trusting(pkg, { secrets, privateAddresses: true })
+    assert.deepStrictEqual(grants.request, [{ ...request, secrets: ["token"], privateAddresses: true }])
+    assert.deepStrictEqual(grants.sign, ["token"])
+    assert.isTrue(Result.isSuccess(Enablement.make(Enablement.trusting(pkg, { secrets }))))
+  })
 })

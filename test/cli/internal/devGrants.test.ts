@@ -1,0 +1,57 @@
+import { assert, describe, it } from "@effect/vitest"
+import * as Result from "effect/Result"
+import { PluginRef } from "mooring"
+import { type Asked, enablementOf, grantsOf } from "../../../src/cli/internal/devGrants.ts"
+import * as PackageManifest from "../../../src/node/PackageManifest.ts"
+import { CODE, MANIFEST } from "../../node/support/packages.ts"
+
+const REQUESTING = `${MANIFEST}
+[[request]]
+scheme = "https"
+host = "api.example.com"
+methods = ["GET", "POST"]
+path_prefixes = ["/v1"]
+`
+
+const loaded = () => {
+  const files = [
+    { path: "plugin.js", bytes: Buffer.from(CODE) },
+    { path: "plugin.toml", bytes: Buffer.from(REQUESTING) }
+  ]
+  const runnable = Result.getOrThrow(PackageManifest.decode(files))
+  return { files, digest: PluginRef.DIGEST_WITHOUT_FILES, suspects: [], ...runnable }
+}
+
+const granted = (change: Partial<Asked> = {}) => {
+  const asked: Asked = { grantPrivate: false, config: {}, secrets: new Map(), sources: new Map(), ...change }
+  const enablement = Result.getOrThrow(enablementOf(loaded(), asked))
+  return { enablement, lines: grantsOf(loaded(), enablement) }
+}
+
+describe("what mooring dev grants", () => {
+  it("is every request that the manifest asks for, and no secret unless one is given", () => {
+    const { enablement, lines } = granted()
+    assert.deepStrictEqual(enablement.grants.request, loaded().manifest.request)
+    assert.deepStrictEqual(enablement.grants.sign, [])
+    assert.include(
+      lines,
+      'request { scheme = "https", host = "api.example.com", path_prefixes = ["/v1"], methods = ["GET", "POST"] }'
+    )
+    assert.isFalse(lines.some((line) => line.startsWith("sign ")))
+  })
+
+  it("is each secret for every target of the package, and for signing", () => {
+    const secrets = new Map([
+      ["token", "TOKEN"],
+      ["key", "KEY"]
+    ])
+    const { enablement, lines } = granted({ secrets, grantPrivate: true })
+    const { request, sign, websocket } = enablement.grants
+    for (const target of [...request, ...websocket]) {
+      assert.deepStrictEqual([target.secrets, target.privateAddresses], [["token", "key"], true])
+    }
+    assert.deepStrictEqual(sign, ["token", "key"])
+    assert.include(lines, 'sign ["token", "key"]')
+    assert.isTrue(lines.some((line) => /^request .*secrets = \["token", "key"\].*private_addresses = true/.test(line)))
+  })
+})
