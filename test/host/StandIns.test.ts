@@ -246,4 +246,28 @@ describe("A grant", () => {
       assert.strictEqual(one.starts.length, 1)
     }).pipe(Effect.provide(hosting(one)))
   })
+
+  it.effect("that is gone with its secret leaves that masked for ever, by no stand-in", () => {
+    const one = scripted("plugin", [({ shut = "" }) => [send(shut)]])
+    return Effect.gen(function* () {
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const host = yield* PluginHost.PluginHost
+      yield* opens(one, ["shut"])
+      yield* doing(0)
+      const { pkg } = one
+      const { permissions } = pkg.manifest
+      const less = enable(pkg, {
+        secrets: { token: { env: "TOKEN" } },
+        grants: { permissions, websocket: [opening(7700, ["token"])] }
+      })
+      const editor = yield* GrantStore.GrantEditor
+      yield* editor.set(REF, GrantStore.grantOf(less))
+      yield* host.apply({ enabled: [less] })
+      const remote = yield* fake.remote(GATEWAY, 2)
+      remote.sendText(`was ${SHUT}, is ${VALUE}`)
+      yield* host.idle
+      assert.deepStrictEqual(Object.keys(one.starts.at(-1) ?? {}), ["token"])
+      assert.include(one.handed.join(), `was ***, is ${one.starts.at(-1)?.["token"]}`)
+    }).pipe(Effect.provide(hosting(one)))
+  })
 })

@@ -44,6 +44,7 @@ describe("What a server says back", () => {
     ["as base64 writes it", base64("S3CRET/1x"), `${token}F4`],
     ["credentials, which nobody has a stand-in for", `Basic ${basic}`, "Basic ***"],
     ["credentials upon a value", `${basic}S3CRET/1`, `***${token}`],
+    ["a value before credentials", `S3CRET/1${basic}`, `${token}***`],
     ["credentials upon credentials", basic + basic, "***"],
     ["a value in two pieces", "S3CRE T/1", "S3CRE T/1"]
   ] as const) {
