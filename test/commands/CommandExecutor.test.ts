@@ -134,6 +134,14 @@ describe("the checks of a command", () => {
 
 // ---------------------------------------------------------------------------------------------------------------------
 
+/** Sends of so many bytes, in both forms. */
+const sendsOf = (length: number) => [
+  command("websocket_send", { url: OWN, base64: Buffer.alloc(length, 0xff).toString("base64") }),
+  OutputCommand.send({ url: OWN, ingressName: "main" }, new Uint8Array(length).fill(0xff))
+]
+
+const nearlyFull = () => executing({ destinations: [own({ bufferedBytes: 10 })], limits: { sendBufferBytes: 64 } })
+
 const sizes = (limits: Partial<Limits.Values>, ...commands: ReadonlyArray<unknown>) => {
   const test = executing({ destinations: [own()], limits })
   return { verdicts: verdicts(test.run(eventOf(own()), commands)), test }
@@ -156,6 +164,18 @@ describe("the size of a command", () => {
     const over = Buffer.byteLength(text) + 1 > 64
     assert.deepStrictEqual(said, ["executed", over ? "CommandTooLarge" : "executed", "executed"])
     if (over) assert.deepInclude(test.rejected[0]?.[0], { what: "text", bytes: Buffer.byteLength(text) + 1, limit: 64 })
+  })
+
+  it("rule 3: counts bytes as they are, on the wire and made by the constructor, against limit and buffer", () => {
+    const { test, verdicts: said } = sizes({ sendTextBytes: 64 }, ...sendsOf(64), ...sendsOf(65))
+    assert.deepStrictEqual(said, ["executed", "executed", "CommandTooLarge", "CommandTooLarge"])
+    const what = { what: "bytes", bytes: 65, limit: 64, message: "the binary frame has 65 bytes, 64 are allowed" }
+    for (const [error] of test.rejected) assert.deepInclude(error, what)
+    assert.deepStrictEqual(verdicts(nearlyFull().run(eventOf(own()), sendsOf(54))), ["executed", "executed"])
+    assert.deepStrictEqual(verdicts(nearlyFull().run(eventOf(own()), sendsOf(55))), [
+      "SendBufferFull",
+      "SendBufferFull"
+    ])
   })
 
   it("lets a text be as large as its limit says, whatever JSON would make of it, with a URL of any length", () => {

@@ -366,6 +366,19 @@ describe("IngressQueue", () => {
     })
   )
 
+  it.effect("rule 3: takes of binary frames no more than one read brings, either, when reading paused", () =>
+    Effect.gen(function* () {
+      const { queue, read, reports } = yield* fixture({ capacity: 2, kinds: ["websocket_binary"] })
+      queue.opened(1, 1, null, read)
+      pushBinary(queue, 0)
+      for (let i = 0; i < READ_BYTES / KIB; i++) pushBinary(queue, KIB - 2)
+      assert.deepStrictEqual([reports.overflows, queue.depth], [0, 1 + READ_BYTES / KIB])
+      for (let i = 0; i < 2; i++) pushBinary(queue, KIB - 2)
+      assert.isAbove(reports.overflows, 0)
+      assert.isAtMost(queue.depth, 2)
+    })
+  )
+
   it.effect("rule 3: a further epoch brings no further allowance", () =>
     Effect.gen(function* () {
       const { queue, read } = yield* fixture({ capacity: 2, kinds: ["websocket_text"] })
