@@ -75,7 +75,13 @@ export type HostResponse = {
       readonly base64?: string
       readonly error?: undefined
     }
-  | { readonly error: RequestProblem; readonly status?: undefined }
+  | {
+      readonly error: RequestProblem
+      readonly status?: undefined
+      readonly headers?: undefined
+      readonly text?: undefined
+      readonly base64?: undefined
+    }
 )
 
 interface Payloads {

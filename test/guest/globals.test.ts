@@ -32,7 +32,8 @@ const members = fs
     return ADDED.includes(name) && isMember && /^[a-z]\w*$/iu.test(key) && key !== "constructor" ? [line] : []
   })
 
-const USED = `import type { IngressEvent, Json, Output } from "mooring/guest"
+const USED = `import { fromBase64, hmac, request, sign, toBase64, websocketSend } from "mooring/guest"
+import type { IngressEvent, Json, Output } from "mooring/guest"
 
 const url: URL = new URL("wss://a.example/b?c=1", new URL("wss://b.example"))
 url.searchParams.append("d", "e")
@@ -42,6 +43,18 @@ const bytes: Uint8Array = new TextEncoder().encode("x")
 const id: string = crypto.randomUUID()
 export const copy: { readonly a: number } = structuredClone({ a: 1 })
 queueMicrotask(() => {})
+
+const signatures: ReadonlyArray<string> = [hmac("key", "x", "sha256", "hex"), sign("key", "x", "base64")]
+const round: Uint8Array = fromBase64(toBase64(bytes))
+
+export const answer = (event: IngressEvent): Output => {
+  if (event.kind === "websocket_binary") return { output_commands: [websocketSend(event, fromBase64(event.payload.base64))] }
+  if (event.kind !== "host_response") return {}
+  const { error, headers, status, text } = event.payload
+  if (error !== undefined) return { status: [error.tag, error.sent, error.phase ?? null] }
+  const asked = request("POST", "https://a.example/", { text: text ?? "", timeout_ms: 500, command_id: "a" })
+  return { status: [status, headers["retry-after"] ?? null, [...signatures], round.length], output_commands: [asked] }
+}
 
 export function handleIngress(name: string, event: IngressEvent): Output {
   console.log(name, event, url.href, [...params], decoder.decode(bytes, { stream: true }), id)
