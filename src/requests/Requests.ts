@@ -110,8 +110,9 @@ export class Requests {
       const { asker, enabled, spec } = pending
       if (!enabled.authority.coversRequest(asker.ingressName, spec.request)) this.#revoked(pending)
     }
-    const kept = new Set([...this.#pending].map(({ spec }) => spec.request))
-    this.#release((request) => kept.has(request))
+    this.#release((request) =>
+      [...this.#pending].some(({ phase }) => phase.name === "running" && phase.request === request)
+    )
   }
 
   /** The instance has ended: nobody is told what becomes of them. */
@@ -187,7 +188,7 @@ export class Requests {
     // In a turn of its own: this one may be a listener's in the middle of a chunk.
     const sending = Effect.andThen(Effect.yieldNow, this.#sending(pending, { ...filled.success, request }))
     const fiber = places.fork(Effect.map(Effect.exit(sending), (exit) => this.#ended(pending, exit)))
-    pending.phase = { name: "running", beganAt: monotonic(), fiber }
+    pending.phase = { name: "running", beganAt: monotonic(), request, fiber }
   }
 
   #sending(

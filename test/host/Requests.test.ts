@@ -222,6 +222,26 @@ describe("the requests of a plugin", () => {
     )
   )
 
+  it.effect("go on where the grant changes and still covers them", () =>
+    talking(
+      ({ fake, host, say, seen }) =>
+        Effect.gen(function* () {
+          const editor = yield* GrantStore.GrantEditor
+          yield* fake.answer(`${API}slow`, { afterMs: 1000 })
+          yield* say("GET slow\nGET waits")
+          yield* editor.set(REF, {
+            ...GrantStore.grantOf(enable(asking([]), { grants: grants({ methods: ["GET"] }) }))
+          })
+          yield* TestClock.adjust("100 millis")
+          assert.strictEqual(yield* fake.underway, 1)
+          yield* TestClock.adjust("2 seconds")
+          yield* host.idle
+          assert.deepStrictEqual(tags(seen), ["slow 200", "waits 200"])
+        }),
+      { limits: { requestsAtOncePerPlugin: 1 } }
+    )
+  )
+
   it.effect("end with their instance: nobody is told, and nothing runs on", () =>
     talking(
       ({ fake, host, say, seen }) =>

@@ -4,15 +4,23 @@
  */
 import type * as Fiber from "effect/Fiber"
 import type { Asker, RequestSpec } from "../../commands/RequestPort.ts"
+import type { AuthorizedRequest } from "../../grants/Grants.ts"
 import type { Turn } from "../../internal/fairPlaces.ts"
 import type { Sent } from "../../secrets/EntrySecrets.ts"
 import type { StandIns } from "../../secrets/StandIns.ts"
 import type { Enabled } from "../Requests.ts"
 
-/** `beganAt`: when it began to run, in milliseconds of the clock that is never set. */
+/** A request that waits for its turn, or is being made. */
 type Phase =
   | { readonly name: "waiting" }
-  | { readonly name: "running"; readonly beganAt: number; readonly fiber: Fiber.Fiber<void> }
+  | {
+      readonly name: "running"
+      /** In milliseconds of the clock that is never set. */
+      readonly beganAt: number
+      /** As it was allowed when its turn came, which is what the client was given. */
+      readonly request: AuthorizedRequest
+      readonly fiber: Fiber.Fiber<void>
+    }
 
 export interface Pending {
   readonly id: string
