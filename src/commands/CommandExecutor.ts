@@ -312,7 +312,11 @@ export class CommandExecutor<D extends Destination> {
     const spec = requested(payload, ingressName, this.#options, () => this.#tooLarge(command))
     if (Result.isFailure(spec)) return refused(spec.failure)
     const commandId = commandIdOf({ ids, index, origin, sequence })
-    const error = this.#options.requests.dispatch(spec.success, { ingressName, commandId })
+    const error = this.#options.requests.dispatch(spec.success, {
+      ingressName,
+      commandId,
+      correlationId: correlationId(origin, sequence)
+    })
     return error === undefined ? "executed" : refused(error)
   }
 

@@ -32,6 +32,8 @@ export interface RequestSpec {
 export interface Asker {
   readonly ingressName: string
   readonly commandId: string
+  /** Of the event that asks. */
+  readonly correlationId?: string
 }
 
 /**

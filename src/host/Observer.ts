@@ -6,6 +6,8 @@
  * @since 0.5.0
  */
 import type { Recorded } from "../commands/CommandResult.ts"
+import type { Asker } from "../commands/RequestPort.ts"
+import type { WatchedRequest } from "../requests/RequestWatch.ts"
 import type { TimedDispatch } from "../plugin/PluginWatch.ts"
 
 /**
@@ -75,6 +77,8 @@ export interface Observer {
   readonly dialled?: (pluginRef: string, dial: ObservedDial) => void
   /** A pong came this long after its ping was written. */
   readonly roundTrip?: (pluginRef: string, source: SourceName, ms: number) => void
+  /** A request was accepted; what it is to carry, and who is told of its end. */
+  readonly requested?: (pluginRef: string, asker: Asker) => WatchedRequest | undefined
   /** A command of the plugin's has its result. */
   readonly executed?: (pluginRef: string, result: Recorded) => void
 }

@@ -18,6 +18,7 @@ import type { HostStatus } from "../host/HostStatus.ts"
 import type { ObservedDial, ObservedRow, ObservedSource, Observer, SourceName } from "../host/Observer.ts"
 import { PluginHost } from "../host/PluginHost.ts"
 import type { TimedDispatch } from "../plugin/PluginWatch.ts"
+import type { WatchedRequest } from "../requests/RequestWatch.ts"
 import * as Catalogue from "./internal/catalogue.ts"
 import { Reading } from "./internal/reading.ts"
 import { Sampler } from "./internal/sampler.ts"
@@ -106,11 +107,13 @@ class HostSeries implements Observer {
   readonly wantsDispatch: () => boolean
   readonly #wantsDial: () => boolean
   readonly #wantsRoundTrip: () => boolean
+  readonly #wantsRequest: () => boolean
 
   constructor({ context, sampled, status }: Given) {
     this.wantsDispatch = sampled()
     this.#wantsDial = sampled()
     this.#wantsRoundTrip = sampled()
+    this.#wantsRequest = sampled()
     this.#own = new Series(context)
     this.#rows = new Series(context)
     this.#reading = new Reading(status)
@@ -157,6 +160,11 @@ class HostSeries implements Observer {
   readonly roundTrip = (pluginRef: string, source: SourceName, ms: number): void => {
     if (this.#wantsRoundTrip()) this.#sourceOf(pluginRef, source)?.measured(Catalogue.ROUND_TRIP, ms)
   }
+
+  readonly requested = (pluginRef: string): WatchedRequest | undefined =>
+    this.#wantsRequest()
+      ? { traceparent: undefined, ended: (ms) => this.#rows.find(pluginRef)?.measured(Catalogue.REQUEST, ms) }
+      : undefined
 
   #sourceOf(pluginRef: string, { id }: SourceName): Series | undefined {
     return this.#rows.find(pluginRef)?.find(partOf("source", id))

@@ -19,10 +19,12 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import * as Tracer from "effect/Tracer"
 import type { Recorded } from "../commands/CommandResult.ts"
+import type { Asker } from "../commands/RequestPort.ts"
 import type { ObservedDial, Observer } from "../host/Observer.ts"
 import { PluginHost } from "../host/PluginHost.ts"
 import { correlationId } from "../ingress/Origin.ts"
 import type { TimedDispatch } from "../plugin/PluginWatch.ts"
+import type { WatchedRequest } from "../requests/RequestWatch.ts"
 import { Sampler } from "./internal/sampler.ts"
 
 /**
@@ -35,6 +37,8 @@ import { Sampler } from "./internal/sampler.ts"
 export interface Options {
   readonly sample?: number
   readonly slowMs?: number
+  /** Whether requests carry the context of their span (W3C Trace Context). */
+  readonly propagate?: boolean
 }
 
 const DEFAULT_SAMPLE = 0.01
@@ -48,14 +52,15 @@ const DEFAULT_SLOW_MS = 100
  */
 export const make = Effect.fnUntraced(function* ({
   sample = DEFAULT_SAMPLE,
-  slowMs = DEFAULT_SLOW_MS
+  slowMs = DEFAULT_SLOW_MS,
+  propagate = false
 }: Options = {}): Effect.fn.Return<void, never, PluginHost | Scope.Scope> {
   const host = yield* PluginHost
   const tracer = yield* Tracer.Tracer
   const random = yield* Random.Random
   const clock = yield* Clock.clockWith(Effect.succeed)
   const isSampled = new Sampler(sample, () => random.nextDoubleUnsafe()).hit
-  yield* host.observe(new Spans({ tracer, clock, isSampled, slowMs }))
+  yield* host.observe(new Spans({ tracer, clock, isSampled, slowMs, propagate }))
 })
 
 /**
@@ -72,6 +77,7 @@ interface Given {
   readonly clock: Clock.Clock
   readonly isSampled: () => boolean
   readonly slowMs: number
+  readonly propagate: boolean
 }
 
 type Attributes = { readonly [name: string]: string | number }
@@ -118,22 +124,35 @@ class Spans implements Observer {
     })
   }
 
+  /** Begun with the request, for its server may be told of it. */
+  readonly requested = (pluginRef: string, { correlationId: id, ingressName }: Asker): WatchedRequest => {
+    const span = this.#begin("mooring.request", "client", this.#given.clock.currentTimeNanosUnsafe(), {
+      "mooring.plugin": pluginRef,
+      "mooring.ingress": ingressName,
+      ...(id === undefined ? {} : { "mooring.correlation_id": id })
+    })
+    const ids = `${span.traceId.padStart(32, "0")}-${span.spanId.padStart(16, "0")}`
+    return {
+      traceparent: this.#given.propagate ? `00-${ids}-01` : undefined,
+      ended: (_, failure) => this.#end(span, failure)
+    }
+  }
+
   /** What has just ended, and took so long. */
   #span(name: string, kind: Tracer.SpanKind, ms: number, failure: string | null, attributes: Attributes): void {
-    const { clock, tracer } = this.#given
-    const endTime = clock.currentTimeNanosUnsafe()
-    const span = tracer.span({
-      name,
-      kind,
-      parent: Option.none(),
-      annotations: Context.empty(),
-      links: [],
-      startTime: endTime - BigInt(Math.round(ms * 1e6)),
-      root: true,
-      sampled: true
-    })
+    const startTime = this.#given.clock.currentTimeNanosUnsafe() - BigInt(Math.round(ms * 1e6))
+    this.#end(this.#begin(name, kind, startTime, attributes), failure)
+  }
+
+  #begin(name: string, kind: Tracer.SpanKind, startTime: bigint, attributes: Attributes): Tracer.Span {
+    const around = { parent: Option.none(), annotations: Context.empty(), links: [] }
+    const span = this.#given.tracer.span({ ...around, name, kind, startTime, root: true, sampled: true })
     for (const [key, value] of Object.entries(attributes)) span.attribute(key, value)
+    return span
+  }
+
+  #end(span: Tracer.Span, failure: string | null): void {
     if (failure !== null) span.attribute("error.type", failure)
-    span.end(endTime, failure === null ? Exit.void : Exit.fail(failure))
+    span.end(this.#given.clock.currentTimeNanosUnsafe(), failure === null ? Exit.void : Exit.fail(failure))
   }
 }

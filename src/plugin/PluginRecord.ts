@@ -161,7 +161,8 @@ export class PluginRecord {
       queue: this.responses,
       standIns: () => this.standIns,
       monotonic: this.monotonic,
-      report: (error) => log.add(error)
+      report: (error) => log.add(error),
+      watch: this.watch.requested
     })
     this.timers = new Timers({
       limit: () => this.limits.timersPerPlugin,

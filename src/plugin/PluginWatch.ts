@@ -7,6 +7,7 @@
  */
 import type { Answered } from "../commands/CommandExecutor.ts"
 import type { Recorded } from "../commands/CommandResult.ts"
+import type { RequestWatch } from "../requests/RequestWatch.ts"
 import type { SourceSlot } from "./SourceSlot.ts"
 
 /**
@@ -37,6 +38,7 @@ export interface PluginWatch {
   dispatched(timed: TimedDispatch): void
   /** A command has its result. */
   executed(result: Recorded): void
+  readonly requested: RequestWatch
 }
 
 /**
@@ -49,5 +51,6 @@ export const UNWATCHED: PluginWatch = {
   sources: () => {},
   wants: () => false,
   dispatched: () => {},
-  executed: () => {}
+  executed: () => {},
+  requested: () => undefined
 }

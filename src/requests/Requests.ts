@@ -36,6 +36,7 @@ import type { Failure, Outgoing, Response } from "./RequestClient.ts"
 import type { RequestCredentials } from "./RequestCredentials.ts"
 import { RequestFailed, RequestTimeout, ResponseTooLarge, type Headers } from "./RequestError.ts"
 import type { PluginPlaces } from "./RequestHost.ts"
+import type { RequestWatch } from "./RequestWatch.ts"
 
 /**
  * What the requests of a plugin need. `owner` is whom pooled connections belong
@@ -57,6 +58,8 @@ export interface Options {
   readonly monotonic: () => number
   readonly report: (error: Failure) => void
   readonly activity: Activity
+  /** Who looks on, if anybody may. */
+  readonly watch?: RequestWatch
 }
 
 /**
@@ -117,7 +120,10 @@ export class Requests {
 
   /** The instance has ended: nobody is told what becomes of them. */
   abandon(): void {
-    for (const pending of this.#pending) this.#over(pending, "abandoned")
+    for (const pending of this.#pending) {
+      this.#over(pending, "abandoned")
+      pending.watched?.ended(this.#options.monotonic() - pending.askedAt, "abandoned")
+    }
     this.#release(() => false)
   }
 
@@ -161,6 +167,7 @@ export class Requests {
       standIns: standIns(),
       turn: places.turn(),
       askedAt: now,
+      watched: this.#options.watch?.(asker),
       hadAt: time.now(),
       phase: { name: "waiting" },
       sent: false,
@@ -202,7 +209,10 @@ export class Requests {
       return places.client.send({
         ...filled,
         // What the grant adds since the command came is the grant's.
-        headers: [...headers, ...filled.headers.filter(([name]) => !isAmong(headers, name))],
+        headers: traced(
+          [...headers, ...filled.headers.filter(([name]) => !isAmong(headers, name))],
+          pending.watched?.traceparent
+        ),
         tls,
         owner,
         lookups,
@@ -280,6 +290,7 @@ export class Requests {
     const { monotonic, queue } = this.#options
     const { askedAt, asker, id } = pending
     this.#over(pending, end)
+    pending.watched?.ended(monotonic() - askedAt, "error" in outcome ? outcome.error.tag : null)
     const durationMs = Math.max(0, Math.round(monotonic() - askedAt))
     queue.answer(asker.ingressName, { commandId: asker.commandId, requestId: id, durationMs }, outcome)
   }
@@ -301,3 +312,7 @@ export class Requests {
 
 const isAmong = (headers: Headers, name: string): boolean =>
   headers.some(([other]) => other.toLowerCase() === name.toLowerCase())
+
+/** With the context of a trace, unless its plugin gives it one. */
+const traced = (headers: Headers, traceparent: string | undefined): Headers =>
+  traceparent === undefined || isAmong(headers, "traceparent") ? headers : [...headers, ["traceparent", traceparent]]

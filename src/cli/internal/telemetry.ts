@@ -28,7 +28,11 @@ export const begin = ({
       ...(traces?.otlp === undefined ? {} : { traces: yield* destinationOf(traces.otlp, "traces.otlp") })
     })
     if (tracer !== undefined) {
-      yield* Effect.provideService(Traces.make(sampleOf(traces)), Tracer.Tracer, tracer)
+      yield* Effect.provideService(
+        Traces.make({ ...sampleOf(traces), propagate: traces?.propagate === true }),
+        Tracer.Tracer,
+        tracer
+      )
     }
   })
 

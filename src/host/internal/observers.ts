@@ -83,6 +83,16 @@ export class Observers {
       dispatched: (timed) => {
         for (const { dispatched } of this.#all) dispatched?.(ref, timed)
       },
+      requested: (asker) => {
+        const watched = this.#all.flatMap(({ requested }) => requested?.(ref, asker) ?? [])
+        if (watched.length === 0) return undefined
+        return {
+          traceparent: watched.find(({ traceparent }) => traceparent !== undefined)?.traceparent,
+          ended: (ms, failure) => {
+            for (const { ended } of watched) ended(ms, failure)
+          }
+        }
+      },
       executed: (result) => {
         for (const { executed } of this.#all) executed?.(ref, result)
       }

@@ -9,6 +9,7 @@ import type { Turn } from "../../internal/fairPlaces.ts"
 import type { Sent } from "../../secrets/EntrySecrets.ts"
 import type { StandIns } from "../../secrets/StandIns.ts"
 import type { Enabled } from "../Requests.ts"
+import type { WatchedRequest } from "../RequestWatch.ts"
 
 /** A request that waits for its turn, or is being made. */
 type Phase =
@@ -33,6 +34,8 @@ export interface Pending {
   /** When it was asked for, in milliseconds of the clock that is never set and in those had. */
   readonly askedAt: number
   readonly hadAt: number
+  /** Who looks on at it, if anybody does. */
+  readonly watched: WatchedRequest | undefined
   phase: Phase
   /** Whether a byte of it was handed to a socket. */
   sent: boolean
