@@ -18,7 +18,10 @@ const REF = refOf(pkg)
 
 interface Event {
   readonly name: string
-  readonly data: { readonly plugin_ref?: string; readonly plugins?: ReadonlyArray<{ readonly plugin_ref: string }> }
+  readonly data: {
+    readonly plugin_ref?: string
+    readonly plugins?: ReadonlyArray<{ readonly plugin_ref: string; readonly lifecycle: string }>
+  }
 }
 
 /** The whole events in what came; a comment has the name of none. */
@@ -170,6 +173,37 @@ describe("the events", () => {
       assert.deepStrictEqual(yield* Fiber.join(silent), [`plugin ${REF}`])
     }).pipe(Effect.scoped, Effect.provide(inMemory({ plugins: [pkg] })))
   )
+
+  it.effect("end a document that was begun, each row as it is then, and tell what changed while it was written", () => {
+    const refs = Array.from({ length: 100 }, (_, index) => `${REF}#n${index}`)
+    const enabled = refs.map((_, index) => enable(pkg, { instance: `n${index}` }))
+    return Effect.gen(function* () {
+      const host = yield* PluginHost.PluginHost
+      yield* host.idle
+      const { ask } = yield* Client
+      const pull = yield* Stream.toPull(piecesOf(yield* ask("GET", "/events")))
+      const next = Effect.map(pull, (pieces) => pieces.join(""))
+      let text = yield* next
+      assert.notInclude(text, "\n\n")
+      // The first row has been written, the last one hasn't.
+      yield* host.stop(refs[0] ?? "")
+      yield* host.stop(refs[99] ?? "")
+      yield* settled
+      yield* TestClock.adjust("1 second")
+      yield* settled
+      while (!text.includes("\n\n")) text += yield* next
+      const [status, ...early] = eventsIn(text)
+      assert.deepStrictEqual([status?.name, early], ["status", []])
+      assert.deepStrictEqual(
+        status?.data.plugins?.map((row) => row.plugin_ref),
+        refs
+      )
+      const rows = status?.data.plugins ?? []
+      assert.deepStrictEqual([rows[0]?.lifecycle, rows[99]?.lifecycle], ["running", "stopped"])
+      const late = eventsIn(yield* next)
+      assert.sameMembers(namesOf(late), [`plugin ${refs[0]}`, `plugin ${refs[99]}`])
+    }).pipe(Effect.scoped, Effect.provide(inMemory({ plugins: [pkg], enabled })))
+  })
 
   it.effect("end for a reader who leaves its socket full for 30 s", () =>
     Effect.gen(function* () {

@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
+import { HttpServerResponse } from "effect/http"
 import { ControlServer } from "mooring/operate"
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
@@ -168,6 +169,25 @@ describe("the file of the socket", () => {
       assert.match(yield* refusal({ path: path.join(root, "none", "m.sock") }), /m\.sock: E[A-Z]+$/)
       assert.match(yield* refusal({ path: path.join(root, "x".repeat(200)) }), /: its path has more than \d+ bytes$/)
       assert.deepStrictEqual(fs.readdirSync(root), [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("answers that the host is stopping once nothing is served by it any more", () =>
+    Effect.gen(function* () {
+      const file = path.join(yield* folder, "m.sock")
+      const server = yield* ControlServer.make({ path: file })
+      const statusOf = Effect.map(Raw.request({ path: file }, "GET /healthz"), (answer) => [
+        answer.status,
+        answer.body && Raw.tagOf(answer)
+      ])
+      assert.deepStrictEqual(yield* statusOf, [503, "NotReady"])
+      yield* Effect.scoped(
+        Effect.gen(function* () {
+          yield* server.serve(Effect.succeed(HttpServerResponse.text("")))
+          assert.deepStrictEqual(yield* statusOf, [200, ""])
+        })
+      )
+      assert.deepStrictEqual(yield* statusOf, [503, "Stopping"])
     }).pipe(Effect.scoped)
   )
 
