@@ -301,7 +301,8 @@ export class Requests {
     this.#pending.delete(pending)
     pending.cancel()
     if (phase.name === "running") {
-      this.#pace.ended(monotonic() - phase.beganAt)
+      // What was cut off says nothing of how long a server takes.
+      if (end === "answered") this.#pace.ended(monotonic() - phase.beganAt)
       phase.fiber.interruptUnsafe()
     }
     this.#counts.ended(phase.name === "running" ? "inFlight" : "waiting", end)

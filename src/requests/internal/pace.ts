@@ -11,7 +11,7 @@ export class Pace {
   readonly #durations: Array<number> = []
   #next = 0
 
-  /** A request that ran for so long is over. */
+  /** A request was answered that ran for so long. */
   ended(ms: number): void {
     this.#durations[this.#next] = ms
     this.#next = (this.#next + 1) % MOST_KEPT
