@@ -7,6 +7,7 @@ import { RequestFailed, RequestTimeout, ResponseTooLarge, type Headers } from ".
 const utf8 = new TextEncoder()
 const answered = (body: Uint8Array, headers: Headers = []) => answerOf({ status: 200, headers, body }, null)
 const url = "https://h/"
+const mask = (text: string) => text.replaceAll("hunter22", "***")
 
 describe("the body of an answer", () => {
   it.each(["", "plain", "caf\u00e9 \u{1f600}", "\u0000\u0001", "\ufeffa mark at the beginning"])(
@@ -54,7 +55,6 @@ describe("the headers of an answer", () => {
   })
 
   it("rule 11: have secrets replaced, as the body has", () => {
-    const mask = (text: string) => text.replaceAll("hunter22", "***")
     const body = utf8.encode('{"you":"hunter22"}')
     assert.deepStrictEqual(
       answerOf(
@@ -90,7 +90,7 @@ describe("why there is no answer", () => {
     [new GrantRevoked({ url }), { tag: "GrantRevoked", sent: true }],
     [new AddressDenied({ url, address: "10.0.0.1" }), { tag: "AddressDenied", sent: true }]
   ])("is told with what its tag has: %s", (failure, expected) => {
-    const { message, ...told } = problemOf(failure, true, (text) => text.replaceAll("hunter22", "***"))
+    const { message, ...told } = problemOf(failure, true, mask)
     assert.strictEqual(message, failure.message)
     assert.deepStrictEqual<object>(told, expected)
   })

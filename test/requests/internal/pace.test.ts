@@ -46,9 +46,9 @@ describe("the counts of requests", () => {
   })
 })
 
-describe("the rate of requests", () => {
-  const rate = (account: object, requestsPerMinute: number | undefined) => ({ account, requestsPerMinute })
+const rate = (account: object, requestsPerMinute: number | undefined) => ({ account, requestsPerMinute })
 
+describe("the rate of requests", () => {
   it("is a full bucket that fills again evenly, and says when it has one more", () => {
     const rates = new RequestRates()
     const of = rate({}, 60)
