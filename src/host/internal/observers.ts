@@ -16,10 +16,12 @@ interface RowWatch extends PluginWatch {
   readonly diagnosed: (tag: string) => void
 }
 
+const never = (): boolean => false
+
 export class Observers {
   #all: ReadonlyArray<Observer> = []
-  /** Those of them that are asked before each dispatch. */
-  #timing: ReadonlyArray<() => boolean> = []
+  /** What is asked before each dispatch: mostly one of them, or nobody. */
+  #wants: () => boolean = never
   /** Of the rows of a reference the one that is told of, by its log: one that is being stopped may be there beside it. */
   readonly #present = new Map<string, Row["log"]>()
 
@@ -40,7 +42,9 @@ export class Observers {
 
   #set(observers: ReadonlyArray<Observer>): void {
     this.#all = observers
-    this.#timing = observers.flatMap(({ wantsDispatch }) => wantsDispatch ?? [])
+    const [first = never, ...others] = observers.flatMap(({ wantsDispatch }) => wantsDispatch ?? [])
+    // Each is asked, for it may count.
+    this.#wants = others.length === 0 ? first : () => others.reduce((isWanted, wants) => wants() || isWanted, first())
   }
 
   /** A row is there that wasn't before, whatever there was of its reference. */
@@ -74,12 +78,7 @@ export class Observers {
       sources: (slots) => {
         if (isPresent()) this.#row(shown(), slots)
       },
-      wants: () => {
-        let isWanted = false
-        // Each is asked, for it may count.
-        for (const wants of this.#timing) if (wants()) isWanted = true
-        return isWanted
-      },
+      wants: () => this.#wants(),
       dispatched: (timed) => {
         for (const { dispatched } of this.#all) dispatched?.(ref, timed)
       },

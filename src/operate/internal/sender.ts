@@ -63,7 +63,7 @@ export class Sender {
         return Effect.void
       }
       line.waiting++
-      const sending = Effect.raceFirst(this.#post(line, request), Effect.as(Deferred.await(this.#over), "the end"))
+      const sending = Effect.raceFirst(this.#post(line, request), Effect.as(Deferred.await(this.#over), "no answer"))
       return Effect.flatMap(this.#oneByOne.withPermits(1)(sending), (reason) => this.#ended(line, reason)).pipe(
         Effect.ensuring(Effect.sync(() => line.waiting--))
       )
@@ -90,7 +90,7 @@ export class Sender {
       }
       line.dropped++
       if (wasFailing || Deferred.isDoneUnsafe(this.#over)) return Effect.void
-      const error = new ExportFailed({ signal: line.signal, reason })
+      const error = new ExportFailed({ signal: line.signal, code: reason })
       return Effect.andThen(this.#failed(error), Effect.logError(`ExportFailed: ${error.message}`))
     })
   }
