@@ -1,8 +1,11 @@
 /** Who may do what by the control API, over real sockets: one table of all that must not work. */
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
 import { PluginHost } from "mooring"
+import { Control, ControlServer } from "mooring/operate"
+import { onFake } from "../support/host.ts"
 import { plugin, refOf } from "../support/plugins.ts"
 import { AUTHORIZED, served, TOKEN, where } from "./support/api.ts"
 import * as Raw from "./support/raw.ts"
@@ -251,6 +254,17 @@ describe("an address that other machines reach", () => {
     Effect.gen(function* () {
       assert.strictEqual((yield* Raw.request(yield* where, line, headers)).status, status)
     }).pipe(Effect.provide(served({ plugins: [pkg], listen })))
+  )
+
+  it.live("isn't served without a token", () =>
+    Effect.gen(function* () {
+      const api = Control.layer().pipe(
+        Layer.provide(onFake({ plugins: [pkg] })),
+        Layer.provide(ControlServer.layer(listen))
+      )
+      const refused = yield* Effect.flip(Layer.build(api))
+      assert.strictEqual(refused._tag, "TokenRequired")
+    }).pipe(Effect.scoped)
   )
 
   it.live("shows metrics without the token where that was said", () =>
