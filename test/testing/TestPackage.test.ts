@@ -177,7 +177,7 @@ describe("TestPackage", () => {
         assert.notStrictEqual(again, gateway)
         again.sendText("(event, { given }) => JSON.stringify(given)")
         await plugin.idle()
-        assert.deepStrictEqual(again.sent, ['{"config":{},"reason":"crash","state":{"seen":7}}'])
+        assert.deepStrictEqual(again.sent, ['{"config":{},"reason":"crash","state":{"seen":7},"secrets":{}}'])
         assert.deepInclude(await plugin.status(), { lifecycle: "running", restarts: 1 })
         await plugin.restart()
         const third = await plugin.remote(GATEWAY)

@@ -14,7 +14,7 @@ import { CollectorClient, WsClient } from "mooring/node"
 import { Exposition, Metrics, Otlp, Traces } from "mooring/operate"
 import { closedPort, gateway, tcp } from "../support/servers.ts"
 import { enable, plugin, refOf } from "../support/plugins.ts"
-import { collector, metricNames, spansOf, type Collector } from "./support/collector.ts"
+import { collector, metricNames, spansOf, type Collector } from "../operate/support/collector.ts"
 
 const SECRET = "Bearer hidden-from-everybody"
 
