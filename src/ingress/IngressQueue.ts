@@ -238,8 +238,9 @@ export class IngressQueue implements ConnectionSink, EventQueue {
 
   /** Discards a timer's event that still waits. */
   withdraw(event: Timer): void {
-    // An urgent text behind it may overtake from now on what is lent.
-    if (this.#states.isLent(event) || this.#frames.hasUrgent) this.#loans.recall()
+    // From now on an urgent text behind it may go before what is lent, or an ordinary frame before the ninth urgent text.
+    const mayReorder = this.#frames.hasUrgent || this.#frames.overtakesLent(false)
+    if (this.#states.isLent(event) || mayReorder) this.#loans.recall()
     if (!this.#states.withdraw(event)) return
     this.#losses.lose(event.sequence)
     this.#options.accounting.queueDepth--

@@ -308,6 +308,28 @@ describe("IngressQueue", () => {
     })
   )
 
+  it.effect("takes back the ninth urgent text in a row where a timer goes that an ordinary frame stood behind", () =>
+    Effect.gen(function* () {
+      const { queue, read } = yield* fixture({ capacity: 32, kinds: ["websocket_text"], urgent: ["!"] })
+      queue.opened(1, 1, null, read)
+      const lent: Array<number> = []
+      const recall = () => {
+        while (lent.pop() !== undefined) queue.giveBack()
+      }
+      const lend = (most: number) => {
+        while (lent.length < most) lent.push(queue.lend(recall)?.sequence ?? assert.fail())
+      }
+      for (let i = 0; i < 9; i++) push(queue, "!")
+      const timer = queue.timer("t")
+      push(queue, "x")
+      lend(9)
+      queue.withdraw(timer)
+      assert.deepStrictEqual(lent, [])
+      lend(10)
+      assert.deepStrictEqual(lent, [1, 2, 3, 4, 5, 6, 7, 8, 11, 9])
+    })
+  )
+
   it.effect("lends urgent texts first again behind what they can't overtake", () =>
     Effect.gen(function* () {
       const { queue, read } = yield* fixture({ capacity: 32, kinds: ["websocket_text"], urgent: ["!"] })
