@@ -30,27 +30,31 @@ const commands = documents
   })
   .filter(({ words: [name = ""] }) => /^[a-z]+$/.test(name))
 
+/** Its name, with that of what `ctl` is to do. */
+const nameOf = ([name = "", next = ""]: ReadonlyArray<string>): string =>
+  name === "ctl" && /^[a-z]+$/.test(next) ? `ctl ${next}` : name
+
 it.live(
   "each command of the documentation is one, with flags that it has",
   () =>
     Effect.gen(function* () {
       assert.isAbove(commands.length, 40)
-      const names = [...new Set(commands.map(({ words: [name = ""] }) => name))]
+      const names = [...new Set(commands.map(({ words }) => nameOf(words)))]
       const { stdout: all } = yield* mooring(["--help"])
-      for (const name of names) assert.match(all, new RegExp(`^  ${name} `, "m"))
+      for (const name of names) assert.match(all, new RegExp(`^  ${name.replace(/ .*/, "")} `, "m"))
       const help = new Map(
         yield* Effect.forEach(names, (name) =>
-          Effect.map(mooring([name, "--help"]), ({ code, stdout }) => {
+          Effect.map(mooring([...name.split(" "), "--help"]), ({ code, stdout }) => {
             assert.strictEqual(code, 0, name)
             return [name, stdout] as const
           })
         )
       )
       for (const { file, words } of commands) {
-        const [name = "", ...rest] = words
-        for (const word of rest) {
+        for (const word of words) {
           const [, flag] = /^\[?(--[a-z-]+)/.exec(word) ?? []
-          if (flag !== undefined) assert.include(help.get(name), `${flag} `, `${file}: mooring ${words.join(" ")}`)
+          if (flag !== undefined)
+            assert.include(help.get(nameOf(words)), `${flag} `, `${file}: mooring ${words.join(" ")}`)
         }
       }
     }),

@@ -26,12 +26,14 @@ export const running = (
   env: NodeJS.ProcessEnv = {},
   flags: ReadonlyArray<string> = [],
   inside: ReadonlyArray<string> = []
-) =>
+) => runningBy([...inside, process.execPath, BIN, "run", file, ...flags], env)
+
+/** The same by a command of the test's own, which `--json` and an interval are added to. */
+export const runningBy = (words: ReadonlyArray<string>, env: NodeJS.ProcessEnv = {}) =>
   Effect.acquireRelease(
     Effect.sync((): Running => {
-      const args = ["run", file, "--json", "--interval", "50ms", ...flags]
-      const [command = process.execPath, ...others] = [...inside, process.execPath, BIN, ...args]
-      const child = spawn(command, others, {
+      const [command = "", ...args] = [...words, "--json", "--interval", "50ms"]
+      const child = spawn(command, args, {
         stdio: ["ignore", "pipe", "pipe"],
         env: { ...process.env, ...CACHED, ...env }
       })
