@@ -85,6 +85,7 @@ const refusing =
 const NOT_READY = refusing(refuse("NotReady", "the host is starting"))
 const STOPPING = refusing(refuse("Stopping", "the host is stopping"))
 const TOO_MANY = refusing(refuse("TooManyRequests", "as many requests are under way as may be"))
+const UNEXPECTED = refusing(refuse("RequestMalformed", "expected no Expect but 100-continue"))
 const TWO_HOSTS = refusing(refuse("RequestMalformed", "expected one Host"))
 
 const MALFORMED = JSON.stringify(refuse("RequestMalformed", "this is no request of HTTP/1.1 that is answered here"))
@@ -111,9 +112,12 @@ const serverOf = (connections: Connections, handler: () => Handler): Http.Server
   })
   server.setTimeout(IDLE_MS)
   server.on("connection", (socket) => connections.take(socket))
+  server.on("checkExpectation", UNEXPECTED)
   server.on("clientError", (_error, socket) => {
-    if (socket.writable) socket.end(MALFORMED_ANSWER)
-    else socket.destroy()
+    if (!socket.writable) socket.destroy()
+    // Behind a request that is under way an answer would stand in that one's.
+    else if (connections.isBusy(socket)) socket.end(() => socket.destroy())
+    else socket.end(MALFORMED_ANSWER)
   })
   return server
 }

@@ -137,6 +137,12 @@ const refusedActs: ReadonlyArray<Case> = [
     tag: "MethodNotAllowed"
   },
   {
+    says: "an expectation that nobody meets",
+    headers: [HOST, AUTHORIZED, EMPTY, "Expect: 200-ok"],
+    status: 400,
+    tag: "RequestMalformed"
+  },
+  {
     says: "CORS isn't there",
     line: "GET /status",
     headers: [HOST, "Origin: http://evil.example"],

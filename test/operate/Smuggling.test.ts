@@ -6,6 +6,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import { PluginHost } from "mooring"
+import * as Net from "node:net"
 import { plugin, refOf } from "../support/plugins.ts"
 import { ACTING, served, where } from "./support/api.ts"
 import * as Raw from "./support/raw.ts"
@@ -102,6 +103,24 @@ describe("a request hidden in another", () => {
       assert.deepStrictEqual(answers.slice(1), answers.length > 1 ? [400] : [])
       yield* host.idle
       assert.strictEqual((yield* host.plugin(refOf(pkg))).lifecycle, "running")
+    }).pipe(Effect.provide(served({ plugins: [pkg] })))
+  )
+
+  it.live("what can't be read behind an answer under way ends it, and nothing stands in it", () =>
+    Effect.gen(function* () {
+      const to = yield* where
+      const came = yield* Effect.callback<string>((resume) => {
+        let text = ""
+        const socket = Net.connect(to)
+        socket.setEncoding("latin1")
+        socket.once("data", () => socket.write("\0\r\n\r\n"))
+        socket.on("data", (chunk: string) => (text += chunk))
+        socket.on("error", () => {})
+        socket.on("close", () => resume(Effect.succeed(text)))
+        socket.write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return Effect.sync(() => socket.destroy())
+      })
+      assert.deepStrictEqual(Raw.statusesIn(came), [200])
     }).pipe(Effect.provide(served({ plugins: [pkg] })))
   )
 })
