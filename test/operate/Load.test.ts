@@ -26,6 +26,7 @@ const folder = Effect.acquireRelease(
 )
 
 const DELIVER = `POST /plugins/${encodeURIComponent(refOf(echo))}/deliver`
+const GET = (target: string) => `GET ${target} HTTP/1.1\r\nHost: localhost\r\n\r\n`
 const MIB = 1_048_576
 const JSON_BODY = "Content-Type: application/json"
 
@@ -143,7 +144,40 @@ describe("what is too much", () => {
       const to = yield* where
       const hold = yield* idle(to, 200, "GET /status HTTP/1.1\r\nHost: localhost\r\n\r\n")
       assert.strictEqual(hold.sockets.length, 200)
-      assert.include([200, 429], (yield* Raw.request(to, "GET /healthz")).status)
+      for (const probe of ["/healthz", "/readyz"]) {
+        assert.strictEqual((yield* Raw.request(to, `GET ${probe}`)).status, 200)
+      }
+      yield* framesFlow
+    }).pipe(Effect.scoped, Effect.provide(served({ plugins: [echo] })))
+  )
+
+  it.live("whoever asks for more behind an answer that never ends takes no room from others", () =>
+    Effect.gen(function* () {
+      const to = yield* where
+      const behind = `${GET("/events")}${GET("/status").repeat(200)}`
+      const { sockets } = yield* idle(to, 1, behind)
+      yield* Effect.callback<void>((resume) => {
+        for (const socket of sockets) socket.once("data", () => resume(Effect.void))
+      })
+      assert.strictEqual((yield* Raw.request(to, "GET /status")).status, 200)
+      yield* framesFlow
+    }).pipe(Effect.scoped, Effect.provide(served({ plugins: [echo] })))
+  )
+
+  it.live("the process says that it lives while as many requests are under way as may be", () =>
+    Effect.gen(function* () {
+      const to = yield* where
+      const { sockets } = yield* idle(to, 32, `${GET("/events")}${GET("/status").repeat(3)}`)
+      yield* Effect.forEach(
+        sockets,
+        (socket) => Effect.callback<void>((resume) => void socket.once("data", () => resume(Effect.void))),
+        { concurrency: "unbounded", discard: true }
+      )
+      const refused = yield* Raw.request(to, "GET /status")
+      assert.deepStrictEqual([refused.status, Raw.tagOf(refused)], [429, "TooManyRequests"])
+      for (const probe of ["/healthz", "/readyz"]) {
+        assert.strictEqual((yield* Raw.request(to, `GET ${probe}`)).status, 200)
+      }
       yield* framesFlow
     }).pipe(Effect.scoped, Effect.provide(served({ plugins: [echo] })))
   )

@@ -31,6 +31,9 @@ const ENDPOINTS: ReadonlyArray<Endpoint> = [
 
 const PROBES: ReadonlySet<string> = new Set(["/healthz", "/readyz"])
 
+/** Whether it asks for nothing but how the process is. */
+export const isProbe = (target = ""): boolean => PROBES.has(target)
+
 // What a path may have (RFC 3986, section 3.3), without the semicolon, which some take for the beginning of a query.
 const PATH = /^(?:\/(?:[A-Za-z0-9._~!$&'()*+,=:@-]|%[0-9A-Fa-f]{2})*)+$/u
 
@@ -49,7 +52,7 @@ const isAt = (segments: ReadonlyArray<string>, wanted: ReadonlyArray<string>): b
   wanted.every((each, index) => (each.startsWith(":") ? segments[index] !== "" : each === segments[index]))
 
 const purposeOf = (method: string, path: string): Purpose => {
-  if (PROBES.has(path)) return "probe"
+  if (isProbe(path)) return "probe"
   if (path === "/metrics") return "metrics"
   return method === "GET" ? "read" : "act"
 }
