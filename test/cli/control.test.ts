@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import * as fs from "node:fs"
+import * as Http from "node:http"
 import * as path from "node:path"
 import { atTerminal, CTRL_C, withoutScript } from "./support/atTerminal.ts"
 import { folder } from "./support/files.ts"
@@ -29,6 +30,26 @@ const hosted = (table: (root: string) => string, flags: ReadonlyArray<string> = 
     yield* host.seen("the plugin", ({ plugins }) => plugins[0]?.websocketConnections[0]?.state === "open")
     return { file, host, root }
   })
+
+/** The port of somebody who answers so. */
+const answering = (answer: (response: Http.ServerResponse) => void) =>
+  Effect.map(
+    Effect.acquireRelease(
+      Effect.callback<Http.Server>((resume) => {
+        const server = Http.createServer((_request, response) => answer(response))
+        server.listen(0, "127.0.0.1", () => resume(Effect.succeed(server)))
+      }),
+      (server) =>
+        Effect.sync(() => {
+          server.closeAllConnections()
+          server.close()
+        })
+    ),
+    (server) => {
+      const address = server.address()
+      return typeof address === "object" && address !== null ? address.port : 0
+    }
+  )
 
 /** Where its log says that it listens. */
 const addressIn = (stderr: string): string => /the control API is at http:\/\/([0-9.]+:\d+)/.exec(stderr)?.[1] ?? ""
@@ -131,6 +152,44 @@ describe("mooring ctl", () => {
         )
         assert.isTrue(fs.existsSync(path.join(path.dirname(file), "m.sock")))
       }).pipe(Effect.scoped),
+    60_000
+  )
+})
+
+describe("mooring ctl beside whoever listens there", () => {
+  it.live(
+    "takes no more of an answer that never ends than it has room for: 5",
+    () =>
+      Effect.gen(function* () {
+        const port = yield* answering((response) => {
+          const chunk = "1,".repeat(524_288)
+          const more = () => {
+            while (response.write(chunk));
+          }
+          response.on("drain", more)
+          response.write("[")
+          more()
+        })
+        const asked = yield* mooring(["ctl", "status", "--control", `127.0.0.1:${port}`])
+        assert.deepInclude(asked, { code: 5, stdout: "" })
+        assert.include(asked.stderr, "what came is no answer")
+      }).pipe(Effect.scoped),
+    60_000
+  )
+
+  it.live(
+    "asks nobody with what is no token: 2, and doesn't repeat it",
+    () =>
+      Effect.gen(function* () {
+        for (const token of ["two\nlines", "a space", "\u0001", "\u20ac", "caf\u00e9"]) {
+          const asked = yield* mooring(["ctl", "status", "--control", "127.0.0.1:1"], {
+            env: { MOORING_CONTROL_TOKEN: token }
+          })
+          assert.deepInclude(asked, { code: 2, stdout: "" }, token)
+          assert.include(asked.stderr, "MOORING_CONTROL_TOKEN")
+          assert.notInclude(asked.stderr, token)
+        }
+      }),
     60_000
   )
 })

@@ -49,18 +49,26 @@ export const USUAL: ControlSettings.Address = { host: "127.0.0.1", port: 9477 }
 /** How long an answer may take. */
 const PATIENCE_MS = 10_000
 
+/** The most that is read of an answer: a status of very many plugins, and no more than memory has room for. */
+const MOST_CHARACTERS = 134_217_728
+
+const tokenIn = (text: string, place: string): Effect.Effect<Redacted.Redacted<string>, WrongUsage> =>
+  Settings.isToken(text)
+    ? Effect.succeed(Redacted.make(text))
+    : Effect.fail(new WrongUsage({ problem: `there is no token in ${place}` }))
+
 /** The token of a file, or else that of the environment. */
 export const tokenOf = (file: string | undefined): Effect.Effect<Redacted.Redacted<string> | undefined, WrongUsage> =>
   Effect.gen(function* () {
-    const variable = process.env[TOKEN_VARIABLE] ?? ""
-    if (file === undefined) return variable === "" ? undefined : Redacted.make(variable)
+    if (file === undefined) {
+      const variable = process.env[TOKEN_VARIABLE] ?? ""
+      return variable === "" ? undefined : yield* tokenIn(variable, `the variable ${TOKEN_VARIABLE}`)
+    }
     const text = yield* Effect.tryPromise({
       try: () => Fs.readFile(file, "utf8"),
       catch: () => new WrongUsage({ problem: `the file of the token can't be read: ${file}` })
     })
-    const token = text.replace(/\r?\n$/u, "")
-    if (!Settings.isToken(token)) return yield* new WrongUsage({ problem: `there is no token in the file: ${file}` })
-    return Redacted.make(token)
+    return yield* tokenIn(text.replace(/\r?\n$/u, ""), `the file: ${file}`)
   })
 
 // Whoever listens at every address of a machine is reached at its own.
@@ -96,12 +104,14 @@ const exchange = (asked: Asked, question: Question): Effect.Effect<Answer, Unrea
       resume(Effect.fail(new Unreachable({ reason })))
     }
     const request = Http.request(optionsOf(asked, question), (response) => {
-      const chunks: Array<Buffer> = []
-      response.on("data", (chunk: Buffer) => chunks.push(chunk))
+      let text = ""
+      response.setEncoding("utf8")
+      response.on("data", (chunk: string) => {
+        text += chunk
+        if (text.length > MOST_CHARACTERS) request.destroy(new Error("endless"))
+      })
       response.on("error", failed)
-      response.on("end", () =>
-        resume(Effect.succeed({ status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") }))
-      )
+      response.on("end", () => resume(Effect.succeed({ status: response.statusCode ?? 0, text })))
     })
     request.on("error", failed)
     request.end(question.body)

@@ -27,6 +27,7 @@ interface Options {
   readonly stdio?: StdioOptions
   /** Where it runs; the test's own folder unless given. */
   readonly cwd?: string
+  readonly env?: NodeJS.ProcessEnv
   /** What is done as soon as there is a process. */
   readonly started?: (child: ChildProcess) => void
   /** Whether nobody reads its stdout. */
@@ -43,7 +44,7 @@ export const mooring = (args: ReadonlyArray<string>, options: Options = {}): Eff
       return spawn(process.execPath, [...required, BIN, ...args], {
         stdio: options.stdio ?? ["ignore", "pipe", "pipe"],
         cwd: options.cwd,
-        env: { ...process.env, ...CACHED }
+        env: { ...process.env, ...CACHED, ...options.env }
       })
     }),
     (child) =>
