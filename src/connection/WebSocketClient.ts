@@ -75,25 +75,26 @@ export interface Socket {
 
 /**
  * What a socket tells. `open` comes first and once, in the turn in which the
- * upgrade completes; `closed` comes last and once, if `open` came.
+ * upgrade completes; `closed` comes last and once, if `open` came. They are
+ * methods, to be called as such: taken apart from the object they are of no use.
  *
  * @category models
  * @since 0.1.0
  */
 export interface SocketEvents {
-  readonly open: (socket: Socket) => void
+  open(socket: Socket): void
   /** `bytes` is the length of the text in UTF-8. */
-  readonly text: (text: string, bytes: number) => void
+  text(text: string, bytes: number): void
   /** `bytes` may be a part of something larger, and something else once this returns: whoever keeps them copies them. */
-  readonly binary: (bytes: Uint8Array) => void
-  readonly ping: (data: Uint8Array) => void
-  readonly pong: (data: Uint8Array) => void
+  binary(bytes: Uint8Array): void
+  ping(data: Uint8Array): void
+  pong(data: Uint8Array): void
   /** A close frame was sent or came: nothing can be sent any more, and the end is to follow. */
-  readonly closing: () => void
+  closing(): void
   /** Why the connection is about to end, where that is known. */
-  readonly failed: (error: ConnectionError | AddressDenied) => void
+  failed(error: ConnectionError | AddressDenied): void
   /** 1005 if the peer's close frame had no code, 1006 and not clean if none came. */
-  readonly closed: (code: number, reason: string, clean: boolean) => void
+  closed(code: number, reason: string, clean: boolean): void
 }
 
 /**

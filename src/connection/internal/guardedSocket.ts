@@ -6,19 +6,24 @@
 import { abandon } from "../../internal/promises.ts"
 import type { FrameKind, ReadMode, Socket } from "../WebSocketClient.ts"
 
+/** Told what a socket threw. */
+interface Owner {
+  broke(thrown: unknown): void
+}
+
 export class GuardedSocket implements Socket {
   readonly subprotocol: string | null
   readonly remoteAddress: string | null
   readonly peerCertificateExpiresAt: number | null
   readonly #socket: Socket
-  readonly #broke: (thrown: unknown) => void
+  readonly #owner: Owner
 
-  constructor(socket: Socket, broke: (thrown: unknown) => void) {
+  constructor(socket: Socket, owner: Owner) {
     this.subprotocol = textOrNull(socket.subprotocol)
     this.remoteAddress = textOrNull(socket.remoteAddress)
     this.peerCertificateExpiresAt = timeOrNull(socket.peerCertificateExpiresAt)
     this.#socket = socket
-    this.#broke = broke
+    this.#owner = owner
   }
 
   writeQueueSize(): number {
@@ -92,7 +97,7 @@ export class GuardedSocket implements Socket {
 
   #thrown(thrown: unknown): void {
     abandon(thrown)
-    this.#broke(thrown)
+    this.#owner.broke(thrown)
   }
 }
 

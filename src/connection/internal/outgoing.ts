@@ -32,6 +32,13 @@ interface CloseFrame {
  */
 export type Filled = () => string | undefined
 
+/** Told of accepted frames that can't be written any more. */
+export interface Sender {
+  sendsFailed(frames: number): void
+}
+
+type Written = (failed: boolean) => void
+
 export class Outgoing {
   /** How many frames were accepted, ever. */
   accepted = 0
@@ -42,7 +49,7 @@ export class Outgoing {
   /** Those of the frames that were accepted and not written yet; an empty one counts as one. */
   bytes = 0
   readonly #socket: Pick<Socket, "writeQueueSize" | "send" | "ping" | "pong" | "close">
-  readonly #failed: (frames: number) => void
+  readonly #sender: Sender
   readonly #mostPongs: number
   /** Made for the first that has to wait. */
   #waiting: WaitingFrames | undefined = undefined
@@ -58,15 +65,17 @@ export class Outgoing {
   /** The ping that is to be answered as soon as pongs have room again. */
   #unanswered: Uint8Array | null = null
   #state: "open" | "ended" | CloseFrame = "open"
+  /** What the socket is given to tell by, made for the first frame and for the first pong. */
+  #written: Written | undefined = undefined
+  #ponged: (() => void) | undefined = undefined
 
-  /** `failed` is told of accepted frames that can't be written any more. */
   constructor(
     socket: Pick<Socket, "writeQueueSize" | "send" | "ping" | "pong" | "close">,
     sendBufferBytes: number,
-    failed: (frames: number) => void
+    sender: Sender
   ) {
     this.#socket = socket
-    this.#failed = failed
+    this.#sender = sender
     this.#mostPongs = Math.ceil(sendBufferBytes / PONG_MEMORY_BYTES)
   }
 
@@ -120,7 +129,7 @@ export class Outgoing {
       return
     }
     this.#pongs++
-    this.#socket.pong(payload, this.#ponged)
+    this.#socket.pong(payload, (this.#ponged ??= () => this.#isPonged()))
   }
 
   /** Sends a close frame behind what was accepted. */
@@ -137,7 +146,7 @@ export class Outgoing {
       const [{ payload }] = taken
       this.bytes -= sizeOf(payload.length)
     }
-    this.#failed(frames)
+    this.#sender.sendsFailed(frames)
     this.#handOver()
   }
 
@@ -179,28 +188,29 @@ export class Outgoing {
     const text = filled === undefined ? payload : filled()
     if (text === undefined) {
       this.bytes -= size
-      this.#failed(1)
+      this.#sender.sendsFailed(1)
       return
     }
     const written = typeof text === "string" ? utf8.encode(text) : text
     this.handedBytes += written.length
     this.#sizes.push(size)
     this.#bytesWithSocket += size
+    this.#written ??= (failed) => this.#isWritten(failed)
     this.#socket.send(written, kind, this.#written, filled !== undefined)
   }
 
   /** The oldest frame that was with the socket isn't any more. */
-  readonly #written = (failed: boolean): void => {
+  #isWritten(failed: boolean): void {
     const size = this.#sizes.shift()
     if (size === undefined) return
     this.#bytesWithSocket -= size
     this.bytes -= size
     this.#steps++
-    if (failed) this.#failed(1)
+    if (failed) this.#sender.sendsFailed(1)
     this.#handOver()
   }
 
-  readonly #ponged = (): void => {
+  #isPonged(): void {
     this.#pongs--
     const payload = this.#unanswered
     if (payload === null) return

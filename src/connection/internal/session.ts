@@ -1,6 +1,7 @@
 /**
- * One dial and, if it opens, one epoch of a connection: the listeners of the
- * socket and what they found out. Each dial has a session of its own, so
+ * One dial and, if it opens, one epoch of a connection: what the socket tells
+ * and what that is about. What it tells it by is methods of one object, for a
+ * closure each would be half a kilobyte of every idle connection. Each dial has a session of its own, so
  * nothing that an old socket still says can reach a new epoch.
  */
 import type { Values } from "../../limits/Limits.ts"
@@ -69,6 +70,8 @@ const NO_CLOSE_FRAME = 1006
 
 const utf8 = new TextEncoder()
 
+const NOBODY = { broke: (): void => {} }
+
 export class Session implements SocketEvents, Epoch {
   wasOpen = false
   hasEnded = false
@@ -84,6 +87,7 @@ export class Session implements SocketEvents, Epoch {
   #socket: Socket | null = null
   #delivering = false
   #mask: ReturnType<Owner["mask"]> = null
+  /** Made for the first that comes, as if it had been there since the open. */
   #control: ControlBucket | null = null
   #outgoing: Outgoing | null = null
   #stall: StallClock | null = null
@@ -152,17 +156,16 @@ export class Session implements SocketEvents, Epoch {
     socket?.terminate()
   }
 
-  readonly open = (socket: Socket): void => {
+  open(socket: Socket): void {
     if (this.wasOpen || this.hasEnded || !this.#owner.mayOpen()) return this.#refuse(socket)
-    const guarded = new GuardedSocket(socket, this.#broke)
+    const guarded = new GuardedSocket(socket, this)
     this.wasOpen = true
     this.#socket = guarded
     this.#delivering = true
     this.#mask = this.#owner.mask()
     this.openedAt = this.#owner.clocks.monotonic()
-    const { controlFramesPerSecond, sendBufferBytes } = this.#owner.limits
-    this.#control = new ControlBucket(controlFramesPerSecond, this.openedAt)
-    this.#outgoing = new Outgoing(guarded, sendBufferBytes, this.#sendsFailed)
+    const { sendBufferBytes } = this.#owner.limits
+    this.#outgoing = new Outgoing(guarded, sendBufferBytes, this)
     this.#liveness = new Liveness(this.#owner, this, this.#outgoing)
     this.#owner.sessionOpened(guarded, this.#read)
   }
@@ -171,7 +174,7 @@ export class Session implements SocketEvents, Epoch {
     this.#mask = this.#owner.mask()
   }
 
-  readonly text = (text: string, bytes: number): void => {
+  text(text: string, bytes: number): void {
     if (this.#socket === null) return
     const at = this.#owner.turnNow()
     this.#owner.totals.lastFrameAt = at
@@ -185,7 +188,7 @@ export class Session implements SocketEvents, Epoch {
     return this.#owner.sink.text(masked, masked === text ? bytes : utf8.encode(masked).length, at)
   }
 
-  readonly binary = (bytes: Uint8Array): void => {
+  binary(bytes: Uint8Array): void {
     if (this.#socket === null) return
     const { sink, source, totals } = this.#owner
     const at = this.#owner.turnNow()
@@ -195,11 +198,11 @@ export class Session implements SocketEvents, Epoch {
     else if (this.#delivering) this.#liveness?.data(at)
   }
 
-  readonly ping = (data: Uint8Array): void => {
+  ping(data: Uint8Array): void {
     if (this.#takesControl()) this.#outgoing?.pong(data)
   }
 
-  readonly pong = (data: Uint8Array): void => {
+  pong(data: Uint8Array): void {
     if (this.#socket === null || this.error !== null) return
     const { clocks, totals } = this.#owner
     const answer = this.#liveness?.pong(data) ?? null
@@ -216,18 +219,18 @@ export class Session implements SocketEvents, Epoch {
     }
   }
 
-  readonly closing = (): void => {
+  closing(): void {
     if (this.#socket === null) return
     this.#endSending()
     this.#liveness?.end()
     this.#owner.sessionClosing()
   }
 
-  readonly failed = (error: ConnectionError | AddressDenied | DialFailed): void => {
+  failed(error: ConnectionError | AddressDenied | DialFailed): void {
     this.error ??= error
   }
 
-  readonly closed = (code: number, reason: string, clean: boolean): void => {
+  closed(code: number, reason: string, clean: boolean): void {
     if (this.#socket === null) return
     this.code = code
     this.reason = this.#mask === null ? reason : this.#mask(reason)
@@ -235,7 +238,7 @@ export class Session implements SocketEvents, Epoch {
     this.#finish()
   }
 
-  readonly #sendsFailed = (frames: number): void => {
+  sendsFailed(frames: number): void {
     this.#owner.totals.sendFailures += frames
   }
 
@@ -281,7 +284,7 @@ export class Session implements SocketEvents, Epoch {
   }
 
   /** A socket that throws is of no use any more. */
-  readonly #broke = (thrown: unknown): void => {
+  broke(thrown: unknown): void {
     if (this.#socket === null) return
     const reason = Reason.of(thrown)
     this.failed(new DialFailed({ url: this.#owner.source.display, phase: "client", code: "EDEFECT", reason }))
@@ -294,7 +297,7 @@ export class Session implements SocketEvents, Epoch {
     const live = this.#socket
     // What it says of its end is not about the one that lives.
     this.#socket = null
-    new GuardedSocket(socket, () => {}).terminate()
+    new GuardedSocket(socket, NOBODY).terminate()
     this.#socket = live
   }
 
@@ -302,7 +305,6 @@ export class Session implements SocketEvents, Epoch {
     if (this.hasEnded) return
     this.hasEnded = true
     this.#socket = null
-    this.#control = null
     this.#endSending()
     this.#outgoing = null
     this.#stall = null
@@ -318,9 +320,10 @@ export class Session implements SocketEvents, Epoch {
 
   /** Counts a control frame; false once there are too many. */
   #takesControl(): boolean {
-    if (this.#control === null || this.error !== null) return false
+    if (this.#socket === null || this.error !== null) return false
     const { clocks, limits, source, totals } = this.#owner
     totals.lastFrameAt = clocks.now()
+    this.#control ??= new ControlBucket(limits.controlFramesPerSecond, this.openedAt)
     if (this.#control.take(clocks.monotonic())) return true
     this.#fail(new ControlFlood({ url: source.display, limit: limits.controlFramesPerSecond }))
     return false

@@ -43,8 +43,10 @@ export interface MessageLimits {
 /** Whether messages may be compressed (RFC 7692): not offered, not agreed upon, or agreed upon. */
 export type Compression = "off" | "declined" | "agreed"
 
-/** Where whole messages go; false asks for a pause, as a stream's `write` does. */
-export type Receive = (bytes: Buffer) => boolean
+/** Where bytes go; false asks for a pause, as a stream's `write` does. */
+export interface Taker {
+  take(bytes: Buffer): boolean
+}
 
 const INCOMPLETE = 0
 const ODD = -1
@@ -69,9 +71,10 @@ const headerOf = (first: number, length: number): Buffer => {
   return header
 }
 
-export class FrameCollector {
+export class FrameCollector implements Taker {
   readonly #limits: MessageLimits
-  readonly #receive: Receive
+  /** Where whole messages go. */
+  readonly #receiver: Taker
   readonly #compression: Compression
   /** `passing`: all bytes go on as they come; `over`: none do, after a close frame. */
   #mode: "collecting" | "passing" | "over" = "collecting"
@@ -89,23 +92,23 @@ export class FrameCollector {
   readonly #text = new Utf8Prefix()
   #lookedAt = 0
 
-  constructor(limits: MessageLimits, receive: Receive, compression: Compression = "off") {
+  constructor(limits: MessageLimits, receiver: Taker, compression: Compression = "off") {
     this.#limits = limits
-    this.#receive = receive
+    this.#receiver = receiver
     this.#compression = compression
   }
 
   /** Takes what one read of the socket brought; false where the receiver wants a pause. */
-  readonly take = (chunk: Buffer): boolean => {
+  take(chunk: Buffer): boolean {
     let goesOn = true
     let at = 0
     while (at < chunk.length) {
       if (this.#mode === "over") break
-      if (this.#mode === "passing") return this.#receive(at === 0 ? chunk : chunk.subarray(at))
+      if (this.#mode === "passing") return this.#receiver.take(at === 0 ? chunk : chunk.subarray(at))
       if (this.#length === 0) {
         const end = this.#wholeUntil(chunk, at)
         if (end > at) {
-          goesOn = this.#receive(end - at === chunk.length ? chunk : chunk.subarray(at, end)) && goesOn
+          goesOn = this.#receiver.take(end - at === chunk.length ? chunk : chunk.subarray(at, end)) && goesOn
           at = end
           continue
         }
@@ -200,7 +203,7 @@ export class FrameCollector {
       const frame = Buffer.from(this.#held.subarray(this.#frameAt, this.#length))
       this.#length = this.#frameAt
       this.#needed = this.#frameAt + 2
-      return this.#receive(frame)
+      return this.#receiver.take(frame)
     }
     const isLast = (first & FIN) !== 0
     if (isLast && (this.#fragments === 0 || !this.#merges)) return this.#release()
@@ -234,18 +237,18 @@ export class FrameCollector {
   #tooMany(): boolean {
     this.#length = this.#frameAt
     this.#pass()
-    return this.#receive(FURTHER)
+    return this.#receiver.take(FURTHER)
   }
 
   /** Hands on the fragments so far as one frame, and holds what comes after them. */
   #handMerged(fin: number): boolean {
     const header = headerBytes(this.#held[1] ?? 0)
-    const goesOn = this.#receive(headerOf(fin | ((this.#held[0] ?? 0) & ~FIN), this.#messageBytes))
+    const goesOn = this.#receiver.take(headerOf(fin | ((this.#held[0] ?? 0) & ~FIN), this.#messageBytes))
     const payload = this.#held.subarray(header, header + this.#messageBytes)
     this.#held = this.#held.subarray(header + this.#messageBytes)
     this.#length -= header + this.#messageBytes
     this.#frameAt = 0
-    return (payload.length === 0 || this.#receive(payload)) && goesOn
+    return (payload.length === 0 || this.#receiver.take(payload)) && goesOn
   }
 
   /** Passes on what is held. The buffer is the receiver's from here on. */
@@ -258,7 +261,7 @@ export class FrameCollector {
     this.#messageBytes = 0
     this.#lookedAt = 0
     this.#text.reset()
-    return bytes.length === 0 || this.#receive(bytes)
+    return bytes.length === 0 || this.#receiver.take(bytes)
   }
 
   #hold(chunk: Buffer, from: number, until: number): void {

@@ -15,39 +15,41 @@
  * good: from that frame on all is the receiver's.
  */
 import { isUtf8 } from "node:buffer"
+import type { Taker } from "./frameCollector.ts"
 import { CLOSE, FIN, headerBytes, isOddFirst, isOddSecond, OPCODE, payloadBytes, TEXT } from "./frameHeader.ts"
 
-/** The receiver: it has told of all it was handed when it returns, and asks for a pause by false, as a stream does. */
-export interface Rest {
-  readonly write: (bytes: Buffer) => boolean
+/** The receiver: it has told of all it was handed when it returns. */
+export interface Rest extends Taker {
   /** Whether it has refused something, and takes nothing any more. */
-  readonly hasRefused: () => boolean
+  hasRefused(): boolean
 }
 
 /** Told of a text, and of how many bytes it has in UTF-8. */
-export type OnText = (text: string, bytes: number) => void
+export interface TextEvents {
+  text(text: string, bytes: number): void
+}
 
 const WHOLE_TEXT = FIN | TEXT
 // What UTF-8 that isn't valid becomes, and what a text may say.
 const REPLACEMENT = "\ufffd"
 const NOT_OURS = -1
 
-export class TextLane {
+export class TextLane implements Taker {
   readonly #mostBytes: number
-  readonly #text: OnText
+  readonly #events: TextEvents
   readonly #rest: Rest
   /** Whether the receiver has begun a message that goes on. */
   #isWithin = false
   #hasGivenUp = false
 
-  constructor(mostBytes: number, text: OnText, rest: Rest) {
+  constructor(mostBytes: number, events: TextEvents, rest: Rest) {
     this.#mostBytes = mostBytes
-    this.#text = text
+    this.#events = events
     this.#rest = rest
   }
 
   /** Takes bytes that begin with a frame; false where the receiver wants a pause. */
-  readonly take = (bytes: Buffer): boolean => {
+  take(bytes: Buffer): boolean {
     let goesOn = true
     // What is from here on to `at` is the receiver's, and isn't handed on yet.
     let from = 0
@@ -71,7 +73,7 @@ export class TextLane {
         if (text.includes(REPLACEMENT) && !isUtf8(bytes.subarray(payloadAt, end))) continue
         from = end
         // Whatever this makes of the connection, what else has come is told, as the receiver does.
-        this.#text(text, end - payloadAt)
+        this.#events.text(text, end - payloadAt)
       }
     }
     if (from === bytes.length) return goesOn
@@ -88,7 +90,7 @@ export class TextLane {
   }
 
   #leave(bytes: Buffer): boolean {
-    const goesOn = this.#rest.write(bytes)
+    const goesOn = this.#rest.take(bytes)
     this.#hasGivenUp ||= this.#rest.hasRefused()
     return goesOn
   }

@@ -154,8 +154,8 @@ export const upgrade = (
       ws.begin({ events, socket, display, limits })
       collectFrames(ws, {
         limits,
-        received: socket.received,
-        text: fastPath && options.fastPath ? events.text : undefined,
+        pace: socket,
+        texts: fastPath && options.fastPath ? events : undefined,
         offering: options.compression ? connected : undefined
       })
       opened(ws)

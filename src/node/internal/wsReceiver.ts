@@ -12,7 +12,7 @@ import type { Socket } from "node:net"
 import { Writable } from "node:stream"
 import type { WebSocket } from "ws"
 import { FrameCollector, type MessageLimits } from "./frameCollector.ts"
-import { TextLane, type OnText, type Rest } from "./textLane.ts"
+import { TextLane, type Rest, type TextEvents } from "./textLane.ts"
 
 // Others have their own `ws`, whatever it is called there.
 const isNode = () => !("bun" in process.versions) && !("deno" in process.versions)
@@ -21,35 +21,53 @@ const isNode = () => !("bun" in process.versions) && !("deno" in process.version
 export interface Reading {
   readonly limits: MessageLimits
   /** Told how many bytes each read brings. */
-  readonly received: (bytes: number) => void
+  readonly pace: { received(bytes: number): void }
   /** Told of texts that the receiver need not see; undefined where it has to see all. */
-  readonly text?: OnText | undefined
+  readonly texts?: TextEvents | undefined
   /** The socket under it, where compression was offered. */
   readonly offering?: Socket | undefined
 }
 
 /** Lets the receiver of an open socket see whole messages only, and of whole texts none, if it may be. */
-export const collectFrames = (ws: WebSocket, { limits, offering, received, text }: Reading): void => {
+export const collectFrames = (ws: WebSocket, { limits, offering, pace, texts }: Reading): void => {
   const receiver: unknown = Reflect.get(ws, "_receiver")
   if (!(receiver instanceof Writable)) {
-    for (const kind of ["message", "ping", "pong"]) ws.on(kind, (data: Buffer) => received(data.length))
+    for (const kind of ["message", "ping", "pong"]) ws.on(kind, (data: Buffer) => pace.received(data.length))
     return
   }
   const isAgreed = offering !== undefined && ws.extensions !== ""
   if (isAgreed) {
     stopWithSocket(ws, offering, receiver)
-    ws.on("message", (data: Buffer) => received(data.length))
+    ws.on("message", (data: Buffer) => pace.received(data.length))
   }
   const compression = offering === undefined ? "off" : isAgreed ? "agreed" : "declined"
-  const write = receiver.write.bind(receiver)
-  const rest: Rest = { write: (bytes) => write(bytes), hasRefused: () => receiver.errored !== null }
-  const hasLane = text !== undefined && offering === undefined && isNode()
-  const take = hasLane ? new TextLane(limits.bytes, text, rest).take : rest.write
-  const collector = new FrameCollector(limits, take, compression)
+  const rest = new Receiver(receiver)
+  const hasLane = texts !== undefined && offering === undefined && isNode()
+  const next = hasLane ? new TextLane(limits.bytes, texts, rest) : rest
+  const collector = new FrameCollector(limits, next, compression)
   Reflect.set(receiver, "write", (read: Buffer) => {
-    received(read.length)
+    pace.received(read.length)
     return collector.take(read)
   })
+}
+
+const writeTo: (this: Writable, bytes: Buffer) => boolean = Writable.prototype.write
+
+/** The receiver of an open socket, by the `write` that it had. */
+class Receiver implements Rest {
+  readonly #receiver: Writable
+
+  constructor(receiver: Writable) {
+    this.#receiver = receiver
+  }
+
+  take(bytes: Buffer): boolean {
+    return writeTo.call(this.#receiver, bytes)
+  }
+
+  hasRefused(): boolean {
+    return this.#receiver.errored !== null
+  }
 }
 
 const stopWithSocket = (ws: WebSocket, socket: Socket, receiver: Writable): void => {

@@ -126,7 +126,7 @@ export class WsSocket implements Socket {
   }
 
   /** So many bytes were read. Stops reading for the rest of the turn when they were about a chunk. */
-  readonly received = (bytes: number): void => {
+  received(bytes: number): void {
     const turn = this.#turn.count()
     if (this.#seen !== turn) {
       this.#seen = turn

@@ -20,7 +20,7 @@ const knownOf = (said: { readonly [field: string]: unknown }) => {
     terminate: nothing,
     ...said
   } as WebSocketClient.Socket
-  const { peerCertificateExpiresAt, remoteAddress, subprotocol } = new GuardedSocket(socket, nothing)
+  const { peerCertificateExpiresAt, remoteAddress, subprotocol } = new GuardedSocket(socket, { broke: nothing })
   return { peerCertificateExpiresAt, remoteAddress, subprotocol }
 }
 

@@ -41,8 +41,10 @@ const play = (options: { readonly bufferBytes?: number; readonly atOnce?: boolea
       }
     },
     options.bufferBytes ?? MIB,
-    (failed) => {
-      world.failures += failed
+    {
+      sendsFailed: (frames) => {
+        world.failures += frames
+      }
     }
   )
   /** The system takes so many of the texts that are with the socket. */

@@ -135,7 +135,7 @@ describe("a frame collector", () => {
   it("passes a read of whole frames on as it is, without a copy", () => {
     const copies = vi.spyOn(Buffer.prototype, "copy")
     const handed: Array<Buffer> = []
-    const collector = new FrameCollector(LIMITS, (bytes) => handed.push(bytes) > 0)
+    const collector = new FrameCollector(LIMITS, { take: (bytes) => handed.push(bytes) > 0 })
     const read = Buffer.concat([Servers.text("a"), Servers.frame(PING, "b"), Servers.text("c".repeat(200))])
     collector.take(read)
     assert.strictEqual(handed[0], read)
@@ -147,7 +147,7 @@ describe("a frame collector", () => {
   it("tells whoever writes to pause when the receiver wants one, for any part of a read", () => {
     for (const wants of [0, 1, 2, 3]) {
       let part = 0
-      const collector = new FrameCollector(LIMITS, () => part++ !== wants)
+      const collector = new FrameCollector(LIMITS, { take: () => part++ !== wants })
       // Two parts: what was begun before, and the rest.
       assert.isTrue(collector.take(Servers.text("abc").subarray(0, 2)))
       const asked = collector.take(Buffer.concat([Servers.text("abc").subarray(2), Servers.text("d")]))
@@ -203,7 +203,7 @@ describe("a frame collector", () => {
       })
       const stream = compressedIn(bytes, each)
       const handed: Array<Buffer> = []
-      const collector = new FrameCollector(LIMITS, (part) => handed.push(part) > 0, "agreed")
+      const collector = new FrameCollector(LIMITS, { take: (part) => handed.push(part) > 0 }, "agreed")
       for (const read of cut(stream, [size])) collector.take(read)
       vi.restoreAllMocks()
       assert.strictEqual(handed.length, pieces)
@@ -222,7 +222,7 @@ describe("a frame collector", () => {
   ] as const) {
     it(`takes as memory at most ${name}`, () => {
       const allocated = vi.spyOn(Buffer, "allocUnsafe")
-      const collector = new FrameCollector(LIMITS, () => true)
+      const collector = new FrameCollector(LIMITS, { take: () => true })
       for (const bytes of cut(stream, [read])) collector.take(bytes)
       const sizes = allocated.mock.calls.map(([size]) => size)
       allocated.mockRestore()
@@ -272,7 +272,7 @@ describe("a frame collector", () => {
   })
 
   it("asks for no pause while it holds what came", () => {
-    const collector = new FrameCollector(LIMITS, () => assert.fail("nothing is whole"))
+    const collector = new FrameCollector(LIMITS, { take: () => assert.fail("nothing is whole") })
     for (const bytes of cut(fragmented(9).subarray(0, -3), [1])) assert.isTrue(collector.take(bytes))
     assert.isTrue(collector.take(fragmented(9).subarray(3, -3)))
   })

@@ -36,14 +36,14 @@ const watched = (goesOn: (part: number) => boolean = () => true, refuses: (bytes
   let parts = 0
   let hasRefused = false
   const rest = {
-    write: (bytes: Buffer) => {
+    take: (bytes: Buffer) => {
       told.push(`rest ${bytes.toString("hex")}`)
       hasRefused ||= refuses(bytes)
       return goesOn(parts++)
     },
     hasRefused: () => hasRefused
   }
-  const lane = new TextLane(LIMITS.bytes, (text, bytes) => told.push(`text ${bytes} ${text}`), rest)
+  const lane = new TextLane(LIMITS.bytes, { text: (text, bytes) => void told.push(`text ${bytes} ${text}`) }, rest)
   return { lane, told }
 }
 
@@ -141,10 +141,14 @@ describe("the lane beside ws, alone", () => {
 
   it("hands over what has come behind a text whose listener ends the connection, as the receiver does", () => {
     const told: Array<string> = []
-    const lane = new TextLane(LIMITS.bytes, (line) => told.push(line), {
-      write: () => assert.fail("there are texts only"),
-      hasRefused: () => assert.fail("nobody was asked")
-    })
+    const lane = new TextLane(
+      LIMITS.bytes,
+      { text: (line) => void told.push(line) },
+      {
+        take: () => assert.fail("there are texts only"),
+        hasRefused: () => assert.fail("nobody was asked")
+      }
+    )
     lane.take(Buffer.concat(["a", "b", "c"].map(text)))
     assert.deepStrictEqual(told, ["a", "b", "c"])
   })
@@ -176,10 +180,14 @@ describe("the lane beside ws, alone", () => {
     }
     const taken: Array<string> = []
     const left: Array<Buffer> = []
-    const lane = new TextLane(LIMITS.bytes, (line) => taken.push(line), {
-      write: (bytes) => left.push(bytes) > 0,
-      hasRefused: () => false
-    })
+    const lane = new TextLane(
+      LIMITS.bytes,
+      { text: (line) => void taken.push(line) },
+      {
+        take: (bytes) => left.push(bytes) > 0,
+        hasRefused: () => false
+      }
+    )
     lane.take(Buffer.concat(texts.map((bytes) => frame(TEXT, bytes))))
     const valid = texts.filter((bytes) => isUtf8(bytes)).map((bytes) => bytes.toString())
     const invalid = texts.filter((bytes) => !isUtf8(bytes)).map((bytes) => frame(TEXT, bytes))

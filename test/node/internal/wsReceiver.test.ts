@@ -22,8 +22,13 @@ const played = (offering?: Socket) => {
     }
   })
   const inside = foreign(Object.assign(new EventEmitter(), { _receiver: receiver, extensions: "" }))
-  const text = (line: string, bytes: number) => told.push(`text ${bytes} ${line}`)
-  collectFrames(inside, { limits: LIMITS, received: (bytes) => told.push(`read ${bytes}`), text, offering })
+  const text = (line: string, bytes: number) => void told.push(`text ${bytes} ${line}`)
+  collectFrames(inside, {
+    limits: LIMITS,
+    pace: { received: (bytes) => void told.push(`read ${bytes}`) },
+    texts: { text },
+    offering
+  })
   const hello = Servers.text("hello")
   receiver.write(hello.subarray(0, 3))
   receiver.write(Buffer.concat([hello.subarray(3), hello, Servers.frame(Servers.PING)]))
@@ -40,7 +45,10 @@ describe("collecting frames before they are parsed", () => {
       }
     })
     const reads: Array<number> = []
-    collectFrames(foreign({ _receiver: receiver }), { limits: LIMITS, received: (bytes) => reads.push(bytes) })
+    collectFrames(foreign({ _receiver: receiver }), {
+      limits: LIMITS,
+      pace: { received: (bytes) => void reads.push(bytes) }
+    })
     const text = Servers.text("hello")
     assert.isTrue(receiver.write(text.subarray(0, 3)))
     assert.deepStrictEqual(written, [])
@@ -65,7 +73,7 @@ describe("collecting frames before they are parsed", () => {
     for (const inside of [{}, { _receiver: undefined }, { _receiver: new EventEmitter() }]) {
       const socket = Object.assign(new EventEmitter(), inside)
       const reads: Array<number> = []
-      collectFrames(foreign(socket), { limits: LIMITS, received: (bytes) => reads.push(bytes) })
+      collectFrames(foreign(socket), { limits: LIMITS, pace: { received: (bytes) => void reads.push(bytes) } })
       socket.emit("message", Buffer.alloc(3), false)
       socket.emit("ping", Buffer.alloc(2))
       socket.emit("pong", Buffer.alloc(1))
@@ -89,7 +97,7 @@ describe("collecting frames before they are parsed", () => {
           Promise.all(
             Array.from({ length: connections }, async () => {
               const socket = new WebSocket(url, { perMessageDeflate: false })
-              socket.on("open", () => collectFrames(socket, { limits: LIMITS, received: () => {} }))
+              socket.on("open", () => collectFrames(socket, { limits: LIMITS, pace: { received: () => {} } }))
               await once(socket, "ping")
               return socket
             })

@@ -30,9 +30,13 @@ const short = (data: Buffer): string =>
 export const inLane = async (reads: ReadonlyArray<Buffer>, limits = LIMITS): Promise<ReadonlyArray<Told>> => {
   const receiver = receiverOf(limits)
   const events = listen(receiver)
-  const rest = { write: (bytes: Buffer) => receiver.write(bytes), hasRefused: () => receiver.errored !== null }
-  const lane = new TextLane(limits.bytes, (text) => events.push(`text ${short(Buffer.from(text))}`), rest)
-  const collector = new FrameCollector(limits, lane.take)
+  const rest = { take: (bytes: Buffer) => receiver.write(bytes), hasRefused: () => receiver.errored !== null }
+  const lane = new TextLane(
+    limits.bytes,
+    { text: (text) => void events.push(`text ${short(Buffer.from(text))}`) },
+    rest
+  )
+  const collector = new FrameCollector(limits, lane)
   for (const read of reads) collector.take(Buffer.from(read))
   await told()
   return events
@@ -72,9 +76,11 @@ export const collected = async (
   const handed: Array<Buffer> = []
   const collector = new FrameCollector(
     limits,
-    (bytes) => {
-      handed.push(Buffer.from(bytes))
-      return receiver.write(bytes)
+    {
+      take: (bytes) => {
+        handed.push(Buffer.from(bytes))
+        return receiver.write(bytes)
+      }
     },
     compression
   )
