@@ -74,6 +74,23 @@ describe("a body is decoded", () => {
     })
   )
 
+  it.live("which takes nothing where its coding is the identity, or none is named", () =>
+    Effect.gen(function* () {
+      const cases = ["identity", "identity, identity", ""].flatMap((name) => [
+        whole(Buffer.from(TEXT), "200 OK", `content-encoding: ${name}`, "x-own: 1"),
+        response("200 OK", [CHUNKED, `content-encoding: ${name}`, "x-own: 1"], chunked(Buffer.from(TEXT)))
+      ])
+      const server = yield* inTurn(cases)
+      const { send } = yield* client()
+      for (const _ of cases) {
+        const answer = yield* send(server.http)
+        assert.strictEqual(textOf(answer), TEXT)
+        const left = answer.headers.filter(([name]) => name !== "transfer-encoding")
+        assert.deepStrictEqual(left, [["x-own", "1"]])
+      }
+    })
+  )
+
   it.live("and is as it came where a coding is unknown", () =>
     Effect.gen(function* () {
       const body = Buffer.from("\0\xff", "latin1")

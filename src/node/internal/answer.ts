@@ -46,8 +46,8 @@ export class Answer {
     const { headers, outgoing, status } = head
     this.#head = head
     this.#hasBody = outgoing.request.method !== "HEAD" && status !== NO_CONTENT && status !== NOT_MODIFIED
-    this.#codings = this.#hasBody ? Codings.codingsOf(headers) : Result.succeed([])
-    this.#most = Codings.mostEncoded(this.#known, outgoing.maxBytes)
+    this.#codings = this.#hasBody ? Codings.codingsOf(headers) : Result.succeed(undefined)
+    this.#most = Codings.mostEncoded(this.#known ?? [], outgoing.maxBytes)
     this.#body = new BoundedBytes(this.#most)
   }
 
@@ -73,7 +73,7 @@ export class Answer {
   get response(): Effect.Effect<Response, Failure> {
     const { headers, outgoing, progress, status } = this.#head
     const codings = this.#known
-    if (codings.length === 0) return Effect.succeed({ status, headers, body: this.#body.bytes })
+    if (codings === undefined) return Effect.succeed({ status, headers, body: this.#body.bytes })
     return Codings.decode(this.#body.bytes, codings, outgoing.maxBytes).pipe(
       Effect.map((body) => ({ status, headers: Codings.decodedHeaders(headers), body })),
       Effect.mapError((error) =>
@@ -82,7 +82,8 @@ export class Answer {
     )
   }
 
+  /** What is to be undone; undefined where the body stays as it comes. */
   get #known() {
-    return Result.getOrElse(this.#codings, () => [])
+    return Result.getOrUndefined(this.#codings)
   }
 }

@@ -33,21 +33,22 @@ const ZLIB_METHOD = 0x08
 const CODING = "content-encoding"
 const LENGTH = "content-length"
 
-/** Nothing is to be undone. */
-const NONE: ReadonlyArray<Coding> = []
-
 /** Why a body isn't there: it would be longer than it may be, or it can't be decoded. */
 export type Undecoded = { readonly kind: "too_large" } | { readonly kind: "broken"; readonly code: string }
 
-/** The codings in the order in which they were applied, none where one is unknown; the code where there are too many. */
-export const codingsOf = (headers: Headers): Result.Result<ReadonlyArray<Coding>, string> => {
-  const names = headers
-    .filter(([name]) => name === CODING)
+/**
+ * The codings in the order in which they were applied; undefined where the body is to stay as it came, for the headers
+ * tell of none or of one that is unknown; the code where there are too many.
+ */
+export const codingsOf = (headers: Headers): Result.Result<ReadonlyArray<Coding> | undefined, string> => {
+  const told = headers.filter(([name]) => name === CODING)
+  if (told.length === 0) return Result.succeed(undefined)
+  const names = told
     .flatMap(([, value]) => value.split(","))
     .map((name) => name.trim().toLowerCase())
     .filter((name) => name !== "")
   const known = names.map((name) => KNOWN.get(name))
-  if (known.includes(undefined)) return Result.succeed(NONE)
+  if (known.includes(undefined)) return Result.succeed(undefined)
   return names.length > MOST
     ? Result.fail("TOO_MANY_CODINGS")
     : Result.succeed(known.filter((coding) => coding !== undefined && coding !== "identity"))

@@ -12,7 +12,7 @@ type Mask = ((text: string) => string) | null
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true })
 
 export const answerOf = ({ body, headers, status }: Response, mask: Mask): HttpAnswer => {
-  const text = isEncoded(headers) ? undefined : textOf(body)
+  const text = body.length > 0 && isEncoded(headers) ? undefined : textOf(body)
   return {
     status,
     headers: headersOf(headers, mask),
@@ -38,7 +38,7 @@ export const problemOf = (failure: Failure, sent: boolean, mask: Mask): RequestP
 
 const masked = (text: string, mask: Mask): string => (mask === null ? text : mask(text))
 
-/** A body in a coding that nobody undid isn't a text, whatever its bytes read as. */
+/** Whether nobody undid the coding: then a body isn't a text, whatever its bytes read as. */
 const isEncoded = (headers: Headers): boolean => headers.some(([name]) => name.toLowerCase() === "content-encoding")
 
 const textOf = (body: Uint8Array): string | undefined => {

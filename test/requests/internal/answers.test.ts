@@ -31,6 +31,10 @@ describe("the body of an answer", () => {
   it("is bytes in a coding that nobody undid, whatever they read as", () => {
     assert.deepStrictEqual(answered(utf8.encode("x"), [["Content-Encoding", "compress"]]).body, utf8.encode("x"))
   })
+
+  it("is an empty text where there is none, whatever a coding its headers tell of: to HEAD, of 204 and 304", () => {
+    assert.strictEqual(answered(new Uint8Array(), [["content-encoding", "gzip"]]).body, "")
+  })
 })
 
 describe("the headers of an answer", () => {
