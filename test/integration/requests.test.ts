@@ -107,6 +107,18 @@ describe("a request", () => {
     )
   }
 
+  it.live("to a name that ends with a dot is one to the name", () =>
+    Effect.gen(function* () {
+      const server = yield* recording(() => whole())
+      const { send } = yield* client()
+      for (const name of ["api.test", "API.test."]) {
+        assert.strictEqual((yield* send(`http://${name}:${server.port}/`)).status, 200)
+      }
+      const hosts = server.reads.map(({ head }) => /^host: (.*)$/im.exec(head)?.[1])
+      assert.deepStrictEqual(hosts, Array(2).fill(`api.test:${server.port}`))
+    })
+  )
+
   it.live("keeps no cookies", () =>
     Effect.gen(function* () {
       const server = yield* recording(() => whole("", "200 OK", "set-cookie: a=b; Path=/"))

@@ -245,3 +245,35 @@ export const requestTwin = (url: string): string => url.replace(/^ws/i, "http")
 
 /** Which of them say the same of a request: those that are refused for their scheme don't. */
 export const requestRefusals = refusals.filter(([what]) => what !== "another scheme")
+
+/**
+ * Requests that nobody has granted where `GET` to `/v1` of `api.example.com` is, under one scheme and at one port; what is
+ * declared is `GET`, `POST` and `PUT` to any name.
+ */
+export const requestDenials = (
+  scheme: "http" | "https",
+  port: number
+): ReadonlyArray<readonly [what: string, method: string, url: string, tag: string]> => {
+  const other = scheme === "https" ? "http" : "https"
+  return [
+    ["another method", "POST", `${scheme}://api.example.com:${port}/v1`, "TargetUngranted"],
+    ["the method in another case", "get", `${scheme}://api.example.com:${port}/v1`, "TargetUndeclared"],
+    ["CONNECT", "CONNECT", `${scheme}://api.example.com:${port}/v1`, "TargetInvalid"],
+    ["TRACE", "trace", `${scheme}://api.example.com:${port}/v1`, "TargetInvalid"],
+    ["no method", "", `${scheme}://api.example.com:${port}/v1`, "TargetInvalid"],
+    ["two requests in one", "GET / HTTP/1.1\r\n\r\nGET", `${scheme}://api.example.com:${port}/v1`, "TargetInvalid"],
+    ["a neighbour of its path", "GET", `${scheme}://api.example.com:${port}/v1-admin`, "TargetUngranted"],
+    ["a path above it", "GET", `${scheme}://api.example.com:${port}/`, "TargetUngranted"],
+    ["its path in another case", "GET", `${scheme}://api.example.com:${port}/V1`, "TargetUngranted"],
+    ["its path in the query", "GET", `${scheme}://api.example.com:${port}/?/v1`, "TargetUngranted"],
+    ["the default port", "GET", `${scheme}://api.example.com/v1`, "TargetUngranted"],
+    ["another port", "GET", `${scheme}://api.example.com:${port + 1}/v1`, "TargetUngranted"],
+    ["another scheme", "GET", `${other}://api.example.com:${port}/v1`, "TargetUngranted"],
+    ["a subdomain", "GET", `${scheme}://a.api.example.com:${port}/v1`, "TargetUngranted"],
+    ["a domain that ends alike", "GET", `${scheme}://evil-api.example.com:${port}/v1`, "TargetUngranted"],
+    ["a domain that begins alike", "GET", `${scheme}://api.example.com.evil.example:${port}/v1`, "TargetUngranted"],
+    ["a literal under a wildcard", "GET", `${scheme}://127.0.0.1:${port}/v1`, "TargetUndeclared"],
+    ["a literal in another spelling", "GET", `${scheme}://2130706433:${port}/v1`, "TargetUndeclared"],
+    ["a socket", "GET", `wss://api.example.com:${port}/v1`, "TargetInvalid"]
+  ]
+}

@@ -14,6 +14,7 @@ import { Answer } from "./answer.ts"
 import { answerCode, NOT_HTTP } from "./answerErrors.ts"
 import { ACCEPTED } from "./contentCodings.ts"
 import { isTls } from "./errorCode.ts"
+import { originOf } from "./requestConnection.ts"
 import * as Undici from "./undici.ts"
 import { Broken, DEFECT, ENDED, Wire } from "./wire.ts"
 
@@ -61,7 +62,7 @@ class Exchange {
       thrown: () => this.#fail(DEFECT)
     })
     this.#client = Undici.make(
-      new URL(outgoing.url).origin,
+      originOf(outgoing.url),
       connector(this.#wire, () => this.#fail(DEFECT))
     )
     this.#client.on("error", () => this.#fail(DEFECT))

@@ -20,7 +20,8 @@ export interface Belongs {
   readonly serverName: string | undefined
 }
 
-export const originOf = (url: string): string => new URL(url).origin
+/** As targets are compared: a name that ends with a dot is the one without it, also in the host that is written. */
+export const originOf = (url: string): string => new URL(url).origin.replace(/\.(?=:\d+$|$)/, "")
 
 export const belongs = ({ owner, request, tls, url }: Outgoing, context: SecureContext): Belongs => ({
   owner,
