@@ -23,6 +23,16 @@ export interface Place {
 }
 
 /**
+ * Who waits for a place: it is told when it has one.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export interface Waiter {
+  wake(): void
+}
+
+/**
  * So many places.
  *
  * @category models
@@ -32,45 +42,45 @@ export class Places {
   readonly limit: number
   readonly #holding = new Set<Place>()
   /** The one who came first is the first one in it. */
-  readonly #waiting = new Map<Place, () => void>()
+  readonly #waiting = new Map<Place, Waiter>()
 
   constructor(limit: number) {
     this.limit = limit
   }
 
-  /** For one more source, which has no place yet. `told`: one that it waited for is its own. */
-  place(told: () => void): Place {
-    return new OnePlace(this, told)
+  /** For one more source, which has no place yet. */
+  place(waiter: Waiter): Place {
+    return new OnePlace(this, waiter)
   }
 
   holds(place: Place): boolean {
     return this.#holding.has(place)
   }
 
-  take(place: Place, told: () => void): void {
+  take(place: Place, waiter: Waiter): void {
     if (this.#holding.has(place)) return
     if (this.#holding.size < this.limit) this.#holding.add(place)
-    else this.#waiting.set(place, told)
+    else this.#waiting.set(place, waiter)
   }
 
   leave(place: Place): void {
     this.#waiting.delete(place)
     if (!this.#holding.delete(place)) return
-    for (const [next, told] of this.#waiting) {
+    for (const [next, waiter] of this.#waiting) {
       this.#waiting.delete(next)
       this.#holding.add(next)
-      return told()
+      return waiter.wake()
     }
   }
 }
 
 class OnePlace implements Place {
   readonly #places: Places
-  readonly #told: () => void
+  readonly #waiter: Waiter
 
-  constructor(places: Places, told: () => void) {
+  constructor(places: Places, waiter: Waiter) {
     this.#places = places
-    this.#told = told
+    this.#waiter = waiter
   }
 
   get isHeld(): boolean {
@@ -78,7 +88,7 @@ class OnePlace implements Place {
   }
 
   take(): void {
-    this.#places.take(this, this.#told)
+    this.#places.take(this, this.#waiter)
   }
 
   leave(): void {

@@ -85,6 +85,7 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" |
     const reconnect = settings?.reconnect ?? reconnectDefaults
     const { headers = {} } = settings ?? {}
     const isSecret = (name: string) => Object.hasOwn(enablement.secrets, name)
+    const stopCodes = reconnect.stopCodes ?? ingress.stopCodes ?? []
     const urls = (settings?.urls ?? ingress.sources).map(SocketUrl.withoutPrefix)
     return urls.map((url) => {
       const parsed = SocketUrl.parse(url)
@@ -99,7 +100,7 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" |
         compression: settings?.compression ?? false,
         fastPath: settings?.fastPath ?? true,
         reconnect,
-        stopCodes: reconnect.stopCodes ?? ingress.stopCodes ?? [],
+        stopCodes,
         closeCode: reconnect.closeCode ?? ingress.closeCode ?? GOING_AWAY,
         staleAfterMs: settings?.staleAfterMs ?? 0,
         staleReconnect: settings?.staleReconnect ?? false

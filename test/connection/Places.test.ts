@@ -47,9 +47,11 @@ describe("Places", () => {
         const model = new Model(limit)
         const told: Array<number> = []
         const sources: ReadonlyArray<Place> = Array.from({ length: SOURCES }, (_, who) =>
-          places.place(() => {
-            assert.isTrue(sources[who]?.isHeld)
-            told.push(who)
+          places.place({
+            wake: () => {
+              assert.isTrue(sources[who]?.isHeld)
+              told.push(who)
+            }
           })
         )
         for (const { does, who } of moves) {
@@ -68,12 +70,14 @@ describe("Places", () => {
   it("goes on where who is told leaves at once, or takes another", () => {
     const places = new Places(1)
     const told: Array<string> = []
-    const last = places.place(() => told.push("last"))
-    const first = places.place(() => {})
-    const hasty: Place = places.place(() => {
-      told.push("hasty")
-      hasty.leave()
-      hasty.take()
+    const last = places.place({ wake: () => void told.push("last") })
+    const first = places.place({ wake: () => {} })
+    const hasty: Place = places.place({
+      wake: () => {
+        told.push("hasty")
+        hasty.leave()
+        hasty.take()
+      }
     })
     for (const place of [first, hasty, last]) place.take()
     first.leave()

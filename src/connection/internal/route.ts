@@ -71,11 +71,11 @@ export class Route {
   #wished: ReadonlyArray<string> = NONE
 
   /** The secrets that its servers were sent, or might have been: what isn't opened any more can still be said back. */
-  readonly #opened: Set<string>
+  #opened: ReadonlyArray<string>
 
   constructor(options: Options, former?: Route) {
     this.#options = options
-    this.#opened = former === undefined ? new Set() : former.#opened
+    this.#opened = former === undefined ? NONE : former.#opened
   }
 
   /** Whether the source and what was dialled for it are covered now. */
@@ -168,7 +168,8 @@ export class Route {
   /** What replaces secrets in what its server says: those of the source's templates, and those that its targets open. */
   get mask(): ((text: string) => string) | null {
     const { secrets, source } = this.#options
-    for (const secret of secrets.names) if (this.opens(secret)) this.#opened.add(secret)
+    const opened = secrets.names.filter((secret) => this.opens(secret) && !this.#opened.includes(secret))
+    if (opened.length > 0) this.#opened = [...this.#opened, ...opened]
     const sent = {
       secrets: [...new Set([...Filling.secretsOf(source.filling), ...this.#opened])],
       credentials: Filling.credentials(source.filling, secrets.valuesOf)

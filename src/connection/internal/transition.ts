@@ -32,6 +32,8 @@ const REVOKED_GRACE_MS = 500
 // How long a socket that was broken off may take to say with which code.
 const TERMINATED_WITHIN_MS = 1000
 
+const OPEN: Phase = { name: "open" }
+
 export const step = (state: State, input: Input, facts: Facts): Step => {
   switch (input.kind) {
     case "started":
@@ -199,11 +201,10 @@ const considered = (state: State, prospects: Prospects, { now, revision, source 
 const opened = (state: State): Step => {
   if (!mayOpen(state)) return [state, []]
   const { epoch, history } = state
-  const got = { ...history, unreached: null }
-  return [
-    { ...state, phase: { name: "open" }, epoch: epoch + 1, attempts: 0, history: got },
-    history.unreached === null ? [] : [{ kind: "reached", why: history.unreached.why }]
-  ]
+  const opens: State = { ...state, phase: OPEN, epoch: epoch + 1, attempts: 0 }
+  const { unreached } = history
+  if (unreached === null) return [opens, []]
+  return [{ ...opens, history: { ...history, unreached: null } }, [{ kind: "reached", why: unreached.why }]]
 }
 
 /** What it waits for may have come. */

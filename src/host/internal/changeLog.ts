@@ -75,19 +75,12 @@ export class ChangeLog {
     }
   }
 
-  /** The same of a source's connection. */
-  connection(plugin: string): (connection: Connection) => void {
-    let last: Connection["state"] = "closed"
-    let reason: Connection["stopReason"] = null
-    return ({ epoch, source, state, stopReason }) => {
-      if (state === last && (state !== "stopped" || stopReason === reason)) return
-      last = state
-      reason = stopReason
-      this.#lines.add(stateLevel(state, stopReason), () => ({
-        message: `${source.display} ${stateMessage(state, stopReason, epoch)}`,
-        annotations: { plugin, source: source.id }
-      }))
-    }
+  /** A source's connection has come to another state, or is stopped for another reason. */
+  connection(plugin: string, { epoch, source, state, stopReason }: Connection): void {
+    this.#lines.add(stateLevel(state, stopReason), () => ({
+      message: `${source.display} ${stateMessage(state, stopReason, epoch)}`,
+      annotations: { plugin, source: source.id }
+    }))
   }
 }
 

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Connection from "../../connection/Connection.ts"
 import { ConnectionLimit } from "../../connection/ConnectionError.ts"
 import type { SourceSecrets } from "../../connection/internal/route.ts"
-import type { Place } from "../../connection/Places.ts"
+import type { Place, Waiter } from "../../connection/Places.ts"
 import type * as Source from "../../connection/Source.ts"
 import type { TlsSettings } from "../../connection/WebSocketClient.ts"
 import type { Accounting, HostBytes } from "../../ingress/Accounting.ts"
@@ -53,7 +53,7 @@ export const isOf =
 const keep = (slot: SourceSlot, of: Slots, source: Source.Source, index: number, shared: Shared): SourceSlot => {
   const isOver = index >= of.held.limits.connectionsPerPlugin
   if (isOver) slot.place?.leave()
-  slot.place = isOver ? null : (slot.place ?? shared.places.place(() => slot.connection.wake()))
+  slot.place = isOver ? null : (slot.place ?? shared.places.place(slot.connection))
   const options = new ConnectionOptions(of, source, slot.place, slot.queue, shared)
   slot.connection.reconfigure(options)
   slot.queue.reconfigure(options.limits)
@@ -64,7 +64,7 @@ const keep = (slot: SourceSlot, of: Slots, source: Source.Source, index: number,
  * A source, and what its queue asks of what is around it: one object, where a closure for each question took a
  * kilobyte of every idle connection.
  */
-class Slot implements SourceSlot, IngressQueue.Options {
+class Slot implements SourceSlot, IngressQueue.Options, Waiter {
   readonly connection: Connection.Connection
   readonly queue: IngressQueue.IngressQueue
   place: Place | null
@@ -95,7 +95,7 @@ class Slot implements SourceSlot, IngressQueue.Options {
     this.now = shared.clocks.now
     this.monotonic = shared.clocks.monotonic
     const isOver = index >= held.limits.connectionsPerPlugin
-    this.place = isOver ? null : shared.places.place(() => this.connection.wake())
+    this.place = isOver ? null : shared.places.place(this)
     this.queue = new IngressQueue.IngressQueue(this)
     const options = new ConnectionOptions(of, source, this.place, this.queue, shared)
     this.connection = new Connection.Connection(options, shared.clocks)
@@ -122,6 +122,11 @@ class Slot implements SourceSlot, IngressQueue.Options {
   }
 
   readied(): void {
+    this.wake()
+  }
+
+  /** It has a place. */
+  wake(): void {
     this.connection.wake()
   }
 
@@ -143,7 +148,6 @@ class ConnectionOptions implements Connection.Options {
   readonly #of: Slots
   readonly #place: Place | null
   readonly #shared: Shared
-  readonly #tell: (connection: Connection.Connection) => void
 
   constructor(of: Slots, source: Source.Source, place: Place | null, sink: IngressQueue.IngressQueue, shared: Shared) {
     this.source = source
@@ -153,7 +157,6 @@ class ConnectionOptions implements Connection.Options {
     this.#of = of
     this.#place = place
     this.#shared = shared
-    this.#tell = shared.changeLog.connection(of.ref)
   }
 
   get pluginRef(): string {
@@ -205,7 +208,7 @@ class ConnectionOptions implements Connection.Options {
   }
 
   changed(connection: Connection.Connection): void {
-    this.#tell(connection)
+    this.#shared.changeLog.connection(this.#of.ref, connection)
     this.#shared.changed()
   }
 

@@ -14,12 +14,12 @@ export class Lane {
   bytes = 0
   /** The oldest, wherever any waits. */
   head: Frame | undefined = undefined
-  /** Those behind it. */
-  readonly #rest = MutableList.make<Frame>()
+  /** Those behind it, once there were any. */
+  #rest: MutableList.MutableList<Frame> | undefined = undefined
 
   add(event: Frame): void {
     if (this.head === undefined) this.head = event
-    else MutableList.append(this.#rest, event)
+    else MutableList.append((this.#rest ??= MutableList.make()), event)
     this.depth++
     this.bytes += event.memory
   }
@@ -28,7 +28,8 @@ export class Lane {
   remove(before: number): Frame | undefined {
     const event = this.head
     if (event === undefined || event.sequence >= before) return undefined
-    const next = this.depth === 1 ? MutableList.Empty : MutableList.take(this.#rest)
+    const rest = this.depth === 1 ? undefined : this.#rest
+    const next = rest === undefined ? MutableList.Empty : MutableList.take(rest)
     this.head = next === MutableList.Empty ? undefined : next
     this.depth--
     this.bytes -= event.memory
@@ -37,7 +38,7 @@ export class Lane {
 
   /** Puts the one that was removed last back where it was. */
   giveBack(event: Frame): void {
-    if (this.head !== undefined) MutableList.prepend(this.#rest, this.head)
+    if (this.head !== undefined) MutableList.prepend((this.#rest ??= MutableList.make()), this.head)
     this.head = event
     this.depth++
     this.bytes += event.memory

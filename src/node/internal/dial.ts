@@ -23,15 +23,27 @@ export interface Shared {
 
 /** What a dial holds until its scope closes, which is the end of the connection that came of it: one finalizer for all. */
 class Held {
-  readonly sockets: Sockets.Sockets = new Set()
-  /** The open one. */
-  ws: WebSocket | undefined = undefined
+  /** Those of the dial; of what is open the outermost, which ends with all that it stands on. */
+  #held: Sockets.Sockets | WebSocket
 
-  readonly release = (): Effect.Effect<void> =>
-    Effect.sync(() => {
-      this.ws?.terminate()
-      Sockets.destroy(this.sockets)
-    })
+  constructor(sockets: Sockets.Sockets) {
+    this.#held = sockets
+  }
+
+  get isOpen(): boolean {
+    return !(this.#held instanceof Set)
+  }
+
+  opened(ws: WebSocket): void {
+    this.#held = ws
+  }
+
+  end(): void {
+    if (this.#held instanceof Set) Sockets.destroy(this.#held)
+    else this.#held.terminate()
+  }
+
+  readonly release = (): Effect.Effect<void> => Effect.sync(() => this.end())
 }
 
 export const dial = (
@@ -48,17 +60,15 @@ export const dial = (
       Effect.fromResult(network.contexts.of(tls)),
       (code) => new DialFailed({ url: target.display, phase: "tls", code })
     )
-    const held = new Held()
-    const { sockets } = held
+    const sockets: Sockets.Sockets = new Set()
+    const held = new Held(sockets)
     yield* Scope.addFinalizerExit(yield* Effect.scope, held.release)
     const late = (error: AddressDenied) => {
-      if (held.ws === undefined) return
+      if (!held.isOpen) return
       events.failed(error)
-      Sockets.destroy(sockets)
+      held.end()
     }
-    const opened = (ws: WebSocket) => {
-      held.ws = ws
-    }
+    const opened = (ws: WebSocket) => held.opened(ws)
     const way = { target, lookups, tls, network, sockets, entered, late }
     const { denied, socket } = yield* Way.open(way)
     const remoteAddress = network.proxy === undefined ? (socket.remoteAddress ?? null) : null

@@ -14,6 +14,9 @@ export type Sockets = Set<Net.Socket>
 // nothing of the dial, for it stays as long as the socket does.
 const ignored = () => {}
 
+/** Somebody else listens to its errors from now on. */
+export const handOver = (socket: Net.Socket): void => void socket.off("error", ignored)
+
 const destroyAll = (sockets: Sockets) => {
   for (const socket of sockets) socket.destroy()
 }

@@ -10,6 +10,7 @@ import type { DialError } from "../../connection/ConnectionError.ts"
 import type { ConnectOptions, SocketEvents } from "../../connection/WebSocketClient.ts"
 import type { AuthorizedTarget } from "../../grants/Grants.ts"
 import type { MessageLimits } from "./frameCollector.ts"
+import * as Sockets from "./sockets.ts"
 import { connectionError, handshakeRejected, upgradeError } from "./wsErrors.ts"
 import { collectFrames } from "./wsReceiver.ts"
 import { type Turn, WsSocket } from "./wsSocket.ts"
@@ -151,6 +152,7 @@ export const upgrade = (
     ws.on("open", () => {
       const agreed = { subprotocol, remoteAddress, peerCertificateExpiresAt: expiryOf(target, connected) }
       const socket = new WsSocket(ws, connected, agreed, turn)
+      Sockets.handOver(connected)
       ws.begin({ events, socket, display, limits })
       collectFrames(ws, {
         limits,
