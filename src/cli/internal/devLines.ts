@@ -8,6 +8,7 @@
  */
 import type * as Clock from "effect/Clock"
 import * as OutputCommand from "../../commands/OutputCommand.ts"
+import * as IngressEventWire from "../../ingress/IngressEventWire.ts"
 import type { CommandOutcome } from "../../ingress/CommandOutcome.ts"
 import type { AnyEvent } from "../../ingress/IngressEvent.ts"
 import * as Redaction from "../../diagnostics/Redaction.ts"
@@ -63,10 +64,11 @@ export class DevLines {
     this.say(kind, this.#redaction.foreign(text))
   }
 
-  /** An event that the plugin is handed. */
+  /** An event that the plugin is handed, with the names that its fields have there. */
   event(event: AnyEvent): void {
     this.#pass("event", () => {
-      const { droppedBefore, ingressName, kind, payload, sequence, sourceId } = event
+      const { droppedBefore, ingressName, kind, sequence, sourceId } = event
+      const { payload } = IngressEventWire.encode(event)
       const from = sourceId === null ? ingressName : `${ingressName} ${sourceId}`
       const lost = droppedBefore === 0 ? "" : ` after ${droppedBefore} that were lost`
       return `${kind} ${from} #${sequence}${lost} ${this.#json(withoutUrl(payload))}`

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { TestClock } from "effect/testing"
-import { OutputCommand, type PluginRuntime } from "mooring"
+import { IngressEvent, OutputCommand, type PluginRuntime } from "mooring"
 import { DevLines } from "../../../src/cli/internal/devLines.ts"
 import * as Redaction from "../../../src/diagnostics/Redaction.ts"
 
@@ -74,6 +74,27 @@ describe("the lines of dev", () => {
         assert.include(line, "***")
         assert.notMatch(line, /[\p{Cc}\u202e]/u)
       }
+    })
+  )
+
+  it.effect("show an event with the names that the plugin's code finds in it, and bytes as it is handed them", () =>
+    Effect.gen(function* () {
+      const { lines, written } = yield* made
+      const url = "ws://a/b"
+      const origin = { key: "run-0", source: `websocket:${url}`, id: "1b2c3d4e", url, ingressName: "gateway" }
+      const ids = { commandId: "c", requestId: "q", durationMs: 12 }
+      const end = { code: 4000, reason: "bye", clean: true, unconfirmed: 2 }
+      lines.event(new IngressEvent.HostResponse(origin, 1, 0, ids, { answer: { status: 204, headers: {}, body: "" } }))
+      lines.event(new IngressEvent.WebSocketClose(origin, 2, 1, 0, end, false))
+      lines.event(new IngressEvent.WebSocketBinary(origin, 3, 1, 0, 1, new Uint8Array([255, 0])))
+      assert.deepStrictEqual(
+        written.map((line) => line.slice(13)),
+        [
+          'event    host_response gateway 1b2c3d4e #1 {"command_id":"c","request_id":"q","duration_ms":12,"status":204,"headers":{},"text":""}',
+          'event    websocket_close gateway 1b2c3d4e #2 {"code":4000,"reason":"bye","clean":true,"unconfirmed":2,"will_reconnect":false}',
+          'event    websocket_binary gateway 1b2c3d4e #3 {"base64":"/wA="}'
+        ]
+      )
     })
   )
 
