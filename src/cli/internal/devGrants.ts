@@ -14,6 +14,7 @@ import type { LoadedPackage } from "../../node/PackageFolders.ts"
 import { inline } from "./enablementToml.ts"
 import { notesOf } from "./packageCheck.ts"
 import { prospectOf } from "./prospect.ts"
+import * as TargetNotes from "./targetNotes.ts"
 import * as Wire from "../../internal/wire.ts"
 
 /** What the author said. */
@@ -56,7 +57,7 @@ export const grantsOf = (
   enablement: Enablement.Enablement
 ): ReadonlyArray<string> => {
   const { permissions, request, sign, websocket } = enablement.grants
-  const { plugin } = prospectOf({ digest, manifest }, enablement, Limits.defaults.connectionsPerPlugin)
+  const { plugin, vain } = prospectOf({ digest, manifest }, enablement, Limits.defaults.connectionsPerPlugin)
   return [
     ...permissions.map((permission) => `permission ${inline({ ...encodePermission(permission) })}`),
     ...websocket.map((target) => `websocket ${inline({ ...encodeTarget(target) })}`),
@@ -66,6 +67,8 @@ export const grantsOf = (
       ({ id, ingressName, tag, url, would }) =>
         `${ingressName} ${id} ${url} ${would === "dial" ? "will be dialled" : `is stopped: ${tag}`}`
     ),
-    ...located(notesOf(manifest)).map((note) => `note: ${Wire.formatProblem(note)}`)
+    ...located([...TargetNotes.inManifest(vain), ...notesOf(manifest)]).map(
+      (note) => `note: ${Wire.formatProblem(note)}`
+    )
   ]
 }

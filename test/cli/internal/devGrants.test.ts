@@ -13,20 +13,24 @@ methods = ["GET", "POST"]
 path_prefixes = ["/v1"]
 `
 
-const loaded = () => {
+const PERMISSION = '{ kind = "host_api", api = "request" },'
+
+const loaded = (manifest = REQUESTING) => {
   const files = [
     { path: "plugin.js", bytes: Buffer.from(CODE) },
-    { path: "plugin.toml", bytes: Buffer.from(REQUESTING) }
+    { path: "plugin.toml", bytes: Buffer.from(manifest) }
   ]
   const runnable = Result.getOrThrow(PackageManifest.decode(files))
   return { files, digest: PluginRef.DIGEST_WITHOUT_FILES, suspects: [], ...runnable }
 }
 
-const granted = (change: Partial<Asked> = {}) => {
+const granted = (change: Partial<Asked> = {}, manifest = REQUESTING) => {
   const asked: Asked = { grantPrivate: false, config: {}, secrets: new Map(), sources: new Map(), ...change }
-  const enablement = Result.getOrThrow(enablementOf(loaded(), asked))
-  return { enablement, lines: grantsOf(loaded(), enablement) }
+  const enablement = Result.getOrThrow(enablementOf(loaded(manifest), asked))
+  return { enablement, lines: grantsOf(loaded(manifest), enablement) }
 }
+
+const notes = (manifest: string) => granted({}, manifest).lines.filter((line) => line.startsWith("note: "))
 
 describe("what mooring dev grants", () => {
   it("is every request that the manifest asks for, and no secret unless one is given", () => {
@@ -38,6 +42,19 @@ describe("what mooring dev grants", () => {
       'request { scheme = "https", host = "api.example.com", path_prefixes = ["/v1"], methods = ["GET", "POST"] }'
     )
     assert.isFalse(lines.some((line) => line.startsWith("sign ")))
+  })
+
+  it("is noted to allow no request where the manifest doesn't ask for the permission", () => {
+    assert.deepStrictEqual(
+      notes(REQUESTING.replace('{ kind = "surface", surface = "service" },', "$&\n" + PERMISSION)),
+      []
+    )
+    const [note, ...others] = notes(REQUESTING)
+    assert.deepStrictEqual(others, [])
+    assert.match(
+      note ?? "",
+      /^note: plugin\.toml:\d+:1: permissions: nothing may be requested: .*; allowed by \{ kind = "host_api", api = "request" \}/
+    )
   })
 
   it("is each secret for every target of the package, and for signing", () => {
