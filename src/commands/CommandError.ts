@@ -70,18 +70,34 @@ export class CommandUnsupported extends Schema.TaggedError<CommandUnsupported>(i
   }
 }
 
+const side = { manifest: "declared in the manifest", grant: "granted", enablement: "enabled" } as const
+
 /**
- * The URL is not a source of this plugin, or no grant covers it.
+ * The URL is not a source of this plugin, or no grant covers it. Of a request
+ * there are also its `method`, the half that is `missing`, and the `permission`,
+ * where it isn't a target that is.
  *
  * @category errors
  * @since 0.1.0
  */
 export class CommandUngranted extends Schema.TaggedError<CommandUngranted>(id("CommandUngranted"))("CommandUngranted", {
   url: Schema.String,
-  problem: Schema.Literals(["no source", "no grant"])
+  problem: Schema.Literals(["no source", "no grant"]),
+  method: Schema.optionalKey(Schema.String),
+  missing: Schema.optionalKey(Schema.Literals(["manifest", "grant", "enablement"])),
+  permission: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return this.problem === "no source" ? `${this.url} is not a source of this plugin` : `no grant covers ${this.url}`
+    const { method, missing, permission, problem, url } = this
+    if (problem === "no source") return `${url} is not a source of this plugin`
+    if (method === undefined || missing === undefined) return `no grant covers ${url}`
+    const asked = `${method} ${url}`
+    if (permission !== undefined) return `${asked} needs the permission '${permission}', which is not ${side[missing]}`
+    const hint =
+      method === method.toUpperCase()
+        ? ""
+        : `; methods are compared as written, ${method} is not ${method.toUpperCase()}`
+    return `no target of requests that is ${side[missing]} covers ${asked} with this path${hint}`
   }
 }
 

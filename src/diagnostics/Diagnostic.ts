@@ -118,8 +118,8 @@ const QUOTING: ReadonlyMap<string, ReadonlyArray<string>> = new Map([
   ["OutputInvalid", []],
   ["CommandMalformed", []],
   ["GuestError", ["name", "message", "position"]],
-  // The URL may be one that the plugin made up.
-  ["CommandUngranted", ["url"]]
+  // The URL and the method may be some that the plugin made up.
+  ["CommandUngranted", ["url", "method"]]
 ])
 
 /**

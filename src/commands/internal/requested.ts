@@ -35,7 +35,8 @@ export const requested = (
   const tooLarge = bodyTooLarge(payload, limits) ?? payloadTooLarge()
   if (tooLarge !== undefined) return Result.fail(tooLarge)
   if (Result.isFailure(authorized)) {
-    return Result.fail(new CommandUngranted({ url: shownOf(url), problem: "no grant" }))
+    const ungranted = { url: shownOf(url), problem: "no grant", method, ...missingOf(authorized.failure) } as const
+    return Result.fail(new CommandUngranted(ungranted))
   }
   const { bytes, headers = {}, text } = payload
   return Result.succeed({ request: authorized.success, headers, body: bytes ?? text ?? null, timeoutMs })
@@ -56,6 +57,12 @@ const problemsOf = (
     ? [{ path: "payload.headers", message: "Expected no header that the grant adds itself" }]
     : [])
 ]
+
+/** Which half of what the request needs isn't there: a permission, or a target that covers it. */
+const missingOf = (error: GrantError): Pick<CommandUngranted, "missing" | "permission"> =>
+  error._tag === "PermissionMissing"
+    ? { missing: error.missing, permission: error.permission }
+    : { missing: error._tag === "TargetUndeclared" ? "manifest" : "grant" }
 
 const isOfGrant = ({ granted }: AuthorizedRequest, names: ReadonlyArray<string>): boolean => {
   const own = new Set(Object.keys(granted.target.headers ?? {}).map((name) => name.toLowerCase()))
