@@ -389,14 +389,17 @@ const decodeWire = (value: unknown): Result.Result<OutputCommand, CommandMalform
 
 const malformed = (error: Schema.SchemaError): CommandMalformed =>
   new CommandMalformed({
-    problems: Wire.problemsOf(error.issue)
+    problems: Wire.problemsOf(error.issue, Wire.allKnown)
       .slice(0, 8)
-      // A key that the plugin made up is its text, not ours.
-      .map(({ message, path }) => ({
-        message,
-        path: path.split(".").every((key) => key === "" || FIELDS.has(key)) ? path : "\u{2026}"
-      }))
+      .map(({ message, path }) => ({ message, path: ownPath(path) }))
   })
+
+/** A path up to the first key that the plugin made up: that is its text, not ours. */
+const ownPath = (path: string): string => {
+  const keys = path.split(".")
+  const foreign = keys.findIndex((key) => key !== "" && !FIELDS.has(key))
+  return foreign < 0 ? path : [...keys.slice(0, foreign), "\u{2026}"].join(".")
+}
 
 const KnownId = Schema.is(CommandId)
 const KnownKind = Schema.is(AnyKind)

@@ -97,8 +97,14 @@ export const formatPath = (path: ReadonlyArray<PropertyKey>): string =>
     ""
   )
 
+/** What is said of an unknown key. */
+type Unexpected = (leaf: SchemaIssue.UnexpectedKey, key: PropertyKey | undefined) => string
+
 /** All problems that a schema found in a value, with their paths; of an unknown key the known one that was likely meant. */
-export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> => {
+export const problemsOf = (
+  issue: SchemaIssue.Issue,
+  unexpectedMessage: Unexpected = likelyMeant
+): ReadonlyArray<Problem> => {
   const unexpected = new Map<string, SchemaIssue.UnexpectedKey>()
   const format = SchemaIssue.makeFormatterStandardSchemaV1({
     leafHook: (leaf) => {
@@ -120,6 +126,12 @@ export const problemsOf = (issue: SchemaIssue.Issue): ReadonlyArray<Problem> => 
   )
 }
 
+/** All the known names: where the unknown key can't be shown, it takes these to see which one it is. */
+export const allKnown: Unexpected = (leaf) => {
+  const names = namesOf(leaf.ast)
+  return names.length === 0 ? SchemaIssue.defaultLeafHook(leaf) : `Expected no property but ${names.join(", ")}`
+}
+
 const HINT = " (did you mean "
 
 /** Each once, of what several readers or members of a union say; with the hint that one of them has. */
@@ -133,7 +145,8 @@ export const once = (problems: ReadonlyArray<Problem>): ReadonlyArray<Problem> =
   return [...known.values()]
 }
 
-const unexpectedMessage = (leaf: SchemaIssue.UnexpectedKey, key: PropertyKey | undefined): string => {
+/** The known name that is nearest, where one is near. */
+const likelyMeant: Unexpected = (leaf, key) => {
   const meant = nearest(String(key), namesOf(leaf.ast))
   return `${SchemaIssue.defaultLeafHook(leaf)}${meant === undefined ? "" : `${HINT}${meant}?)`}`
 }

@@ -76,7 +76,7 @@ describe("OutputCommand", () => {
     ["websocket_send", { url: URL, base64: "Y===" }, ["payload.base64"]],
     ["websocket_send", { url: URL, base64: "YQ==YQ==" }, ["payload.base64"]],
     ["websocket_send", { url: URL, base64: "YQ==\n" }, ["payload.base64"]],
-    ["websocket_send", { url: URL, bytes: "YQ==" }, ["\u{2026}"]],
+    ["websocket_send", { url: URL, bytes: "YQ==" }, ["payload.\u{2026}"]],
     ["websocket_send", { text: "a" }, ["payload.url"]],
     ["websocket_send", { url: URL, text: "a", epoch: -1 }, ["payload.epoch"]],
     ["websocket_close", { url: URL, code: 1001 }, ["payload.code"]],
@@ -101,6 +101,24 @@ describe("OutputCommand", () => {
     const many = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`extra${index}`, 1]))
     assert.isAtMost(problemsOf(send(many)).length, 8)
   })
+
+  it.each([
+    [
+      "host_request_dispatch",
+      { method: "POST", url: URL, body: "x" },
+      "method, url, headers, text, base64, timeout_ms"
+    ],
+    ["websocket_send", { url: URL, text: "a", data: "x" }, "url, ingress_name, epoch, text, base64"],
+    ["timer_set", { name: "beat", after_ms: 100, every: 1000 }, "name, after_ms, every_ms, url"]
+  ] as const)(
+    "tells of a key that %s hasn't which there are, for the key itself isn't shown",
+    (kind, payload, known) => {
+      const decoded = OutputCommand.decode({ kind, payload })
+      assert.deepStrictEqual(Result.isFailure(decoded) ? decoded.failure.problems : [], [
+        { path: "payload.\u{2026}", message: `Expected no property but ${known}` }
+      ])
+    }
+  )
 
   it("rule 11: says nothing of what the plugin wrote, neither values nor keys that it made up", () => {
     const secret = "SECRET123-abc"

@@ -22,6 +22,12 @@ const verdict = (output: unknown, change: Partial<Limits.Values> = {}): string =
 const usable = (output: unknown, change: Partial<Limits.Values> = {}) =>
   Result.getOrThrow(check(output, limitsOf(change)))
 
+/** What is said first of what is wrong with it. */
+const saidOf = (output: unknown): string | undefined => {
+  const checked = check(output, limitsOf({}))
+  return Result.isFailure(checked) && "problems" in checked.failure ? checked.failure.problems[0]?.message : undefined
+}
+
 class Answer {
   readonly status = 1
   method(): void {}
@@ -77,6 +83,10 @@ describe("an output", () => {
     ["a command with a promise", { commands: [{ kind: Promise.resolve() }] }, "OutputInvalid commands"]
   ])("with %s", (_, output, expected) => {
     assert.strictEqual(verdict(output), expected)
+  })
+
+  it("with a field that there isn't is told which there are, and nothing of its own", () => {
+    assert.strictEqual(saidOf({ output_commands: [] }), "Expected no field but accepted, status, state, commands")
   })
 
   it("says nothing where it is nothing", () => {

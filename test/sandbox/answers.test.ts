@@ -79,4 +79,10 @@ describe("an answer of a guest", () => {
       }),
     { arbitrary: { runs: 500 } }
   )
+
+  it.each(["commands", "outputCommands", "output_command"])("with the field %s is told which there are", (name) => {
+    const exit = Answers.dispatched({ kind: "answered", text: JSON.stringify({ [name]: [] }) }, defaults)
+    const said = Exit.isFailure(exit) ? Cause.pretty(exit.cause) : ""
+    assert.include(said, "Expected no field but accepted, status, state, output_commands")
+  })
 })

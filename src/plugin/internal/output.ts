@@ -26,6 +26,8 @@ const NO_OUTPUT: Checked = { commands: [], status: undefined, state: undefined }
 /** The output of who answers nothing, which may be used. */
 export const NOTHING: Result.Result<Checked> = Result.succeed(NO_OUTPUT)
 const FIELDS: ReadonlySet<string> = new Set(["accepted", "status", "state", "commands"])
+// What it has instead is the plugin's text, not ours.
+const NO_OTHERS = `Expected no field but ${[...FIELDS].join(", ")}`
 // A UTF-16 code unit takes at most 3 bytes of UTF-8.
 const MOST_BYTES_PER_UNIT = 3
 const ENVELOPE_BYTES = 512
@@ -53,7 +55,7 @@ const checkForm = (output: unknown, limits: Limits): Result.Result<Checked, Fail
   if (typeof output !== "object" || output === null || Array.isArray(output)) return invalid("", "Expected an object")
   let isEmpty = true
   for (const key in output) {
-    if (!FIELDS.has(key)) return invalid("\u{2026}", "Expected no excess property")
+    if (!FIELDS.has(key)) return invalid("\u{2026}", NO_OTHERS)
     isEmpty = false
   }
   if (isEmpty) return abandon(output) ? invalid("", EXPECTED_EFFECT) : NOTHING

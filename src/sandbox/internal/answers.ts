@@ -144,7 +144,10 @@ interface Fields {
 const fieldsOf = (text: string, known: ReadonlySet<string>): Fields | OutputInvalid => {
   const value: unknown = JSON.parse(text)
   if (typeof value !== "object" || value === null || Array.isArray(value)) return invalid("", "Expected an object")
-  for (const name of Object.keys(value)) if (!known.has(name)) return invalid("\u{2026}", "Expected no excess property")
+  for (const name of Object.keys(value)) {
+    // The name is the guest's text, not ours.
+    if (!known.has(name)) return invalid("\u{2026}", `Expected no field but ${[...known].join(", ")}`)
+  }
   // It was JSON just now, and has no other fields.
   return value as Fields
 }
