@@ -324,7 +324,7 @@ export function handleIngress(name, event) {
         dev.lines().some((line) => /^granted +websocket .*private_addresses = true.*secrets = \["token"\]/.test(line))
       )
       assert.isTrue(
-        dev.lines().some((line) => /^event +websocket_text gateway .*\*\*\* \*\*\*/.test(line)),
+        dev.lines().some((line) => /^event +websocket_text gateway .*"mooring-secret-[0-9a-f]+ ?\*\*\*/.test(line)),
         dev.lines().join("\n")
       )
     }).pipe(Effect.scoped)
