@@ -29,10 +29,20 @@ export const digestOf = (root: string) =>
     Effect.map(({ digest }) => digest)
   )
 
-/** A package in a folder of the test's, and the entry that enables it with all that it asks for. */
-export const packaged = (root: string, name: string, port: number, code = codeOf("one")) =>
+/** A package in a folder of the test's, and the entry that enables it with all that it asks for; `kinds`: of its ingress. */
+export const packaged = (
+  root: string,
+  name: string,
+  port: number,
+  code = codeOf("one"),
+  kinds?: ReadonlyArray<string>
+) =>
   Effect.gen(function* () {
-    write(path.join(root, name), { "plugin.toml": manifestFor(port, name), "plugin.js": code })
+    const manifest = manifestFor(port, name).replace(
+      'name = "gateway"\nsources',
+      `name = "gateway"\n${kinds === undefined ? "" : `event_kinds = ${JSON.stringify(kinds)}\n`}sources`
+    )
+    write(path.join(root, name), { "plugin.toml": manifest, "plugin.js": code })
     const digest = yield* digestOf(path.join(root, name))
     return (
       targets = `[{ scheme = "ws", host = "127.0.0.1", port = ${port}, path_prefixes = ["/gateway"] }]`,
