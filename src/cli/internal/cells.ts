@@ -4,9 +4,7 @@
  */
 import { CliOutput } from "effect/cli"
 
-// C0 and C1 controls, bidirectional marks, embeddings, overrides and isolates, line and paragraph separators, lone
-// surrogates.
-const UNSAFE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu
+export { clean } from "../../operate/page/clean.ts"
 
 const ELLIPSIS = "\u2026"
 
@@ -14,9 +12,6 @@ const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" })
 
 /** How many columns a text takes. */
 export const widthOf = CliOutput.displayWidth
-
-/** The text with a mark in place of every character that would do something to a terminal. */
-export const clean = (text: string): string => text.replace(UNSAFE, "\u{fffd}")
 
 /** The text cut to so many columns. */
 export const cut = (text: string, width: number): string => {

@@ -11,8 +11,14 @@ import * as Layer from "effect/Layer"
 import type * as PluginHost from "../../host/PluginHost.ts"
 import * as Control from "../../operate/Control.ts"
 import * as ControlServer from "../../operate/ControlServer.ts"
+import * as Dashboard from "../../operate/Dashboard.ts"
 import type { LiveControl } from "./liveControl.ts"
 import { Unwell } from "./unwell.ts"
+
+/** What is served beside the API. A host runs without it, too. */
+const page = Effect.catch(Dashboard.files, ({ message }) =>
+  Effect.as(Effect.logWarning(message), new Map<string, Control.StaticFile>())
+)
 
 /** What makes of a host one that is served, for the life of the scope. */
 export const controlled = ({ served }: LiveControl, metrics: Control.Options["metrics"]) =>
@@ -31,7 +37,7 @@ export const controlled = ({ served }: LiveControl, metrics: Control.Options["me
     )
     const where = "path" in address ? ControlServer.format(address) : HttpServer.formatAddress(server.address)
     const told = Effect.logInfo(`the control API is at ${where}`)
-    return Control.layer({ hosts, token, ...(metrics === undefined ? {} : { metrics }) }).pipe(
+    return Control.layer({ files: yield* page, hosts, token, ...(metrics === undefined ? {} : { metrics }) }).pipe(
       Layer.provide(Layer.succeed(HttpServer.HttpServer, server)),
       // That it was refused is known by now.
       Layer.orDie,

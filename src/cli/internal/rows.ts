@@ -4,11 +4,7 @@
  * somebody else wrote.
  */
 import type { ConnectionStatus, HostStatus, PluginStatus } from "../../host/HostStatus.ts"
-
-/** From what needs nobody to what is broken; the table has the highest first. */
-export const TROUBLE = { none: 0, past: 1, passing: 2, down: 3, failed: 4 } as const
-
-export type Trouble = (typeof TROUBLE)[keyof typeof TROUBLE]
+import { isDown, isRecent, ofLifecycle, ofSource, told, TROUBLE, type Trouble } from "../../operate/page/trouble.ts"
 
 export interface Row {
   readonly plugin: string
@@ -23,9 +19,6 @@ export interface Row {
   readonly note: string
 }
 
-/** For how long what went wrong is told of a plugin that runs again. */
-const PAST_MS = 60_000
-
 /** All rows, those with trouble first, else in the order of the plugins. */
 export const rowsOf = (status: HostStatus): ReadonlyArray<Row> => {
   const at = Date.parse(status.host.at)
@@ -34,7 +27,7 @@ export const rowsOf = (status: HostStatus): ReadonlyArray<Row> => {
 
 const ofPlugin = (plugin: PluginStatus, at: number): ReadonlyArray<Row> => {
   const { lifecycle, queueDepth, websocketConnections: connections } = plugin
-  const row = { plugin: ascii(plugin.pluginRef), state: lifecycle, trouble: ofLifecycle(plugin) }
+  const row = { plugin: ascii(plugin.pluginRef), state: lifecycle, trouble: ofLifecycle(lifecycle) }
   if (connections.length === 0) {
     const own = { received: null, waiting: queueDepth, dropped: null, sent: null }
     return [{ ...row, ...own, note: wrongWith(plugin) ?? reported(plugin) }]
@@ -48,26 +41,11 @@ const ofPlugin = (plugin: PluginStatus, at: number): ReadonlyArray<Row> => {
     if (lifecycle !== "running" && lifecycle !== "stopped") {
       return { ...row, ...counts, note: isFirst ? (wrongWith(plugin) ?? connection.url) : id + connection.url }
     }
-    const trouble = Math.max(ofConnection(connection), isFirst && isPast ? TROUBLE.past : TROUBLE.none) as Trouble
+    const trouble = Math.max(ofSource(connection), isFirst && isPast ? TROUBLE.past : TROUBLE.none) as Trouble
     const past = isFirst && isPast ? wrongWith(plugin) : undefined
     const note = id + (whyDown(connection) ?? past ?? described(connection, isFirst ? reported(plugin) : ""))
     return { plugin: row.plugin, state: stateOf(connection), trouble, ...counts, note }
   })
-}
-
-const ofLifecycle = ({ lifecycle }: PluginStatus): Trouble => {
-  if (lifecycle === "failed") return TROUBLE.failed
-  if (lifecycle === "restarting") return TROUBLE.down
-  return TROUBLE.none
-}
-
-/** Stopped by the plugin's own word, or with its service: as it was wanted. */
-const isWanted = ({ stopReason }: ConnectionStatus): boolean => stopReason === "plugin" || stopReason === "service"
-
-const ofConnection = (connection: ConnectionStatus): Trouble => {
-  if (connection.state === "stopped") return isWanted(connection) ? TROUBLE.none : TROUBLE.down
-  if (connection.state === "waiting") return TROUBLE.passing
-  return connection.state === "open" && connection.flow === "sliding" ? TROUBLE.passing : TROUBLE.none
 }
 
 /** Of an open connection how it flows: that it is open follows. */
@@ -80,21 +58,13 @@ const countsOf = ({ queueDepth, queueDrops, receivedBinaryFrames, receivedTextFr
   sent: sent.sentTextFrames + sent.sentBinaryFrames
 })
 
-type Failure = PluginStatus["lastError"]
-
-const failure = (error: Failure): string | undefined =>
-  error === null ? undefined : error.message.startsWith(error.tag) ? error.message : `${error.tag}: ${error.message}`
-
-const wrongWith = ({ lastError }: PluginStatus): string | undefined => failure(lastError)
-
-const isRecent = (error: Failure, at: number): boolean => error !== null && at - Date.parse(error.at) < PAST_MS
+const wrongWith = ({ lastError }: PluginStatus): string | undefined => told(lastError)
 
 /** Why a connection isn't there though it should be. */
 const whyDown = (connection: ConnectionStatus): string | undefined => {
-  const { lastError, state, stopReason } = connection
-  const isDown = state === "waiting" || (state === "stopped" && !isWanted(connection))
-  if (!isDown) return undefined
-  return failure(lastError) ?? (stopReason === null ? undefined : `stopped: ${stopReason}`)
+  const { lastError, stopReason } = connection
+  if (!isDown(connection)) return undefined
+  return told(lastError) ?? (stopReason === null ? undefined : `stopped: ${stopReason}`)
 }
 
 const described = ({ lastClose, stopReason, url }: ConnectionStatus, report: string): string =>

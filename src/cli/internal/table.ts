@@ -6,7 +6,8 @@
 import type { HostStatus } from "../../host/HostStatus.ts"
 import { formatProblem } from "../../internal/wire.ts"
 import { clean, cut, pad } from "./cells.ts"
-import { rowsOf, TROUBLE, type Row, type Trouble } from "./rows.ts"
+import { TROUBLE, type Trouble } from "../../operate/page/trouble.ts"
+import { rowsOf, type Row } from "./rows.ts"
 import { bold, colour, type Colour } from "./style.ts"
 
 /** What a table is made for. */

@@ -1,0 +1,2 @@
+/** Served from its own package, under this name. */
+export * from "preact"
