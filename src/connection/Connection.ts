@@ -85,12 +85,10 @@ const STATES = {
  * @since 0.1.0
  */
 export class Connection {
-  readonly #driver: Driver.Driver
-  #options: Options
+  readonly #driver: Driver.Driver<Connection>
 
   constructor(options: Options, clocks: Given.Clocks) {
-    this.#options = options
-    this.#driver = new Driver.Driver(options, clocks, () => this.#options.changed(this))
+    this.#driver = new Driver.Driver<Connection>(options, clocks, this)
   }
 
   get source(): Source {
@@ -219,7 +217,6 @@ export class Connection {
 
   /** The same source, enabled anew: other settings, another authority. Only while no service runs it. */
   reconfigure(options: Options): void {
-    this.#options = options
     this.#driver.options = options
     this.forget()
   }
@@ -233,15 +230,15 @@ export class Connection {
     return this.#driver.nextAttemptAt
   }
 
-  get lastError(): Driver.Driver["lastError"] {
+  get lastError(): Driver.Driver<Connection>["lastError"] {
     return this.#driver.lastError
   }
 
-  get lastClose(): Driver.Driver["lastClose"] {
+  get lastClose(): Driver.Driver<Connection>["lastClose"] {
     return this.#driver.lastClose
   }
 
-  set lastClose(close: Driver.Driver["lastClose"]) {
+  set lastClose(close: Driver.Driver<Connection>["lastClose"]) {
     this.#driver.lastClose = close
   }
 

@@ -17,7 +17,7 @@ import { follow } from "../internal/following.ts"
 import * as HadTime from "../time/HadTime.ts"
 import { evaluator, type Answer, type Evaluation, type Subject } from "./Evaluation.ts"
 import { GrantStore } from "./GrantStore.ts"
-import { authorityOf, type Authority } from "./internal/authority.ts"
+import { authorityOf, type Authority, type Listener } from "./internal/authority.ts"
 import * as Following from "./internal/following.ts"
 
 export type { GrantedRequest, Rate, RequestRate, Subject } from "./Evaluation.ts"
@@ -37,7 +37,7 @@ export class Grants extends Context.Service<
 
 interface Entry {
   readonly asker: Following.Asker
-  readonly watchers: Set<() => void>
+  readonly listeners: Set<Listener>
   readonly evaluate: (answer: Answer) => Evaluation
   answer: Answer
   evaluation: Evaluation
@@ -53,7 +53,7 @@ const apply = (entry: Entry, answer: Answer): void => {
   entry.evaluation = entry.evaluate(answer)
   if (isSame) return
   entry.revision++
-  for (const changed of entry.watchers) changed()
+  for (const listener of entry.listeners) listener.granted()
 }
 
 const NOTHING: Answer = { grant: undefined }
@@ -82,7 +82,7 @@ export const layer: Layer.Layer<Grants, never, GrantStore> = Layer.effect(
         const evaluate = evaluator(subject)
         const entry: Entry = {
           asker: Following.asker(store, subject.pluginRef, scope, time, (answer) => apply(entry, answer)),
-          watchers: new Set(),
+          listeners: new Set(),
           evaluate,
           answer: NOTHING,
           evaluation: evaluate(NOTHING),

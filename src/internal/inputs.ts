@@ -8,16 +8,20 @@
 /** Does something of a step; a defect doesn't keep the rest from being done. */
 export type Attempt = (act: () => void) => void
 
+/** Whose inputs they are. */
+export interface Stepping<Input> {
+  step(input: Input, attempt: Attempt): void
+  /** No input is left. */
+  stepped(): void
+}
+
 export class Inputs<Input> {
   readonly #waiting: Array<Input> = []
-  readonly #step: (input: Input, attempt: Attempt) => void
-  readonly #stepped: () => void
+  readonly #driver: Stepping<Input>
   #isStepping = false
 
-  /** `stepped` is called when no input is left. */
-  constructor(step: (input: Input, attempt: Attempt) => void, stepped: () => void) {
-    this.#step = step
-    this.#stepped = stepped
+  constructor(driver: Stepping<Input>) {
+    this.#driver = driver
   }
 
   get isStepping(): boolean {
@@ -36,9 +40,10 @@ export class Inputs<Input> {
         thrown.push(defect)
       }
     }
-    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) this.#step(next, attempt)
+    for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift())
+      this.#driver.step(next, attempt)
     this.#isStepping = false
-    this.#stepped()
+    this.#driver.stepped()
     if (thrown.length > 0) throw thrown[0]
   }
 }

@@ -56,14 +56,26 @@ export interface HadTime {
   readonly after: (ms: number, due: () => void) => () => void
   /** Completes once so many milliseconds have been had. */
   readonly sleep: (ms: number) => Effect.Effect<void>
-  /** Is told after each standstill of more than half a second how long it was, before anything is due. Returns what ends it. */
-  readonly stood: (listener: (ms: number) => void) => () => void
+  /** From now on this is told of each standstill; time passes meanwhile. */
+  readonly listen: (listener: Listener) => void
+  readonly unlisten: (listener: Listener) => void
+}
+
+/**
+ * Is told after each standstill of more than half a second how long it was,
+ * before anything is due.
+ *
+ * @category models
+ * @since 0.5.0
+ */
+export interface Listener {
+  stood(ms: number): void
 }
 
 class Slices implements HadTime {
   readonly #monotonic: () => number
   readonly #waiting = new DueHeap()
-  readonly #listeners = new Set<(ms: number) => void>()
+  readonly #listeners = new Set<Listener>()
   readonly #fork: (slices: Effect.Effect<void>) => unknown
   /** Had until the present slice began. */
   #had = 0
@@ -92,13 +104,12 @@ class Slices implements HadTime {
       return Effect.sync(cancel)
     })
 
-  readonly stood = (listener: (ms: number) => void): (() => void) => {
-    // An object of its own, so that one function may listen twice.
-    const own = (ms: number) => listener(ms)
-    this.#listeners.add(own)
+  readonly listen = (listener: Listener): void => {
+    this.#listeners.add(listener)
     this.#begin()
-    return () => this.#listeners.delete(own)
   }
+
+  readonly unlisten = (listener: Listener): void => void this.#listeners.delete(listener)
 
   /** Cuts the slices, for as long as somebody waits. */
   get #slices(): Effect.Effect<void> {
@@ -135,7 +146,7 @@ class Slices implements HadTime {
     this.#had += counted(elapsed)
     this.#from = now
     this.#lateMs = Math.max(Math.min(elapsed - this.#sleepMs, LONGEST_SLEEP_MS), this.#lateMs * FORGETS)
-    if (late > STANDSTILL_MS) for (const listener of this.#listeners) listener(late)
+    if (late > STANDSTILL_MS) for (const listener of this.#listeners) listener.stood(late)
     // What came due in a slice that was late is judged after the next one: whoever is judged may only be waiting for the
     // thread.
     this.#judge(late > 0 ? before : this.#had)

@@ -55,7 +55,8 @@ class Standing implements HadTime {
     }
   }
   readonly sleep = (): Effect.Effect<void> => Effect.never
-  readonly stood = (): (() => void) => () => {}
+  readonly listen = (): void => {}
+  readonly unlisten = (): void => {}
 
   pass(): void {
     const { due } = this

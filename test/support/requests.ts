@@ -5,7 +5,13 @@ import { FairPlaces, Turn } from "../../src/internal/fairPlaces.ts"
 import type { Options } from "../../src/requests/Requests.ts"
 import type { HadTime } from "../../src/time/HadTime.ts"
 
-const idle: HadTime = { now: () => 0, after: () => () => {}, sleep: () => Effect.never, stood: () => () => {} }
+const idle: HadTime = {
+  now: () => 0,
+  after: () => () => {},
+  sleep: () => Effect.never,
+  listen: () => {},
+  unlisten: () => {}
+}
 
 /** Places for whoever sends nothing. */
 export const noRequests = (): Pick<Options, "places" | "lookups" | "time" | "activity"> => {

@@ -141,9 +141,10 @@ it.effect("has no timer while nobody waits, and its time stands still", () =>
       yield* TestClock.adjust("1 minute")
       assert.isAtMost(time.now(), 60 + SLICE_MS)
       assert.isAtMost(sleeps.length, 3)
-      const stop = time.stood(() => {})
+      const listener = { stood: () => {} }
+      time.listen(listener)
       yield* TestClock.adjust(1000)
-      stop()
+      time.unlisten(listener)
       yield* TestClock.adjust("1 minute")
       assert.isAtMost(sleeps.length, 3 + 1000 / 40 + 1)
     }).pipe(Effect.provideService(Clock.Clock, counting))
@@ -154,7 +155,8 @@ it.effect("tells of each standstill of more than half a second, and not of load"
   Effect.gen(function* () {
     const time = yield* HadTime.make
     const told: Array<number> = []
-    const end = time.stood((ms) => told.push(ms))
+    const listener = { stood: (ms: number) => void told.push(ms) }
+    time.listen(listener)
     yield* TestClock.adjust("1 minute")
     yield* Standstill.cause(500)
     yield* TestClock.adjust(1000)
@@ -163,7 +165,7 @@ it.effect("tells of each standstill of more than half a second, and not of load"
     yield* Effect.yieldNow
     assert.strictEqual(told.length, 1)
     assert.isTrue(told.every((ms) => ms <= 3000 && ms >= 3000 - SLICE_MS))
-    end()
+    time.unlisten(listener)
     yield* Standstill.cause("3 seconds")
     yield* TestClock.adjust(1000)
     assert.strictEqual(told.length, 1)

@@ -10,8 +10,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Scope from "effect/Scope"
-import { Inputs, type Attempt } from "../../internal/inputs.ts"
-import type { AuthorizedTarget } from "../../grants/Grants.ts"
+import { Inputs, type Attempt, type Stepping } from "../../internal/inputs.ts"
+import type { Authority, AuthorizedTarget } from "../../grants/Grants.ts"
 import type { BinaryUnsupported, DataStale } from "../ConnectionError.ts"
 import { reportedOf, type ReportedError } from "../ConnectionSink.ts"
 import type { Unreached } from "../Reachability.ts"
@@ -30,11 +30,15 @@ const SHORTEST_WAIT_MS = 100
 
 const NOTHING = (): void => {}
 
+interface Told<Connection> extends Options {
+  changed(connection: Connection): void
+}
+
 /** It owns its sessions itself, so that none of them has closures for what it asks. */
-export class Driver implements Owner {
-  options: Options
+export class Driver<Connection> implements Owner, Stepping<Phases.Input> {
+  options: Told<Connection>
   readonly clocks: Clocks
-  readonly #changed: () => void
+  readonly #connection: Connection
   state = Phases.initial
   route: Route
   session: Session
@@ -56,13 +60,11 @@ export class Driver implements Owner {
     unconfirmedFrames: 0,
     unconfirmedAtEnds: 0
   }
-  readonly #inputs = new Inputs<Phases.Input>(
-    (input, attempt) => this.#step(input, attempt),
-    () => this.#stepped()
-  )
+  readonly #inputs = new Inputs<Phases.Input>(this)
   /** In which its effects run while a service runs it: that of whoever began it, which all its connections share. */
   #context: Context.Context<never> | undefined = undefined
-  #unwatch: () => void = NOTHING
+  /** To whose changes it listens. */
+  #authority: Authority | undefined = undefined
   #dial: Fiber.Fiber<void> | undefined = undefined
   #timer: DueTimer.DueTimer | undefined = undefined
   /** Of what the server was shown last. */
@@ -77,10 +79,10 @@ export class Driver implements Owner {
   #isBusy = false
   #rested: () => void = NOTHING
 
-  constructor(options: Options, clocks: Clocks, changed: () => void) {
+  constructor(options: Told<Connection>, clocks: Clocks, connection: Connection) {
     this.options = options
     this.clocks = clocks
-    this.#changed = changed
+    this.#connection = connection
     this.route = new Route(options)
     this.#shown = options.secrets.version()
     this.since = clocks.now()
@@ -92,14 +94,15 @@ export class Driver implements Owner {
     return Effect.contextWith((context: Context.Context<never>) =>
       Effect.sync(() => {
         this.#context = context
-        this.#unwatch = this.options.authority.listen(() => this.#granted())
+        this.#authority = this.options.authority
+        this.#authority.listen(this)
         this.tell({ kind: "started" })
       })
     )
   }
 
   /** What may be sent to its server may be something else, and what it may know. */
-  #granted(): void {
+  granted(): void {
     this.session.remask()
     this.tell({ kind: "grants" })
   }
@@ -114,8 +117,8 @@ export class Driver implements Owner {
       this.#rested = () => {
         if (!Phases.isAtRest(this.state.phase) || this.#underway > 0) return
         this.#rested = NOTHING
-        this.#unwatch()
-        this.#unwatch = NOTHING
+        this.#authority?.unlisten(this)
+        this.#authority = undefined
         this.#context = undefined
         resume(Effect.void)
       }
@@ -129,7 +132,7 @@ export class Driver implements Owner {
     this.#inputs.tell(input)
   }
 
-  #stepped(): void {
+  stepped(): void {
     this.#wait()
     this.#waitFor(Phases.waitsFor(this.state))
     this.#look()
@@ -141,7 +144,7 @@ export class Driver implements Owner {
     this.#waits(why)
   }
 
-  #step(input: Phases.Input, attempt: Attempt): void {
+  step(input: Phases.Input, attempt: Attempt): void {
     const before = this.state
     const [after, actions] = step(before, input, this.#facts)
     this.state = after
@@ -173,7 +176,8 @@ export class Driver implements Owner {
       this.nextAttemptAt = at === null ? null : now() + Math.round(at - monotonic())
     }
     if (before.name !== after.name) this.since = this.clocks.now()
-    if (before.name !== after.name || Phases.reasonOf(before) !== Phases.reasonOf(after)) this.#changed()
+    if (before.name !== after.name || Phases.reasonOf(before) !== Phases.reasonOf(after))
+      this.options.changed(this.#connection)
   }
 
   #do(action: Phases.Action): void {

@@ -6,13 +6,13 @@
  * One entry among those that wait for time that is had, and no fiber.
  */
 import type { Values } from "../../limits/Limits.ts"
-import type { HadTime } from "../../time/HadTime.ts"
+import type { HadTime, Listener } from "../../time/HadTime.ts"
 import * as Keepalive from "../Keepalive.ts"
 import type { ReadMode } from "../WebSocketClient.ts"
 import * as Listening from "./listening.ts"
 import type { Outgoing } from "./outgoing.ts"
 
-export type Time = Pick<HadTime, "now" | "after" | "stood">
+export type Time = Pick<HadTime, "now" | "after" | "listen" | "unlisten">
 
 /** What it needs of the connection. */
 export interface Options {
@@ -32,13 +32,10 @@ export interface Epoch {
   wentStale(): void
 }
 
-const NOTHING = (): void => {}
-
-export class Liveness {
+export class Liveness implements Listener {
   readonly #options: Options
   readonly #epoch: Epoch
   readonly #outgoing: Pick<Outgoing, "ping" | "handed" | "handedBytes">
-  readonly #settings: Keepalive.Settings
   /** Null where nothing is pinged. */
   #keepalive: Keepalive.State | null
   #listening: Listening.Listening
@@ -47,7 +44,6 @@ export class Liveness {
   #dataAt = 0
   #isStale = false
   #alarm: { readonly at: number; readonly cancel: () => void } | undefined = undefined
-  readonly #unlisten: () => void
   #hasEnded = false
 
   constructor(options: Options, epoch: Epoch, outgoing: Pick<Outgoing, "ping" | "handed" | "handedBytes">) {
@@ -55,11 +51,10 @@ export class Liveness {
     this.#options = options
     this.#epoch = epoch
     this.#outgoing = outgoing
-    this.#settings = { intervalMs: limits.pingIntervalMs, deadlineMs: limits.pongDeadlineMs }
     const now = time.now()
     this.#listening = Listening.begun(now)
     this.#keepalive = limits.pingIntervalMs === 0 ? null : Keepalive.opened(this.#settings, now, clocks.random())
-    this.#unlisten = this.#keepalive === null ? NOTHING : time.stood(this.#stood)
+    if (this.#keepalive !== null) time.listen(this)
     this.#arm()
   }
 
@@ -91,7 +86,12 @@ export class Liveness {
   end(): void {
     this.#hasEnded = true
     this.#alarm?.cancel()
-    this.#unlisten()
+    this.#options.time.unlisten(this)
+  }
+
+  get #settings(): Keepalive.Settings {
+    const { pingIntervalMs: intervalMs, pongDeadlineMs: deadlineMs } = this.#options.limits
+    return { intervalMs, deadlineMs }
   }
 
   get #facts(): Keepalive.Facts {
@@ -159,7 +159,8 @@ export class Liveness {
     this.#arm()
   }
 
-  readonly #stood = (): void => {
+  /** The process stood still. */
+  stood(): void {
     if (this.#keepalive === null) return
     const { clocks, time } = this.#options
     this.#keepalive = Keepalive.stoodStill(this.#keepalive, time.now(), clocks.random())

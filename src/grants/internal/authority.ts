@@ -222,13 +222,19 @@ export interface Authority {
   readonly signs: (secret: string) => boolean
   /** Calls back after each change until the scope closes. */
   readonly watch: (changed: () => void) => Effect.Effect<void, never, Scope.Scope>
-  /** Calls back after each change until what it returns is called: a connection each keeps this, and no finalizer. */
-  readonly listen: (changed: () => void) => () => void
+  /** Tells of each change until it is told not to: a connection each is one that listens, and has no finalizer. */
+  readonly listen: (listener: Listener) => void
+  readonly unlisten: (listener: Listener) => void
+}
+
+/** Is told when what is granted has changed. */
+export interface Listener {
+  granted(): void
 }
 
 /** What an authority looks at. */
 interface Snapshot {
-  readonly watchers: Set<() => void>
+  readonly listeners: Set<Listener>
   readonly evaluation: Evaluation
   readonly revision: number
 }
@@ -310,10 +316,8 @@ const overRequests = (entry: Snapshot): Pick<Authority, "authorizeRequest" | "co
 
 /** The authority over a snapshot that others keep up to date. */
 export const authorityOf = (entry: Snapshot): Authority => {
-  const listen = (changed: () => void) => {
-    entry.watchers.add(changed)
-    return () => void entry.watchers.delete(changed)
-  }
+  const listen = (listener: Listener) => void entry.listeners.add(listener)
+  const unlisten = (listener: Listener) => void entry.listeners.delete(listener)
   return {
     revision: () => entry.revision,
     service: () => entry.evaluation.service,
@@ -323,10 +327,14 @@ export const authorityOf = (entry: Snapshot): Authority => {
     requests: () => entry.evaluation.requests,
     signs: (secret) => entry.evaluation.signs(secret),
     watch: (changed) =>
-      Effect.acquireRelease(
-        Effect.sync(() => listen(changed)),
-        (unlisten) => Effect.sync(unlisten)
-      ),
-    listen
+      Effect.suspend(() => {
+        const listener: Listener = { granted: changed }
+        return Effect.acquireRelease(
+          Effect.sync(() => listen(listener)),
+          () => Effect.sync(() => unlisten(listener))
+        )
+      }),
+    listen,
+    unlisten
   }
 }

@@ -10,9 +10,9 @@ import type { Held } from "./held.ts"
 export class HeldKeys implements SigningKeys {
   readonly names: ReadonlyArray<string>
   readonly #held: Held
-  readonly #authority: Pick<Authority, "signs" | "listen">
+  readonly #authority: Pick<Authority, "signs" | "listen" | "unlisten">
 
-  constructor(held: Held, authority: Pick<Authority, "signs" | "listen">) {
+  constructor(held: Held, authority: Pick<Authority, "signs" | "listen" | "unlisten">) {
     this.names = held.names
     this.#held = held
     this.#authority = authority
@@ -22,9 +22,12 @@ export class HeldKeys implements SigningKeys {
     this.names.includes(name) && this.#authority.signs(name) ? this.#held.valueOf(name) : undefined
 
   readonly listen = (changed: () => void): (() => void) => {
-    const unlisten = [this.#authority.listen(changed), this.#held.listen(changed)]
+    const listener = { granted: changed }
+    this.#authority.listen(listener)
+    const unlisten = this.#held.listen(changed)
     return () => {
-      for (const each of unlisten) each()
+      this.#authority.unlisten(listener)
+      unlisten()
     }
   }
 }

@@ -11,7 +11,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Result from "effect/Result"
 import type * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
-import { Inputs, type Attempt } from "../../internal/inputs.ts"
+import { Inputs, type Attempt, type Stepping } from "../../internal/inputs.ts"
 import type { DiagnosticLog } from "../../diagnostics/DiagnosticLog.ts"
 import type { GrantError } from "../../grants/GrantError.ts"
 import type { HostBytes } from "../../ingress/Accounting.ts"
@@ -53,7 +53,7 @@ export interface Options {
 
 type Fork = (effect: Effect.Effect<void>) => Fiber.Fiber<void>
 
-export class Driver {
+export class Driver implements Stepping<Phases.Input> {
   state = Phases.initial
   /** When it is started next by itself, in Unix milliseconds. Decided by the clock that is never set. */
   retryAt: number | null = null
@@ -67,10 +67,7 @@ export class Driver {
   #service: Service | undefined = undefined
   /** How often it was started or ended: what an earlier start began delivers nothing any more. */
   #starts = 0
-  readonly #inputs = new Inputs<Phases.Input>(
-    (input, attempt) => this.#step(input, attempt),
-    () => this.#stepped()
-  )
+  readonly #inputs = new Inputs<Phases.Input>(this)
   #isBusy = false
   /** Runs effects while it is supervised. */
   #fork: Fork | undefined = undefined
@@ -169,12 +166,12 @@ export class Driver {
     this.#inputs.tell(input)
   }
 
-  #stepped(): void {
+  stepped(): void {
     this.#wait()
     this.#look()
   }
 
-  #step(input: Phases.Input, attempt: Attempt): void {
+  step(input: Phases.Input, attempt: Attempt): void {
     const before = this.state.phase
     const [after, actions] = step(this.state, input, this.#facts)
     this.state = after

@@ -46,11 +46,11 @@ const play = (limits: Partial<Limits.Values> = {}, source: Partial<Owner["source
         timers.add(timer)
         return () => void timers.delete(timer)
       },
-      stood: (listener) => {
-        world.stood = listener
-        return () => {
-          world.stood = NOTHING_STOOD
-        }
+      listen: (listener) => {
+        world.stood = (ms) => listener.stood(ms)
+      },
+      unlisten: () => {
+        world.stood = NOTHING_STOOD
       }
     },
     turnNow: () => world.now - 1,

@@ -18,7 +18,8 @@ export const make = () => {
       return () => waiting.delete(entry)
     },
     sleep: () => Effect.never,
-    stood: () => () => {}
+    listen: () => {},
+    unlisten: () => {}
   }
   return {
     time,
