@@ -72,6 +72,28 @@ export const isNamed = (name: string): ((source: Source) => boolean) => {
   return (source) => source.id === name || source.canonical === canonical
 }
 
+const settingsOf = ({ sources }: Pick<Enablement, "sources">, ingress: string) =>
+  Object.hasOwn(sources, ingress) ? sources[ingress] : undefined
+
+/** The URLs of an ingress as written: the manifest's, unless the operator replaced them. */
+const urlsOf = ({ name, sources }: Manifest["ingresses"][number], enablement: Pick<Enablement, "sources">) =>
+  (settingsOf(enablement, name)?.urls ?? sources).map(SocketUrl.withoutPrefix)
+
+/**
+ * What the sources of an enabled plugin are called, without reading their URLs,
+ * which is most of what {@link all} takes.
+ *
+ * @category constructors
+ * @since 0.5.0
+ */
+export const names = (
+  manifest: Manifest,
+  enablement: Pick<Enablement, "sources">
+): ReadonlyArray<Pick<Source, "id" | "ingress" | "url">> =>
+  manifest.ingresses.flatMap((ingress) =>
+    urlsOf(ingress, enablement).map((url) => ({ id: idOf(ingress.name, url), ingress: ingress.name, url }))
+  )
+
 /**
  * The sources of an enabled plugin: the manifest's, unless the operator
  * replaced those of an ingress.
@@ -81,13 +103,12 @@ export const isNamed = (name: string): ((source: Source) => boolean) => {
  */
 export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" | "secrets">): ReadonlyArray<Source> =>
   manifest.ingresses.flatMap((ingress) => {
-    const settings = Object.hasOwn(enablement.sources, ingress.name) ? enablement.sources[ingress.name] : undefined
+    const settings = settingsOf(enablement, ingress.name)
     const reconnect = settings?.reconnect ?? reconnectDefaults
     const { headers = {} } = settings ?? {}
     const isSecret = (name: string) => Object.hasOwn(enablement.secrets, name)
     const stopCodes = reconnect.stopCodes ?? ingress.stopCodes ?? []
-    const urls = (settings?.urls ?? ingress.sources).map(SocketUrl.withoutPrefix)
-    return urls.map((url) => {
+    return urlsOf(ingress, enablement).map((url) => {
       const parsed = SocketUrl.parse(url)
       return {
         id: idOf(ingress.name, url),
@@ -116,7 +137,7 @@ export const all = (manifest: Manifest, enablement: Pick<Enablement, "sources" |
  * @category checks
  * @since 0.2.0
  */
-export const problems = (sources: ReadonlyArray<Source>): ReadonlyArray<Problem> => {
+export const problems = (sources: ReadonlyArray<Pick<Source, "id" | "ingress">>): ReadonlyArray<Problem> => {
   const ids = new Set<string>()
   return sources.flatMap(({ id, ingress }) => {
     if (!ids.has(id)) {

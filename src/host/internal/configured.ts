@@ -21,4 +21,4 @@ export const configured = (enablement: Enablement, manifest: Manifest | undefine
 const urlsOf = (enablement: Enablement, manifest: Manifest | undefined): ReadonlyArray<string> =>
   manifest === undefined
     ? Object.values(enablement.sources).flatMap(({ urls = [] }) => urls)
-    : Source.all(manifest, enablement).map(({ url }) => url)
+    : Source.names(manifest, enablement).map(({ url }) => url)

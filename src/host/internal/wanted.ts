@@ -77,7 +77,7 @@ const find = <Package extends Pinned>(
   }
   const problems = [
     ...strangers(enablement, exact.manifest),
-    ...Source.problems(Source.all(exact.manifest, enablement))
+    ...Source.problems(Source.names(exact.manifest, enablement))
   ]
   return problems.length === 0 ? exact : new ManifestInvalid({ subject: "enablement", problems })
 }

@@ -34,8 +34,8 @@ export const parser =
   (raw: string): Result.Result<CanonicalUrl<S>, string> => {
     const refusal = Refusal.ofUrl(raw, clear, secure)
     if (refusal !== undefined) return Result.fail(refusal)
-    if (!URL.canParse(raw)) return Result.fail("it is not a URL")
-    const url = new URL(raw)
+    const url = URL.parse(raw)
+    if (url === null) return Result.fail("it is not a URL")
     const scheme = url.protocol === `${secure}:` ? secure : clear
     const port = url.port === "" ? DEFAULT_PORT[scheme] : Number(url.port)
     if (port === 0) return Result.fail("its port is 0")
