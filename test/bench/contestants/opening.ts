@@ -12,11 +12,11 @@ import { ignore, runPlugins } from "./hosted.ts"
 const SETTLE_MS = 300
 const COLLECTIONS = 3
 
-/** What the process holds, garbage apart. */
+/** What the process holds, garbage apart: of what it does meanwhile, as pinging them all, a part is garbage at once. */
 const held = async () => {
   for (let times = 0; times < COLLECTIONS; times++) {
-    globalThis.gc?.()
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS))
+    globalThis.gc?.()
   }
   return { rssKib: process.memoryUsage.rss() / 1024, heapKib: process.memoryUsage().heapUsed / 1024 }
 }
