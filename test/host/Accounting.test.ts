@@ -3,8 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Schema from "effect/Schema"
 import { TestClock } from "effect/testing"
-import { GrantStore, type IngressEvent, PluginHost, type PluginRuntime } from "mooring"
-import { FakeWebSocket } from "mooring/testing"
+import { GrantStore, type HostStatus, type IngressEvent, OutputCommand, PluginHost, type PluginRuntime } from "mooring"
+import { FakeRequests, FakeWebSocket } from "mooring/testing"
 import { EVENT_KINDS, frameOf, saidIn } from "../support/frames.ts"
 import { accountingProblem, onFake, rowOf, settled } from "../support/host.ts"
 import { enable, plugin, refOf } from "../support/plugins.ts"
@@ -12,8 +12,21 @@ import { enable, plugin, refOf } from "../support/plugins.ts"
 const SOURCES = ["ws://127.0.0.1:7700/a", "ws://127.0.0.1:7700/b", "ws://127.0.0.1:7700/c"]
 const DEADLINE_MS = 1000
 
+const AT_ONCE = 2
+const API = "https://api.example.com/"
+/** How the server of a request behaves, by its path. */
+const ANSWERS = {
+  quick: { body: "x" },
+  slow: { body: "x", afterMs: 300 },
+  large: { body: "x".repeat(2048) },
+  broken: { kind: "fail", phase: "headers", code: "ECONNRESET", afterMs: 50 },
+  never: { kind: "never" }
+} as const satisfies { readonly [path: string]: FakeRequests.Answer }
+
 const Behaviour = Schema.Literals(["ok", "gen", "slow", "fail", "refuse", "bad", "die", "throw", "hang"])
 const SourceIndex = Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: SOURCES.length - 1 }))
+
+const Path = Schema.Literals(["quick", "slow", "large", "broken", "never"])
 
 const Action = Schema.Union([
   Schema.Struct({ kind: Schema.Literals(["text", "binary"]), source: SourceIndex, behaviour: Behaviour }),
@@ -21,6 +34,12 @@ const Action = Schema.Union([
     kind: Schema.Literal("burst"),
     source: SourceIndex,
     behaviour: Schema.Literals(["ok", "slow", "fail"])
+  }),
+  // Two requests in one answer.
+  Schema.Struct({
+    kind: Schema.Literal("ask"),
+    source: SourceIndex,
+    paths: Schema.Tuple([Path, Path])
   }),
   Schema.Struct({ kind: Schema.Literals(["close", "break"]), source: SourceIndex }),
   Schema.Struct({ kind: Schema.Literal("wait"), ms: Schema.Literals([1, 50, 400, 1000, 6000]) }),
@@ -43,8 +62,11 @@ interface Wrong {
   isRevoked: boolean
 }
 
+/** The requests that were asked for in answers, and how often each was answered. */
+type Asked = Map<string, number>
+
 /** A plugin that does what each text says, and the reference: what became of each event, seen from inside. */
-const recorded = (seen: Array<Seen>, wrong: Wrong) => {
+const recorded = (seen: Array<Seen>, wrong: Wrong, asked: Asked) => {
   let running = 0
   const note = (event: IngressEvent.IngressEvent, startedAt: number): Seen => {
     if (wrong.isRevoked) wrong.unauthorized++
@@ -72,7 +94,8 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
   const now = { read: () => 0 }
   const answer = (event: IngressEvent.IngressEvent): Effect.Effect<PluginRuntime.Output, string> => {
     const entry = note(event, now.read())
-    const behaviour = saidIn(event)?.split(":")[1] ?? "ok"
+    const [, behaviour = "ok", ...paths] = saidIn(event)?.split(":") ?? []
+    if (event.kind === "host_response") asked.set(event.commandId, (asked.get(event.commandId) ?? 0) + 1)
     const settle = (outcome: Outcome, exit: Exit.Exit<PluginRuntime.Output, string>) => {
       entry.outcome = outcome
       return exit
@@ -84,6 +107,14 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
         return settle("failed", Exit.succeed({ accepted: false }))
       case "bad":
         return settle("failed", Exit.succeed({ status: "x".repeat(5000) }))
+      case "ask": {
+        const commands = paths.map((path) => {
+          const commandId = `r${asked.size}`
+          asked.set(commandId, 0)
+          return OutputCommand.request("GET", `${API}${path}`, { commandId })
+        })
+        return settle("answered", Exit.succeed({ commands }))
+      }
       case "throw":
         entry.outcome = "crashed"
         throw new Error("thrown")
@@ -102,6 +133,7 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
   const pkg = plugin({
     sources: SOURCES,
     ingress: { eventKinds: [...EVENT_KINDS] },
+    request: [{ scheme: "https", host: "api.example.com", methods: ["GET"], pathPrefixes: ["/"] }],
     handlers: () =>
       Effect.clockWith((clock) =>
         Effect.sync(() => {
@@ -112,7 +144,8 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
               websocket_text: answer,
               websocket_binary: answer,
               websocket_close: answer,
-              websocket_error: answer
+              websocket_error: answer,
+              host_response: answer
             }
           }
         })
@@ -124,11 +157,33 @@ const recorded = (seen: Array<Seen>, wrong: Wrong) => {
 const count = (seen: ReadonlyArray<Seen>, ...outcomes: ReadonlyArray<Outcome>) =>
   seen.filter((entry) => outcomes.includes(entry.outcome)).length
 
+/** What the status must say of requests, from those that were asked for and what the plugin was told of them. */
+const compareRequests = (seen: ReadonlyArray<Seen>, asked: Asked, row: HostStatus.PluginStatus) => {
+  const { abandoned, answered, executed, failed, inFlight, waiting } = row.requests
+  assert.strictEqual(executed, asked.size)
+  assert.strictEqual(executed, answered + failed + abandoned + waiting + inFlight)
+  const told = seen.filter(({ event }) => event.kind === "host_response")
+  assert.strictEqual(
+    told.length,
+    [...asked.values()].filter((times) => times === 1).length,
+    "rule 7: at most one answer"
+  )
+  // An answer that wasn't handed over waits, or was discarded with its instance.
+  const others = answered + failed - told.length
+  assert.isAtLeast(others, 0)
+  assert.isAtMost(others, row.queueDepth + row.dispatchCounters.discarded)
+  const well = told.filter(({ event }) => event.kind === "host_response" && event.error === undefined)
+  assert.isAtMost(well.length, answered)
+  assert.isAtMost(told.length - well.length, failed)
+  assert.isAtMost(inFlight, AT_ONCE)
+}
+
 /** What the status must say, from what the plugin saw. */
-const compare = (seen: ReadonlyArray<Seen>, wrong: Wrong, ref: string) =>
+const compare = (seen: ReadonlyArray<Seen>, wrong: Wrong, asked: Asked, ref: string) =>
   Effect.gen(function* () {
     const row = yield* rowOf(ref)
     assert.isUndefined(accountingProblem(row))
+    compareRequests(seen, asked, row)
     const { discarded, dispatched, enqueued, evicted, failed, inFlight, timedOut } = row.dispatchCounters
     assert.strictEqual(dispatched, count(seen, "answered"))
     assert.strictEqual(failed, count(seen, "failed", "crashed"))
@@ -153,12 +208,13 @@ const turnOver = Effect.promise(() => new Promise<void>((resolve) => setImmediat
 
 describe("the accounting of a host", () => {
   it.effect.prop(
-    "rules 1, 2, 4 and 5: accounts for every event, whatever frames, handlers, stops and revocations do",
+    "rules 1, 2, 4, 5 and 7: accounts for every event and request, whatever frames, servers, handlers and stops do",
     { actions: Schema.Array(Action).check(Schema.isMaxLength(40)) },
     ({ actions }) => {
       const seen: Array<Seen> = []
       const wrong: Wrong = { overlaps: 0, unauthorized: 0, isRevoked: false }
-      const pkg = recorded(seen, wrong)
+      const asked: Asked = new Map()
+      const pkg = recorded(seen, wrong, asked)
       const ref = refOf(pkg)
       const quick = { reconnect: { initial_ms: 10, max_ms: 50, stable_ms: 0 } }
       const enabled = [enable(pkg, { sources: { gateway: quick } })]
@@ -166,6 +222,8 @@ describe("the accounting of a host", () => {
         const fake = yield* FakeWebSocket.FakeWebSocket
         const host = yield* PluginHost.PluginHost
         const grants = yield* GrantStore.GrantEditor
+        const requests = yield* FakeRequests.FakeRequests
+        for (const [path, answer] of Object.entries(ANSWERS)) yield* requests.answer(`${API}${path}`, answer)
         const grant = GrantStore.grantOf(enabled[0] ?? (yield* Effect.die("no enablement")))
         yield* settled
         let sent = 0
@@ -180,6 +238,9 @@ describe("the accounting of a host", () => {
               remote?.sendBurst(
                 Array.from({ length: 9 }, (_, nth) => frameOf(`${sent++}:${action.behaviour}`, nth % 2 === 1))
               )
+              break
+            case "ask":
+              remote?.sendText(`${sent++}:ask:${action.paths.join(":")}`)
               break
             case "close":
               remote?.close(4000, "bye")
@@ -213,21 +274,31 @@ describe("the accounting of a host", () => {
               yield* settled
               break
           }
-          yield* compare(seen, wrong, ref)
+          yield* compare(seen, wrong, asked, ref)
         }
         yield* host.stop(ref)
         yield* TestClock.adjust("10 seconds")
         yield* settled
-        yield* compare(seen, wrong, ref)
+        yield* compare(seen, wrong, asked, ref)
         const row = yield* rowOf(ref)
         assert.strictEqual(row.queueDepth, 0)
         assert.strictEqual(row.dispatchCounters.inFlight, 0)
+        assert.deepInclude(row.requests, { waiting: 0, inFlight: 0 })
+        assert.strictEqual(yield* requests.underway, 0)
       }).pipe(
         Effect.provide(
           onFake({
             plugins: [pkg],
             enabled,
-            limits: { ingressQueueCapacity: 6, burstPatienceMs: 100, dispatchDeadlineMs: DEADLINE_MS }
+            limits: {
+              ingressQueueCapacity: 6,
+              burstPatienceMs: 100,
+              dispatchDeadlineMs: DEADLINE_MS,
+              requestDeadlineMs: 2000,
+              requestsAtOncePerPlugin: AT_ONCE,
+              requestsWaitingPerPlugin: 1000,
+              responseBodyBytes: 1024
+            }
           })
         )
       )

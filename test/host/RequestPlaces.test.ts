@@ -205,7 +205,7 @@ describe("rule 12: the places of a host's requests", () => {
             const sent = (yield* fake.requested(`${API}${name}`, 0)).map(({ url }) => Number(url.split("?")[1]))
             assert.deepStrictEqual(
               sent,
-              [...sent].sort((one, other) => one - other)
+              sent.toSorted((one, other) => one - other)
             )
           }
         })

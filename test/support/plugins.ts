@@ -1,5 +1,12 @@
 /** Packages and enablements that tests share. */
-import { Enablement, OutputCommand, type PluginRuntime, ServicePlugin, type WebSocketTarget } from "mooring"
+import {
+  Enablement,
+  OutputCommand,
+  type PluginRuntime,
+  type RequestTarget,
+  ServicePlugin,
+  type WebSocketTarget
+} from "mooring"
 import * as Exit from "effect/Exit"
 import * as Result from "effect/Result"
 
@@ -12,7 +19,7 @@ export const target: WebSocketTarget.WebSocketTarget = {
   pathPrefixes: ["/"]
 }
 
-const encodeTarget = ({ pathPrefixes, ...rest }: WebSocketTarget.WebSocketTarget) => ({
+const encodeTarget = ({ pathPrefixes, ...rest }: WebSocketTarget.WebSocketTarget | RequestTarget.RequestTarget) => ({
   ...rest,
   path_prefixes: pathPrefixes
 })
@@ -26,6 +33,7 @@ export const plugin = (
     readonly sources?: ReadonlyArray<string>
     readonly ingress?: ServicePlugin.IngressDeclaration
     readonly websocket?: ReadonlyArray<WebSocketTarget.WebSocketTarget>
+    readonly request?: ReadonlyArray<RequestTarget.RequestTarget>
     readonly handlers?: ServicePlugin.Options<Gateway>["handlers"]
   }
 ): PluginRuntime.PluginPackage =>
@@ -35,6 +43,7 @@ export const plugin = (
     ingresses: { gateway: { sources: options.sources ?? [GATEWAY], ...options.ingress } },
     websocket: options.websocket ?? [target],
     handlers: options.handlers ?? {},
+    ...(options.request === undefined ? {} : { request: options.request }),
     ...(options.status === undefined ? {} : { status: options.status }),
     ...(options.stop === undefined ? {} : { stop: options.stop })
   })
@@ -58,7 +67,11 @@ export const enable = (
       id: `project:${pkg.manifest.id}`,
       version: pkg.manifest.version,
       digest: pkg.digest,
-      grants: { permissions: pkg.manifest.permissions, websocket: pkg.manifest.websocket.map(encodeTarget) },
+      grants: {
+        permissions: pkg.manifest.permissions,
+        websocket: pkg.manifest.websocket.map(encodeTarget),
+        request: pkg.manifest.request.map(encodeTarget)
+      },
       ...change
     })
   )
