@@ -36,7 +36,7 @@ const watching = (asked: Client.Asked, first: HostStatus) =>
       screen.show((size) => {
         const room = problem === undefined ? size : { ...size, rows: size.rows - 1 }
         const lines = table(last, { ...room, isColoured: screen.isColoured })
-        return problem === undefined ? lines : [cut(clean(`${problem}; asking again`), size.columns), ...lines]
+        return problem === undefined ? lines : [cut(clean(`asking again: ${problem}`), size.columns), ...lines]
       })
     const once = Effect.matchEffect(statusOf(asked), {
       onSuccess: (status) =>

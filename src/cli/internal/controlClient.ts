@@ -8,18 +8,32 @@ import * as Fs from "node:fs/promises"
 import * as Http from "node:http"
 import type * as ControlSettings from "../../node/ControlSettings.ts"
 import * as Settings from "../../node/ControlSettings.ts"
+import { format } from "../../operate/ControlServer.ts"
 import { clean } from "./cells.ts"
 import { TOKEN_VARIABLE } from "./liveControl.ts"
 import { WrongUsage } from "./wrongUsage.ts"
 
-/** Ends with exit code 5: nobody answers there as a control API does. */
+// Of TCP, and of the file of a unix socket.
+const NOBODY: ReadonlySet<string> = new Set(["ECONNREFUSED", "ENOENT"])
+
+/** Ends with exit code 5: nobody answers there as a control API does. `at` is where it was asked, where that is known. */
 export class Unreachable extends Schema.TaggedError<Unreachable>("mooring/cli/Unreachable")("Unreachable", {
-  reason: Schema.String
+  reason: Schema.String,
+  at: Schema.optionalKey(Schema.String)
 }) {
   override get message(): string {
-    return `the control API can't be reached: ${this.reason}`
+    const where = this.at === undefined ? "" : ` at ${this.at}`
+    const advice = NOBODY.has(this.reason) ? "; a host serves it by --control or by a [control] table" : ""
+    return `the control API can't be reached${where}: ${this.reason}${advice}`
   }
 }
+
+/** What to do, where the API can't know how it is asked. */
+const ADVICE: ReadonlyMap<string, string> = new Map([
+  ["PluginUnknown", "mooring ctl status has the plugin_ref of each, like project:example.echo"],
+  ["SourceUnknown", "mooring ctl plugin has the id and the url of each"],
+  ["Unauthorized", `the host takes it from --control-token-file, ctl and top from --token-file, or ${TOKEN_VARIABLE}`]
+])
 
 /** The API said no. */
 export class Refused extends Schema.TaggedError<Refused>("mooring/cli/Refused")("Refused", {
@@ -27,7 +41,8 @@ export class Refused extends Schema.TaggedError<Refused>("mooring/cli/Refused")(
   said: Schema.String
 }) {
   override get message(): string {
-    return `${this.tag}: ${this.said}`
+    const advice = ADVICE.get(this.tag)
+    return `${this.tag}: ${this.said}${advice === undefined ? "" : `; ${advice}`}`
   }
 }
 
@@ -101,7 +116,7 @@ const exchange = (asked: Asked, question: Question): Effect.Effect<Answer, Unrea
   Effect.callback((resume) => {
     const failed = (error: Error) => {
       const reason = "code" in error && typeof error.code === "string" ? error.code : "what came is no answer"
-      resume(Effect.fail(new Unreachable({ reason })))
+      resume(Effect.fail(new Unreachable({ reason, at: format(asked.address) })))
     }
     const request = Http.request(optionsOf(asked, question), (response) => {
       let text = ""
@@ -133,10 +148,11 @@ export const ask = (
   Effect.gen(function* () {
     const { status, text } = yield* Effect.timeoutOrElse(exchange(asked, question), {
       duration: patience,
-      orElse: () => Effect.fail(new Unreachable({ reason: "it doesn't answer" }))
+      orElse: () => Effect.fail(new Unreachable({ reason: "it doesn't answer", at: format(asked.address) }))
     })
     const isGood = status >= 200 && status < 300
-    const other = () => new Unreachable({ reason: `it answers ${status}, as no control API does` })
+    const other = () =>
+      new Unreachable({ reason: `it answers ${status}, as no control API does`, at: format(asked.address) })
     // Whatever listens there: no character of it is a terminal's.
     if (isGood) return JSON.stringify(yield* Effect.mapError(decodeJson(text), other))
     const { message, tag } = yield* Effect.mapError(decodeRefusal(text), other)
