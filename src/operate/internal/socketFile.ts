@@ -56,7 +56,11 @@ export const listen = (server: Http.Server, file: SocketFile): Effect.Effect<voi
     if ([path, beside].some((name) => Buffer.byteLength(name) > MOST_PATH_BYTES)) {
       return yield* Effect.fail(`its path has more than ${MOST_PATH_BYTES} bytes`)
     }
-    yield* listening(server, () => listenWithMode(server, beside, file.mode ?? PRIVATE))
+    yield* Effect.mapError(
+      listening(server, () => listenWithMode(server, beside, file.mode ?? PRIVATE)),
+      // Node says of a folder that isn't there that it mayn't be used.
+      (code) => (code === "EACCES" ? "its folder isn't there, or nothing may be made in it: EACCES" : code)
+    )
     yield* Effect.addFinalizer(() => Effect.ignore(attempt(() => Fs.unlink(beside))))
     if (group !== undefined) {
       yield* Effect.mapError(
