@@ -181,7 +181,7 @@ describe("mooring check", () => {
     [
       "a source that no target covers",
       ofEcho('path_prefixes = ["/gateway"]', 'path_prefixes = ["/other"]'),
-      'echo/plugin.toml:24:12: ingresses[0].sources[0]: no target that the manifest declares covers ws://127.0.0.1:7700/gateway; allowed by websocket = [{ scheme = "ws", host = "127.0.0.1", port = 7700, path_prefixes = ["/gateway"] }] in plugin.toml, which its author decides',
+      'echo/plugin.toml:24:12: ingresses[0].sources[0]: no target that the manifest declares covers ws://127.0.0.1:7700/gateway; allowed by { scheme = "ws", host = "127.0.0.1", port = 7700, path_prefixes = ["/gateway"] } among websocket in plugin.toml, which its author decides',
       "stop TargetUndeclared"
     ],
     [

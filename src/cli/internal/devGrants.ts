@@ -12,7 +12,7 @@ import { AllowedRequestTarget } from "../../manifest/RequestTarget.ts"
 import { GrantedTarget } from "../../manifest/WebSocketTarget.ts"
 import type { LoadedPackage } from "../../node/PackageFolders.ts"
 import { inline } from "./enablementToml.ts"
-import { notesOf } from "./packageCheck.ts"
+import { denied, notesOf } from "./packageCheck.ts"
 import { prospectOf } from "./prospect.ts"
 import * as TargetNotes from "./targetNotes.ts"
 import * as Wire from "../../internal/wire.ts"
@@ -57,7 +57,7 @@ export const grantsOf = (
   enablement: Enablement.Enablement
 ): ReadonlyArray<string> => {
   const { permissions, request, sign, websocket } = enablement.grants
-  const { plugin, vain } = prospectOf({ digest, manifest }, enablement, Limits.defaults.connectionsPerPlugin)
+  const { denials, plugin, vain } = prospectOf({ digest, manifest }, enablement, Limits.defaults.connectionsPerPlugin)
   return [
     ...permissions.map((permission) => `permission ${inline({ ...encodePermission(permission) })}`),
     ...websocket.map((target) => `websocket ${inline({ ...encodeTarget(target) })}`),
@@ -67,6 +67,7 @@ export const grantsOf = (
       ({ id, ingressName, tag, url, would }) =>
         `${ingressName} ${id} ${url} ${would === "dial" ? "will be dialled" : `is stopped: ${tag}`}`
     ),
+    ...located(denials.map((denial) => denied(manifest, denial))).map(Wire.formatProblem),
     ...located([...TargetNotes.inManifest(vain), ...notesOf(manifest)]).map(
       (note) => `note: ${Wire.formatProblem(note)}`
     )

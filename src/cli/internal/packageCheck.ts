@@ -65,7 +65,7 @@ const checked = (path: string, { digest, located, manifest }: LoadedPackage): Ch
 }
 
 /** What the manifest lacks for what it declares, and what would allow it. */
-const denied = (manifest: Manifest.Manifest, denial: Denial): Problem => {
+export const denied = (manifest: Manifest.Manifest, denial: Denial): Problem => {
   const { error, source } = denial
   const ingress = manifest.ingresses.findIndex(({ name }) => name === source?.ingress)
   const path = source === undefined ? "permissions" : `ingresses[${ingress}].sources[${source.index}]`
@@ -78,7 +78,7 @@ const denied = (manifest: Manifest.Manifest, denial: Denial): Problem => {
 const remedyOf = (manifest: Manifest.Manifest, { error, source }: Denial): string | undefined => {
   if (error._tag === "TargetUndeclared" && source !== undefined) {
     const target = targetFor(source.url)
-    return target === undefined ? undefined : `websocket = [${target}]`
+    return target === undefined ? undefined : `${target} among websocket`
   }
   if (error._tag !== "PermissionMissing") return undefined
   const [kind = "", name] = error.permission.split(" ")

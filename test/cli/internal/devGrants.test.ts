@@ -57,6 +57,19 @@ describe("what mooring dev grants", () => {
     )
   })
 
+  it("is told with what would allow a source that the manifest doesn't cover", () => {
+    const sources = new Map([["gateway", ["ws://127.0.0.1:7801/v5"]]])
+    const { lines } = granted({ sources })
+    assert.isTrue(lines.some((line) => /^gateway [0-9a-f]{8} ws:.* is stopped: TargetUndeclared$/.test(line)))
+    const toml =
+      '{ scheme = "ws", host = "127.0.0.1", port = 7801, path_prefixes = ["/v5"] } among websocket in plugin.toml'
+    assert.isTrue(
+      lines.some((line) => line.includes(`covers ws://127.0.0.1:7801/v5; allowed by ${toml}`)),
+      lines.join("\n")
+    )
+    assert.isFalse(granted().lines.some((line) => line.includes("allowed by { scheme")))
+  })
+
   it("is each secret for every target of the package, and for signing", () => {
     const secrets = new Map([
       ["token", "TOKEN"],
