@@ -11,6 +11,7 @@ import * as Schema from "effect/Schema"
 import { DurationText } from "../internal/duration.ts"
 import * as Wire from "../internal/wire.ts"
 import { Outside } from "../manifest/Outside.ts"
+import { HeaderName } from "../manifest/RequestTarget.ts"
 import { SecretUnavailable, Secrets } from "../secrets/Secrets.ts"
 import * as Usable from "../secrets/Usable.ts"
 
@@ -38,11 +39,6 @@ const LEAST_INTERVAL_MS = 1000
 
 const Interval = DurationText.check(
   Schema.isGreaterThanOrEqualTo(LEAST_INTERVAL_MS, { expected: `a duration of at least ${LEAST_INTERVAL_MS}ms` })
-)
-
-// A header's name is a token (RFC 9110, section 5.6.2).
-const HeaderName = Schema.String.check(
-  Schema.isPattern(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/u, { expected: "the name of a header" })
 )
 
 const Otlp = Wire.struct({

@@ -78,7 +78,11 @@ describe("the tables [metrics] and [traces]", () => {
     [
       'otlp = { url = "http://a", headers = { authorization = { file = "a", env = "b" } } }',
       "metrics.otlp.headers.authorization"
-    ]
+    ],
+    ...["Host", "content-length", "Transfer-Encoding", "connection", "expect", "a b", "a:"].map((name) => {
+      const table = `otlp = { url = "http://a", headers = { "${name}" = { env = "A_VALUE" } } }`
+      return [table, `metrics.otlp.headers.${name}`] as const
+    })
   ]
   for (const [table, path] of wrong) {
     it(`refuse ${table}`, () => {
