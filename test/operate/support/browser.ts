@@ -70,3 +70,14 @@ export const opened = (
     await page.goto(url)
     return { page, wrong, asked }
   })
+
+/** Completes once an expression holds in the page. Playwright's own way evaluates it where the page's policy forbids that. */
+export const holds = (page: Page, expression: string): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    while (!(yield* does(() => page.evaluate<boolean>(expression)))) yield* Effect.sleep("20 millis")
+  }).pipe(
+    Effect.timeoutOrElse({
+      duration: WAITS_MS,
+      orElse: () => Effect.die(new Error(`it doesn't hold: ${expression}`))
+    })
+  )

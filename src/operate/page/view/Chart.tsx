@@ -1,5 +1,5 @@
 /**
- * A small chart of the last hour. Who can't see it is told its last and its
+ * A small chart of the last hour, or of what is known of it. Who can't see it is told its last and its
  * highest value.
  */
 import { count, minute } from "../format.ts"
@@ -29,13 +29,24 @@ type Values = ReadonlyArray<number | null>
 const valuesOf = ({ lines, slot }: Props): ReadonlyArray<Values> =>
   lines.map(({ column, track }) => track?.hour(column, slot) ?? Array.from({ length: SLOTS }, () => null))
 
-const timesOf = (slot: number): Array<number> =>
-  Array.from({ length: SLOTS }, (_, index) => ((slot - SLOTS + 1 + index) * SLOT_MS) / 1000)
+/** Five minutes: what is shown at least, where less is known of the hour. */
+const LEAST = 60
 
-const dataOf = (props: Props): uPlot.AlignedData => [
-  timesOf(props.slot),
-  ...valuesOf(props).map((values) => [...values])
-]
+/** Where the chart begins: at the first that is known. */
+const beginOf = (all: ReadonlyArray<Values>): number => {
+  const known = all.map((values) => values.findIndex((value) => value !== null)).filter((index) => index >= 0)
+  return Math.min(SLOTS - LEAST, ...known)
+}
+
+const dataOf = (props: Props): uPlot.AlignedData => {
+  const all = valuesOf(props)
+  const begin = beginOf(all)
+  const times = Array.from(
+    { length: SLOTS - begin },
+    (_, index) => ((props.slot - SLOTS + 1 + begin + index) * SLOT_MS) / 1000
+  )
+  return [times, ...all.map((values) => values.slice(begin))]
+}
 
 const last = (values: Values): number | null => values.findLast((value) => value !== null) ?? null
 
