@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Effect from "effect/Effect"
 import type { Socket } from "node:net"
+import { atRest, resources } from "../support/resources.ts"
 import * as Servers from "../support/servers.ts"
 import { assertAccounted, assertSeen, eventually, LATER, runHost, SOON } from "./support/host.ts"
 
@@ -205,27 +206,4 @@ describe("closing the host's scope", () => {
       }
     })
   )
-})
-
-/** What keeps this process alive, of the kinds that a host uses; not looked at from a timer, which would count itself. */
-const resources = Effect.andThen(
-  Effect.yieldNow,
-  Effect.sync(() => {
-    const counts = { TCPSocketWrap: 0, Timeout: 0, Immediate: 0 }
-    for (const kind of process.getActiveResourcesInfo()) if (kind in counts) counts[kind as keyof typeof counts]++
-    return counts
-  })
-)
-
-/** The same once what others have under way, such as the test runner, has ended. */
-const atRest = Effect.gen(function* () {
-  const least = yield* resources
-  for (let look = 0; look < 20; look++) {
-    yield* Effect.sleep("5 millis")
-    const { Immediate, TCPSocketWrap, Timeout } = yield* resources
-    least.Immediate = Math.min(least.Immediate, Immediate)
-    least.TCPSocketWrap = Math.min(least.TCPSocketWrap, TCPSocketWrap)
-    least.Timeout = Math.min(least.Timeout, Timeout)
-  }
-  return least
 })

@@ -31,9 +31,8 @@ describe("rule 1: a request that is refused whatever is granted", () => {
       Effect.gen(function* () {
         const server = yield* answers
         const { names, resolve } = resolving()
-        const asker = (yield* askingHost({ asker: [{ scheme: "*", host: "*", private_addresses: true }] }, resolve))(
-          "asker"
-        )
+        const granted = [{ scheme: "*", host: "*", private_addresses: true }] as const
+        const asker = (yield* askingHost({ asker: granted }, resolve)).asker("asker")
         // Where one would go that isn't refused: to the server of the test.
         const here = (url: string) => requestTwin(url).replace(/^(https?:\/\/)h(?=[/?#]|$)/, `$1h:${server.port}`)
         const asked = urls.map((url): Asked => ["GET", here(url)])
@@ -57,7 +56,7 @@ describe("rule 1: a request that isn't granted", () => {
       const server = yield* answers
       const { names, resolve } = resolving()
       const api = { scheme: "http", host: "api.example.com", port: server.port, path_prefixes: ["/v1"] } as const
-      const asker = (yield* askingHost({ asker: [{ ...api, private_addresses: true }] }, resolve))("asker")
+      const asker = (yield* askingHost({ asker: [{ ...api, private_addresses: true }] }, resolve)).asker("asker")
       for (const [what, method, url, tag] of requestDenials("http", server.port)) {
         const [result] = yield* asker.ask([method, url])
         const expected = tag === "TargetInvalid" ? "CommandMalformed" : "CommandUngranted"
@@ -76,7 +75,7 @@ describe("rule 1: a request that isn't granted", () => {
     Effect.gen(function* () {
       const server = yield* answers
       const granted = [{ host: "*", private_addresses: true }]
-      const ask = yield* askingHost({ wild: granted, literal: [...granted, { host: "127.0.0.1" }] }, HERE)
+      const { asker: ask } = yield* askingHost({ wild: granted, literal: [...granted, { host: "127.0.0.1" }] }, HERE)
       const url = `http://127.0.0.1:${server.port}/literal`
       assert.strictEqual((yield* ask("wild").ask(["GET", url]))[0]?.error?.tag, "CommandUngranted")
       assert.strictEqual(server.sockets.length, 0)
@@ -95,7 +94,7 @@ describe("rule 1: a request that isn't granted", () => {
         const server = yield* serving(({ socket }) =>
           socket.write(whole("", `${status} There`, `location: ${location}`))
         )
-        const ask = yield* askingHost({ asker: [{ host: "api.test", private_addresses: true }] }, HERE)
+        const { asker: ask } = yield* askingHost({ asker: [{ host: "api.test", private_addresses: true }] }, HERE)
         const { answer } = yield* ask("asker").answer("GET", `http://api.test:${server.port}/v1`)
         assert.deepInclude(answer, { status })
         assert.strictEqual(answer?.headers["location"], location)
@@ -126,7 +125,7 @@ describe("rule 1: a request to a name that is granted", () => {
           const server = yield* answers
           for (const found of [[address], [PUBLIC, address], [address, PUBLIC]]) {
             const granted = [{ host: "api.test", private_addresses: privately }]
-            const ask = yield* askingHost({ asker: granted }, () => Stream.succeed(found))
+            const { asker: ask } = yield* askingHost({ asker: granted }, () => Stream.succeed(found))
             const { error } = yield* ask("asker").answer("GET", `http://api.test:${server.port}/`)
             assert.deepInclude(error, { tag: "AddressDenied", sent: false })
           }
@@ -140,7 +139,9 @@ describe("rule 1: a request to a name that is granted", () => {
       const server = yield* serving(({ socket }) => socket.end(whole("x", "200 OK", "connection: close")))
       let asked = 0
       const resolve = () => Stream.succeed([asked++ === 0 ? "127.0.0.1" : "169.254.169.254"])
-      const asker = (yield* askingHost({ asker: [{ host: "api.test", private_addresses: true }] }, resolve))("asker")
+      const asker = (yield* askingHost({ asker: [{ host: "api.test", private_addresses: true }] }, resolve)).asker(
+        "asker"
+      )
       const url = `http://api.test:${server.port}/`
       assert.strictEqual((yield* asker.answer("GET", url)).answer?.status, 200)
       for (let nth = 0; nth < 3; nth++) {
@@ -155,7 +156,7 @@ describe("a connection belongs to whom it was checked for", () => {
   it.live("one plugin's, that waits, is no way to a private address for another", () =>
     Effect.gen(function* () {
       const server = yield* answers
-      const ask = yield* askingHost(
+      const { asker: ask } = yield* askingHost(
         { a: [{ host: "api.test", private_addresses: true }], b: [{ host: "api.test" }] },
         HERE
       )
@@ -176,7 +177,7 @@ describe("a connection belongs to whom it was checked for", () => {
         else socket.write(whole("x"))
       })
       const granted = { host: "api.test", private_addresses: true }
-      const ask = yield* askingHost({ a: [granted], b: [granted] }, HERE)
+      const { asker: ask } = yield* askingHost({ a: [granted], b: [granted] }, HERE)
       const url = `http://api.test:${server.port}/`
       for (const name of ["b", "a"]) {
         yield* ask(name).ask(["GET", `${url}slow`])

@@ -3,11 +3,12 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import {
   type CommandResult,
   type Enablement,
   GrantStore,
+  type HostStatus,
   type IngressEvent,
   OutputCommand,
   PluginHost,
@@ -17,7 +18,7 @@ import {
 } from "mooring"
 import { Clients, SystemSecrets } from "mooring/node"
 import { enable } from "../../support/plugins.ts"
-import { eventually } from "./host.ts"
+import { eventually, the } from "./host.ts"
 
 /** What a plugin is granted of requests. Any name is declared. */
 export interface Granted {
@@ -75,6 +76,7 @@ const enabledWith = (pkg: PluginRuntime.PluginPackage, granted: ReadonlyArray<Gr
 export interface Asker {
   readonly ref: string
   readonly seen: ReadonlyArray<Told>
+  readonly row: Effect.Effect<HostStatus.PluginStatus>
   /** Asks for these, and completes with the results of the commands. */
   readonly ask: (...asked: ReadonlyArray<Asked>) => Effect.Effect<ReadonlyArray<CommandResult.CommandResult>>
   /** Asks for one, and completes with what the plugin was told of it. */
@@ -83,11 +85,21 @@ export interface Asker {
   readonly grant: (...granted: ReadonlyArray<Granted>) => Effect.Effect<void>
 }
 
+export interface AskingHost {
+  readonly asker: (name: string) => Asker
+  readonly host: PluginHost.PluginHost["Service"]
+  readonly editor: GrantStore.GrantEditor["Service"]
+  /** How a plugin was enabled at the start. */
+  readonly enabled: (ref: string) => Enablement.Enablement
+  /** Closes the host's scope. */
+  readonly close: Effect.Effect<void>
+}
+
 /** A host whose plugins, by name, are granted this, with the clients that `mooring run` has. */
 export const askingHost = (
   plugins: { readonly [name: string]: ReadonlyArray<Granted> },
   resolve: ResolveAddresses.Resolve
-): Effect.Effect<(name: string) => Asker, never, Scope.Scope> =>
+): Effect.Effect<AskingHost, never, Scope.Scope> =>
   Effect.gen(function* () {
     const entries = Object.entries(plugins).map(([name, granted]) => {
       const seen: Array<Told> = []
@@ -99,40 +111,57 @@ export const askingHost = (
       Layer.provideMerge(GrantStore.layerMutable(enabled)),
       Layer.provide([Clients.layerOptions({ resolve, ownAddresses: () => [] }), SystemSecrets.layer()])
     )
-    const services = yield* Layer.build(live)
+    const scope = yield* Scope.fork(yield* Effect.scope)
+    const services = yield* Layer.buildWithScope(live, scope)
     const host = Context.get(services, PluginHost.PluginHost)
     const editor = Context.get(services, GrantStore.GrantEditor)
     yield* host.idle
-    const askers = entries.map(({ name, pkg, seen }): Asker & { readonly name: string } => {
-      const ref = `project:test.${name}`
-      const deliver = (asked: ReadonlyArray<Asked>) =>
-        Effect.orDie(host.deliver(ref, { ingressName: "gateway", kind: "ask", payload: asked }))
-      const results = Effect.map(Effect.orDie(host.plugin(ref)), ({ outputCommandResults: all }) => all)
-      const ask = (...asked: ReadonlyArray<Asked>) =>
-        Effect.gen(function* () {
-          const id = yield* deliver(asked)
-          const own = Effect.map(results, (all) => all.filter(({ sourceEventId }) => sourceEventId === id))
-          return yield* eventually(own, ({ length }) => length === asked.length)
-        })
-      return {
+    const askers = new Map(
+      entries.map(({ name, pkg, seen }) => [
         name,
-        ref,
-        seen,
-        ask,
-        answer: (...asked) =>
-          Effect.gen(function* () {
-            const told = seen.length
-            yield* ask(asked)
-            const last = Effect.sync(() => seen.slice(told))
-            const [event] = yield* eventually(last, ({ length }) => length > 0)
-            return event ?? (yield* Effect.die(new Error("nothing was told")))
-          }),
-        grant: (...granted: ReadonlyArray<Granted>) => editor.set(ref, GrantStore.grantOf(enabledWith(pkg, granted)))
-      }
-    })
-    return (name: string) => {
-      const found = askers.find((asker) => asker.name === name)
-      if (found === undefined) throw new Error(`no plugin ${name}`)
-      return found
+        askerIn(host, `project:test.${name}`, seen, (ref, granted) =>
+          editor.set(ref, GrantStore.grantOf(enabledWith(pkg, granted)))
+        )
+      ])
+    )
+    return {
+      asker: (name: string) => the(askers.get(name)),
+      host,
+      editor,
+      enabled: (ref: string) => the(enabled.find(({ id }) => id === ref)),
+      close: Scope.close(scope, Exit.void)
     }
   }).pipe(Effect.orDie)
+
+const askerIn = (
+  host: PluginHost.PluginHost["Service"],
+  ref: string,
+  seen: ReadonlyArray<Told>,
+  set: (ref: string, granted: ReadonlyArray<Granted>) => Effect.Effect<void>
+): Asker => {
+  const deliver = (asked: ReadonlyArray<Asked>) =>
+    Effect.orDie(host.deliver(ref, { ingressName: "gateway", kind: "ask", payload: asked }))
+  const row = Effect.orDie(host.plugin(ref))
+  const ask = (...asked: ReadonlyArray<Asked>) =>
+    Effect.gen(function* () {
+      const id = yield* deliver(asked)
+      const own = Effect.map(row, ({ outputCommandResults: all }) =>
+        all.filter(({ sourceEventId }) => sourceEventId === id)
+      )
+      return yield* eventually(own, ({ length }) => length === asked.length)
+    })
+  return {
+    ref,
+    seen,
+    row,
+    ask,
+    answer: (...asked) =>
+      Effect.gen(function* () {
+        const told = seen.length
+        yield* ask(asked)
+        const last = Effect.sync(() => seen.slice(told))
+        return the((yield* eventually(last, ({ length }) => length > 0))[0])
+      }),
+    grant: (...granted) => set(ref, granted)
+  }
+}
