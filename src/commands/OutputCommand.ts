@@ -7,91 +7,13 @@
  *
  * @since 0.1.0
  */
-import * as Result from "effect/Result"
-import * as Schema from "effect/Schema"
+import type * as Schema from "effect/Schema"
 import * as Base64 from "../internal/base64.ts"
-import * as Wire from "../internal/wire.ts"
-import { CommandMalformed } from "./CommandError.ts"
-import { written } from "./SendPayload.ts"
-import { byKind, CommandId, FIELDS, type Kind, OutputCommandWire, type Payloads } from "./OutputCommandWire.ts"
+import { envelope, isText, sending, type Ids, type OutputCommand } from "./internal/checkedCommand.ts"
+import type { OutputCommandWire } from "./OutputCommandWire.ts"
 
-/**
- * Ids that a plugin may give a command. The host fills in what is missing.
- *
- * @category models
- * @since 0.1.0
- */
-export interface Ids {
-  readonly commandId?: string
-  readonly correlationId?: string
-  readonly sourceEventId?: string
-}
-
-const NO_IDS: Ids = {}
-
-/**
- * What a checked command says: a kind, its payload and ids, which belong to
- * the host alone.
- *
- * @category models
- * @since 0.2.0
- */
-export type Content = {
-  readonly [K in Kind]: { readonly kind: K; readonly payload: Payloads[K]; readonly ids: Ids }
-}[Kind]
-
-let make: (content: Content) => OutputCommand
-let isChecked: (value: unknown) => value is OutputCommand
-let contentOf: (command: OutputCommand) => Content
-
-/**
- * A command whose form was checked. Nobody can change it any more: its getters
- * give copies.
- *
- * @category models
- * @since 0.1.0
- */
-export class OutputCommand {
-  readonly #content: Content
-
-  private constructor(content: Content) {
-    this.#content = content
-  }
-
-  static {
-    make = (content) => new OutputCommand(content)
-    isChecked = (value): value is OutputCommand => typeof value === "object" && value !== null && #content in value
-    contentOf = (command) => command.#content
-  }
-
-  get kind(): Kind {
-    return this.#content.kind
-  }
-
-  get payload(): Payloads[Kind] {
-    return structuredClone(this.#content.payload)
-  }
-
-  get ids(): Ids {
-    return { ...this.#content.ids }
-  }
-}
-
-/**
- * Whether a value is a command whose form was checked.
- *
- * @category predicates
- * @since 0.1.0
- */
-export const isOutputCommand = (value: unknown): value is OutputCommand => isChecked(value)
-
-/**
- * What a checked command says, as the host holds it: for reading.
- *
- * @category getters
- * @since 0.2.0
- */
-export const content = (command: OutputCommand): Content => contentOf(command)
+export { content, isOutputCommand, OutputCommand, type Content, type Ids } from "./internal/checkedCommand.ts"
+export { decode, encode, plainSend, salvage, type Salvaged } from "./internal/commandForm.ts"
 
 /**
  * What a constructor makes: a checked command, or one in its wire form that
@@ -122,12 +44,6 @@ export interface Options extends Ids {
   readonly epoch?: number | "any"
 }
 
-const envelope = (ids: Ids | undefined) => ({
-  ...(ids?.commandId === undefined ? {} : { command_id: ids.commandId }),
-  ...(ids?.correlationId === undefined ? {} : { correlation_id: ids.correlationId }),
-  ...(ids?.sourceEventId === undefined ? {} : { source_event_id: ids.sourceEventId })
-})
-
 const address = (to: To, options: Options | undefined) => {
   const named = typeof to === "string" ? { url: to } : to
   return {
@@ -136,9 +52,6 @@ const address = (to: To, options: Options | undefined) => {
     ...(options?.epoch === undefined ? {} : { epoch: options.epoch })
   }
 }
-
-// A name of an ingress that isn't one is found nowhere, like any that doesn't exist.
-const isText = (value: unknown): value is string => typeof value === "string" && value.isWellFormed()
 
 /**
  * Sends a text, or bytes as a binary frame, over a connection: `executed` once
@@ -157,13 +70,6 @@ export const send = (to: To, data: string | Uint8Array, options?: Options): Comm
   const sent = isBytes ? { base64: Base64.encode(data) } : { text: data }
   return { kind: "websocket_send", payload: { ...address(to, options), ...sent }, ...envelope(options) }
 }
-
-const sending = (named: { readonly url: string; readonly ingressName?: string }, data: string | Uint8Array) =>
-  make({
-    kind: "websocket_send",
-    payload: typeof data === "string" ? { ...named, text: data } : { ...named, bytes: data },
-    ids: NO_IDS
-  })
 
 /**
  * Closes a connection, which stays closed until the plugin asks for
@@ -296,151 +202,5 @@ export const request = (method: string, url: string, options: RequestOptions = {
       ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs })
     },
     ...envelope(options)
-  }
-}
-
-/**
- * A checked command in its wire form.
- *
- * @category encoding
- * @since 0.2.0
- */
-export const encode = (command: OutputCommand): typeof OutputCommandWire.Encoded => {
-  const { ids, kind, payload } = contentOf(command)
-  if (kind !== "websocket_send") return encodeWire({ kind, payload, ...ids } as typeof OutputCommandWire.Type)
-  // What the constructor made needs no schema here, either.
-  return { kind, payload: written(payload), ...envelope(ids) }
-}
-
-const encodeWire = Schema.encodeSync(OutputCommandWire)
-
-const AnyKind = Schema.Literals(Object.keys(byKind) as ReadonlyArray<Kind>)
-const Kinds = Schema.Struct({ kind: AnyKind })
-
-/**
- * A send as nearly all are, with a URL and a text or base64 and nothing else, from its
- * wire form: what its schema says costs more than everything else that is done
- * with it. Undefined for any other value, which the schema judges.
- *
- * @category decoding
- * @since 0.4.0
- */
-export const plainSend = (value: unknown): OutputCommand | undefined => {
-  if (!hasExactly(value, "kind", "payload") || value.kind !== "websocket_send") return undefined
-  const { payload } = value
-  if (hasExactly(payload, "url", "text")) {
-    const { text, url } = payload
-    return isText(url) && isText(text) ? sending({ url }, text) : undefined
-  }
-  if (!hasExactly(payload, "url", "base64")) return undefined
-  const { base64, url } = payload
-  const bytes = typeof base64 === "string" ? Base64.decode(base64) : undefined
-  return isText(url) && bytes !== undefined ? sending({ url }, bytes) : undefined
-}
-
-/** Whether a value is an object with these two properties of its own and no other. */
-const hasExactly = <One extends string, Other extends string>(
-  value: unknown,
-  one: One,
-  other: Other
-): value is Readonly<Record<One | Other, unknown>> =>
-  typeof value === "object" &&
-  value !== null &&
-  Object.hasOwn(value, one) &&
-  Object.hasOwn(value, other) &&
-  Reflect.ownKeys(value).length === 2
-
-/**
- * Checks a command that came from a plugin: one made by a constructor as it
- * is, anything else by its schema.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const decode = (value: unknown): Result.Result<OutputCommand, CommandMalformed> => {
-  if (isChecked(value)) return Result.succeed(value)
-  try {
-    const plain = plainSend(value)
-    return plain === undefined ? decodeWire(value) : Result.succeed(plain)
-  } catch {
-    // A getter or a proxy: looking at it is running the plugin's code.
-    return Result.fail(new CommandMalformed({ problems: [{ path: "", message: "Expected a value that can be read" }] }))
-  }
-}
-
-const decodeWire = (value: unknown): Result.Result<OutputCommand, CommandMalformed> => {
-  const kind = Schema.decodeUnknownResult(Kinds)(value)
-  if (Result.isFailure(kind)) return Result.fail(malformed(kind.failure))
-  return Result.mapBoth(Schema.decodeUnknownResult(byKind[kind.success.kind], Wire.strict)(value), {
-    onFailure: malformed,
-    onSuccess: ({ commandId, correlationId, payload, sourceEventId, ...rest }) =>
-      // The kind and its payload belong together, which the union of the schemas says and this spread can't.
-      make({
-        kind: rest.kind,
-        payload,
-        ids: {
-          ...(commandId === undefined ? {} : { commandId }),
-          ...(correlationId === undefined ? {} : { correlationId }),
-          ...(sourceEventId === undefined ? {} : { sourceEventId })
-        }
-      } as Content)
-  })
-}
-
-const malformed = (error: Schema.SchemaError): CommandMalformed =>
-  new CommandMalformed({
-    problems: Wire.problemsOf(error.issue, Wire.allKnown)
-      .slice(0, 8)
-      .map(({ message, path }) => ({ message, path: ownPath(path) }))
-  })
-
-/** A path up to the first key that the plugin made up: that is its text, not ours. */
-const ownPath = (path: string): string => {
-  const keys = path.split(".")
-  const foreign = keys.findIndex((key) => key !== "" && !FIELDS.has(key))
-  return foreign < 0 ? path : [...keys.slice(0, foreign), "\u{2026}"].join(".")
-}
-
-const KnownId = Schema.is(CommandId)
-const KnownKind = Schema.is(AnyKind)
-
-/**
- * What a result says of its command: an unusable kind is null, unusable ids are
- * absent.
- *
- * @category models
- * @since 0.2.0
- */
-export interface Salvaged {
-  readonly kind: Kind | null
-  readonly ids: Ids
-}
-
-/**
- * What can be used of a command whose form is wrong: its ids and its kind, each
- * on its own.
- *
- * @category decoding
- * @since 0.1.0
- */
-export const salvage = (value: unknown): Salvaged => {
-  if (isChecked(value)) return contentOf(value)
-  const own = (key: string): unknown => {
-    try {
-      return Object.getOwnPropertyDescriptor(value, key)?.value
-    } catch {
-      // It has no properties, or can't be looked at.
-      return undefined
-    }
-  }
-  const kind = own("kind")
-  const commandId = own("command_id")
-  const correlationId = own("correlation_id")
-  return {
-    kind: KnownKind(kind) ? kind : null,
-    ids: {
-      ...(KnownId(commandId) ? { commandId } : {}),
-      ...(KnownId(correlationId) ? { correlationId } : {})
-    }
   }
 }
