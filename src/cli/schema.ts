@@ -6,6 +6,7 @@
 import { Argument, Command } from "effect/cli"
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
+import { MOST_HEADER_BYTES } from "../commands/RequestPayload.ts"
 import { HostStatus } from "../host/HostStatus.ts"
 import { IngressEventWire } from "../ingress/IngressEventWire.ts"
 import * as Bounded from "../internal/bounded.ts"
@@ -65,6 +66,7 @@ const SUBJECTS = {
       "limits are the operator's to set",
       "URLs are sources of the plugin, manifest and grant cover them",
       "source_event_id is the event's",
+      `headers of a request occur once, in whichever case, and have ${MOST_HEADER_BYTES} bytes together`,
       `status, state and each command are nested at most ${Json.MOST_DEPTH} deep`
     ]
   },

@@ -17,7 +17,9 @@ import { Text } from "./SendPayload.ts"
 const VALUE = /^[\t\x20-\x7e\xa0-\xff]*$/u
 
 const MOST_HEADERS = 32
-const MOST_HEADER_BYTES = 16_384
+
+/** @internal Names and values of all headers together. */
+export const MOST_HEADER_BYTES = 16_384
 
 /** Any method may be asked for: which ones are granted is another question. */
 const Method = Schema.String.check(

@@ -74,6 +74,10 @@ const { ingresses, services, websocket } = Documents.manifest
 const [ingress] = ingresses
 const [target] = websocket
 
+const requesting = (headers: Json): Json => ({
+  output_commands: [{ kind: "host_request_dispatch", payload: { method: "GET", url: "https://a/b", headers } }]
+})
+
 const nested = (depth: number): Json => {
   let value: Json = 0
   for (let level = 0; level < depth; level++) value = [value]
@@ -213,6 +217,18 @@ const EXCEPTIONS: ReadonlyArray<Exception> = [
     document: {
       output_commands: [{ kind: "websocket_close", payload: { url: "ws://a/b", reason: "\u00e4".repeat(62) } }]
     }
+  },
+  {
+    of: "output",
+    comment: "headers of a request occur once, in whichever case, and have 16384 bytes together",
+    message: /^Expected each name once, in whichever case$/,
+    document: requesting({ a: "1", A: "2" })
+  },
+  {
+    of: "output",
+    comment: "headers of a request occur once, in whichever case, and have 16384 bytes together",
+    message: /^Expected at most 16384 bytes of names and values$/,
+    document: requesting({ a: "x".repeat(16_384) })
   }
 ]
 
