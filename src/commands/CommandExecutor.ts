@@ -310,7 +310,7 @@ export class CommandExecutor<D extends Destination> {
   ): Done | Refused {
     const { ingressName } = origin
     const spec = requested(payload, ingressName, this.#options, () => this.#tooLarge(command))
-    if (Result.isFailure(spec)) return refused(spec.failure)
+    if (Result.isFailure(spec)) return this.#unrequested(spec.failure)
     const commandId = commandIdOf({ ids, index, origin, sequence })
     const error = this.#options.requests.dispatch(spec.success, {
       ingressName,
@@ -332,6 +332,12 @@ export class CommandExecutor<D extends Destination> {
   /** The connection that a command means, if it may have it and it is at the right epoch. */
   #destination(event: Answered, dispatch: number, to: Addressed): D | Refused {
     return this.#reached(event, dispatch, to, this.#destinations.find(event.origin, to))
+  }
+
+  /** Nobody is granted a host or a method with a stand-in in it, so that is what is told. */
+  #unrequested(error: CommandMalformed | CommandTooLarge | CommandUngranted): Refused {
+    if (error._tag !== "CommandUngranted") return refused(error)
+    return refused(this.#inMessages.misplaced(error.url, error.url, error.method) ?? error)
   }
 
   /** Nothing has a name with a stand-in in it, so that is what is told. */

@@ -102,6 +102,19 @@ const HOSTILE: ReadonlyArray<
     (_, other) => OutputCommand.reconnect(sent, { dialUrl: `${OWN}?${other}` }),
     null,
     "unknown"
+  ],
+  [
+    "in the host of a request that no grant covers",
+    (of) => OutputCommand.request("PATCH", `https://${of("token")}.example.com/`),
+    "token",
+    "misplaced"
+  ],
+  ["another start's there", (_, other) => OutputCommand.request("PATCH", `https://${other}/`), null, "unknown"],
+  [
+    "in the method of a request",
+    (of) => OutputCommand.request(of("token"), "https://api.example.com/"),
+    "token",
+    "misplaced"
   ]
 ]
 
