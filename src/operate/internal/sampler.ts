@@ -18,6 +18,8 @@ export class Sampler {
 
   /** Whether this one is. */
   readonly hit = (): boolean => {
+    // Of nothing there is no next one to count down to.
+    if (this.#share <= 0) return false
     this.#left--
     if (this.#left > 0) return false
     this.#left = this.#gap()
@@ -27,6 +29,7 @@ export class Sampler {
   /** The number of the next one that is, from 1: geometrically distributed. */
   #gap(): number {
     if (this.#share >= 1) return 1
-    return this.#share <= 0 ? Infinity : Math.floor(Math.log(1 - this.#random()) / Math.log(1 - this.#share)) + 1
+    // However small the share is: beside 1 it may be lost.
+    return Math.floor(Math.log(1 - this.#random()) / Math.log1p(-this.#share)) + 1
   }
 }
