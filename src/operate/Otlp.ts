@@ -64,6 +64,22 @@ const MOST_SPANS = 512
 const LAST_EXPORT_MS = 1000
 const RESOURCE = { serviceName: "mooring", serviceVersion: VERSION }
 
+/** What an exporter of Effect's is told. */
+interface Settings {
+  readonly url: string
+  readonly resource: typeof RESOURCE
+  readonly exportInterval: number
+  readonly maxBatchSize: number
+}
+
+type Exporter<A> = (
+  settings: Settings
+) => Effect.Effect<
+  A,
+  never,
+  HttpClient.HttpClient | OtlpSerialization.OtlpSerialization | OtlpExporter.Flusher | Scope.Scope
+>
+
 /** What all exporters of a program share: with one flusher all signals are flushed together. */
 const shared = Layer.merge(OtlpExporter.layerFlusher, OtlpSerialization.layerJson)
 
@@ -81,36 +97,14 @@ export const make = Effect.fnUntraced(function* ({
   const { report } = yield* PluginHost
   const sender = new Sender(yield* HttpClient.HttpClient, report)
   const services = yield* Layer.build(shared)
-  const context = yield* Effect.context<never>()
-  const begin = (signal: Signal, { headers = () => ({}), intervalMs = DEFAULT_INTERVAL_MS, url }: Destination) =>
-    Effect.gen(function* () {
-      const { client, dropped } = sender.line(signal, headers)
-      const series = new Series(context, { signal })
-      yield* Effect.addFinalizer(() => Effect.sync(() => series.remove()))
-      series.counter(Catalogue.DROPPED.name, Catalogue.DROPPED.help, dropped)
-      const options = {
-        url: `${url.replace(/\/+$/, "")}/v1/${signal}`,
-        resource: RESOURCE,
-        exportInterval: intervalMs,
-        maxBatchSize: MOST_SPANS
-      }
-      return { client, options }
-    })
-  if (metrics !== undefined) {
-    const { client, options } = yield* begin("metrics", metrics)
-    yield* OtlpMetrics.make(options).pipe(
-      Effect.provideService(HttpClient.HttpClient, client),
-      Effect.provide(services)
-    )
-  }
-  let tracer: Tracer.Tracer | undefined
-  if (traces !== undefined) {
-    const { client, options } = yield* begin("traces", traces)
-    tracer = yield* OtlpTracer.make(options).pipe(
-      Effect.provideService(HttpClient.HttpClient, client),
-      Effect.provide(services)
-    )
-  }
+  const pushed = <A>(signal: Signal, to: Destination | undefined, exporter: Exporter<A>) =>
+    to === undefined
+      ? Effect.undefined
+      : Effect.flatMap(lineOf(sender, signal, to), ({ client, settings }) =>
+          exporter(settings).pipe(Effect.provideService(HttpClient.HttpClient, client), Effect.provide(services))
+        )
+  yield* pushed("metrics", metrics, OtlpMetrics.make)
+  const tracer = yield* pushed("traces", traces, OtlpTracer.make)
   const { flush } = Context.get(services, OtlpExporter.Flusher)
   // The first to run at the end: what the exporters do by themselves is nothing by then.
   yield* Effect.addFinalizer(() =>
@@ -118,3 +112,20 @@ export const make = Effect.fnUntraced(function* ({
   )
   return tracer
 })
+
+/** By which client a signal's exporter sends, and how; what was dropped of it is a metric until the scope closes. */
+const lineOf = (sender: Sender, signal: Signal, to: Destination) =>
+  Effect.gen(function* () {
+    const { headers = () => ({}), intervalMs = DEFAULT_INTERVAL_MS, url } = to
+    const { client, dropped } = sender.line(signal, headers)
+    const series = new Series(yield* Effect.context<never>(), { signal })
+    yield* Effect.addFinalizer(() => Effect.sync(() => series.remove()))
+    series.counter(Catalogue.DROPPED.name, Catalogue.DROPPED.help, dropped)
+    const settings: Settings = {
+      url: `${url.replace(/\/+$/, "")}/v1/${signal}`,
+      resource: RESOURCE,
+      exportInterval: intervalMs,
+      maxBatchSize: MOST_SPANS
+    }
+    return { client, settings }
+  })
