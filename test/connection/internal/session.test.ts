@@ -462,6 +462,15 @@ describe("a session", () => {
     })
   }
 
+  it("counts the time since the open for a peer whose control frames begin late", () => {
+    const { session, world } = opened({ controlFramesPerSecond: 10 })
+    world.monotonic += 5000
+    for (let frame = 0; frame < 60; frame++) session.ping(DATA)
+    assert.isNull(session.error)
+    session.ping(DATA)
+    assert.deepEqual(session.error, new ControlFlood({ url: URL, limit: 10 }))
+  })
+
   for (const [member, act] of [
     ["writeQueueSize", ({ session }: ReturnType<typeof opened>) => session.send("a")],
     ["send", ({ session }: ReturnType<typeof opened>) => session.send("a")],
