@@ -1,5 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
+import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import * as Redacted from "effect/Redacted"
@@ -109,6 +111,26 @@ describe("a dial through a proxy", () => {
       const { dial } = yield* client({ ...options, proxy: { connect: `https://proxy.test:${proxy.port}` } })
       const failure = yield* failureOf(dial(`ws://gateway.test:${plain.port}/`))
       assert.deepInclude(failure, { _tag: "DialFailed", phase: "proxy", code: "ERR_TLS_CERT_ALTNAME_INVALID" })
+    })
+  )
+
+  it.live("leaves no socket when the scope of an open connection closes, nor one beneath TLS within TLS", () =>
+    Effect.gen(function* () {
+      const server = yield* Servers.answeringSecurely((socket, request) => {
+        socket.write(Buffer.concat([Servers.switching(request), Servers.text("hi")]))
+      })
+      const plain = yield* greets
+      const { resolve } = asking()
+      for (const url of [`wss://gateway.test:${server.port}/`, `ws://gateway.test:${plain.port}/`]) {
+        const closed = yield* Deferred.make<void>()
+        const proxy = yield* Servers.answeringSecurely((socket, request) => {
+          socket.once("close", () => Deferred.doneUnsafe(closed, Exit.void))
+          forwards(socket, request)
+        })
+        const options = { ca: CA, resolve, proxy: { connect: `https://127.0.0.1:${proxy.port}` } }
+        yield* Effect.scoped(opens(options, url))
+        yield* Deferred.await(closed)
+      }
     })
   )
 
