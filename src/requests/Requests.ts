@@ -110,8 +110,10 @@ export class Requests {
   /** The grants have changed: what they don't cover any more ends now. */
   revoke(): void {
     for (const pending of this.#pending) {
-      const { asker, enabled, spec } = pending
-      if (!enabled.authority.coversRequest(asker.ingressName, spec.request)) this.#revoked(pending)
+      const { asker, enabled, phase, spec } = pending
+      // What runs is what its turn allowed, which may be more than there was when it was asked for.
+      const request = phase.name === "running" ? phase.request : spec.request
+      if (!enabled.authority.coversRequest(asker.ingressName, request)) this.#revoked(pending)
     }
     this.#release((request) =>
       [...this.#pending].some(({ phase }) => phase.name === "running" && phase.request === request)

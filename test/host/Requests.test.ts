@@ -242,6 +242,33 @@ describe("the requests of a plugin", () => {
     )
   )
 
+  it.effect("are judged by what their turn allowed: what was granted when they were asked for says nothing of it", () =>
+    talking(
+      ({ fake, say, seen }) =>
+        Effect.gen(function* () {
+          const editor = yield* GrantStore.GrantEditor
+          const change = (request: object) =>
+            Effect.andThen(
+              editor.set(REF, GrantStore.grantOf(enable(asking([]), { grants: grants(request) }))),
+              settled
+            )
+          yield* fake.answer(`${API}slow`, { afterMs: 1000 })
+          yield* fake.answer(`${API}never`, { kind: "never" })
+          yield* say("GET slow\nGET never")
+          yield* change({ private_addresses: true })
+          yield* TestClock.adjust("1 second")
+          yield* settled
+          assert.deepStrictEqual(tags(seen), ["slow 200"])
+          assert.strictEqual(yield* fake.underway, 1)
+          yield* change({ private_addresses: false })
+          assert.deepStrictEqual(tags(seen), ["slow 200", "never GrantRevoked"])
+          yield* fake.abandoned(1)
+          assert.strictEqual(yield* fake.underway, 0)
+        }),
+      { limits: { requestsAtOncePerPlugin: 1 } }
+    )
+  )
+
   it.effect("end with their instance: nobody is told, and nothing runs on", () =>
     talking(
       ({ fake, host, say, seen }) =>
