@@ -185,6 +185,19 @@ describe("mooring ctl beside whoever listens there", () => {
   )
 
   it.live(
+    "waits in a health check for nobody who doesn't answer: 5",
+    () =>
+      Effect.gen(function* () {
+        const port = yield* answering(() => {})
+        const asked = yield* mooring(["ctl", "health", "--control", `127.0.0.1:${port}`])
+        assert.deepInclude(asked, { code: 5, stdout: "" })
+        assert.include(asked.stderr, "it doesn't answer")
+      }).pipe(Effect.scoped),
+    // Whoever asks for anything else waits for 10 s.
+    9000
+  )
+
+  it.live(
     "asks nobody with what is no token: 2, and doesn't repeat it",
     () =>
       Effect.gen(function* () {

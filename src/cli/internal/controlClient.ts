@@ -140,14 +140,10 @@ const decodeRefusal = Schema.decodeUnknownEffect(
 const decodeJson = Schema.decodeUnknownEffect(Schema.fromJsonString(Schema.Unknown))
 
 /** What the API answers, as the text of a JSON document. */
-export const ask = (
-  asked: Asked,
-  question: Question,
-  patience: number = PATIENCE_MS
-): Effect.Effect<string, Unreachable | Refused> =>
+export const ask = (asked: Asked, question: Question): Effect.Effect<string, Unreachable | Refused> =>
   Effect.gen(function* () {
     const { status, text } = yield* Effect.timeoutOrElse(exchange(asked, question), {
-      duration: patience,
+      duration: PATIENCE_MS,
       orElse: () => Effect.fail(new Unreachable({ reason: "it doesn't answer", at: format(asked.address) }))
     })
     const isGood = status >= 200 && status < 300
