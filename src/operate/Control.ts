@@ -151,23 +151,25 @@ const malformed = (kind: string): string =>
     ? 'expected a body of { "ingress_name", "kind", "payload" } as JSON'
     : `expected other ${kind.toLowerCase()}`
 
+/** The paths of the API's description, each as it stands on the wire. */
+const routes = HttpApiBuilder.layer(ControlApi, { openapiPath: Target.OPENAPI }).pipe(
+  Layer.provide(HttpServer.layerServices),
+  Layer.provide(
+    Layer.succeed(HttpRouter.RouterConfig)({
+      ignoreDuplicateSlashes: false,
+      maxParamLength: MOST_PARAMETER_CHARACTERS
+    })
+  )
+)
+
 /** The API as an effect that answers one request. */
 const app = (options: Options, entrance: Entrance) =>
   Effect.gen(function* () {
     const host = yield* PluginHost
     const events = yield* Events.make(host)
     const readiness = yield* Readiness.make(host)
-    const api = HttpApiBuilder.layer(ControlApi, { openapiPath: Target.OPENAPI }).pipe(
-      Layer.provide(Handlers.layer(events, readiness, options.metrics)),
-      Layer.provide(HttpServer.layerServices),
-      Layer.provide(
-        Layer.succeed(HttpRouter.RouterConfig)({
-          ignoreDuplicateSlashes: false,
-          maxParamLength: MOST_PARAMETER_CHARACTERS
-        })
-      )
-    )
-    const routed = yield* HttpRouter.toHttpEffect(api)
+    const handlers = Handlers.layer(events, readiness, options.metrics)
+    const routed = yield* HttpRouter.toHttpEffect(routes.pipe(Layer.provide(handlers)))
     const files = options.files ?? new Map<string, StaticFile>()
     const rules = rulesOf(options, entrance)
     const answered = Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
