@@ -82,7 +82,7 @@ describe.skipIf(Container.missing !== undefined)(
           assert.strictEqual(last && rowOf(last)?.lifecycle, "stopped")
           assert.strictEqual(last && stateOf(last), "stopped")
           for (const line of host.stderr().trimEnd().split("\n"))
-            assert.notStrictEqual(JSON.parse(line).level, "ERROR", line)
+            assert.notStrictEqual(JSON.parse(line).level, "error", line)
         }).pipe(Effect.scoped),
       60_000
     )
