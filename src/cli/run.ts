@@ -85,15 +85,18 @@ const run = Effect.fnUntraced(function* (asked: Options) {
     Layer.provide(LiveHost.layer(beginning), LiveHost.client(beginning)),
     Layer.succeedContext(services)
   )
-  const layer = withControl(hosted, yield* controlled(beginning.control, Telemetry.expositionOf(beginning.file)))
-  const outlasting = yield* Effect.scope
   const collector = yield* Layer.build(CollectorClient.layer())
+  // What outlasts the host ends beside each other: who reads slowly and a collector that is silent cost one wait.
+  const outlasting = yield* Scope.fork(yield* Effect.scope, "parallel")
+  const telling = yield* Scope.fork(outlasting)
+  const control = controlled(beginning.control, Telemetry.expositionOf(beginning.file))
+  const layer = withControl(hosted, yield* Scope.provide(control, yield* Scope.fork(outlasting)))
   yield* hosting(layer, asked, (host, built) => {
     const following = LiveHost.follow(beginning, host, built, Queue.take(hangups))
     const telemetry = Telemetry.begin(beginning.file).pipe(
       Effect.provideService(PluginHost, host),
       Effect.provide(collector),
-      Scope.provide(outlasting)
+      Scope.provide(telling)
     )
     return {
       status: host.status,
