@@ -71,9 +71,10 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>(id("Reque
 }
 
 /**
- * The body of the answer has more than `limit` bytes, decoded. `headers` are
- * the answer's: for who asked, and never encoded, since they are a server's
- * text.
+ * The body of the answer has more than `limit` bytes, decoded; or (`what` is
+ * `queue`) the answer takes more memory than that, which is what the queues had
+ * left. `headers` are the answer's: for who asked, and never encoded, since they
+ * are a server's text.
  *
  * @category errors
  * @since 0.5.0
@@ -81,6 +82,7 @@ export class RequestTimeout extends Schema.TaggedError<RequestTimeout>(id("Reque
 export class ResponseTooLarge extends Schema.TaggedError<ResponseTooLarge>(id("ResponseTooLarge"))("ResponseTooLarge", {
   url: Schema.String,
   status: Schema.Int,
+  what: Schema.Literals(["body", "queue"]),
   limit: Schema.Int,
   sent: Schema.Boolean,
   headers: Schema.Array(Schema.Tuple([Schema.String, Schema.String])).pipe(
@@ -88,7 +90,9 @@ export class ResponseTooLarge extends Schema.TaggedError<ResponseTooLarge>(id("R
   )
 }) {
   override get message(): string {
-    return `the answer of ${this.url} has a body of more than ${this.limit} bytes`
+    return this.what === "body"
+      ? `the answer of ${this.url} has a body of more than ${this.limit} bytes`
+      : `the answer of ${this.url} takes more than the ${this.limit} bytes that the queues had room for`
   }
 }
 

@@ -255,7 +255,8 @@ export class Requests {
     if (this.#fits(outcome)) return this.#told(pending, "answered", outcome)
     const { headers, status } = response
     const url = pending.spec.request.display
-    this.#failed(pending, new ResponseTooLarge({ url, status, headers, limit: Math.max(0, room), sent: true }))
+    const limit = Math.max(0, room)
+    this.#failed(pending, new ResponseTooLarge({ url, status, headers, what: "queue", limit, sent: true }))
   }
 
   #failed(pending: Pending, failure: Failure): void {

@@ -191,7 +191,9 @@ const responds = (
   const body = typeof given === "string" ? utf8.encode(given) : given
   return body.length <= maxBytes
     ? Effect.succeed({ status, headers: headers.map(([name, value]) => [name.toLowerCase(), value] as const), body })
-    : Effect.fail(new ResponseTooLarge({ url: request.display, status, headers, limit: maxBytes, sent: true }))
+    : Effect.fail(
+        new ResponseTooLarge({ url: request.display, status, headers, what: "body", limit: maxBytes, sent: true })
+      )
 }
 
 /**

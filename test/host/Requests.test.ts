@@ -339,6 +339,8 @@ describe("the requests of a plugin", () => {
           assert.deepStrictEqual(tags(seen), ["fits 200", "large ResponseTooLarge", "larger ResponseTooLarge"])
           assert.deepInclude(seen[1]?.error, { status: 200, sent: true, headers: { "x-a": "b".repeat(100) } })
           assert.deepInclude(seen[2]?.error, { status: 200, headers: {} })
+          // 1000 bytes are no body of more than 1024: it is the queue that has no room for them and the headers.
+          assert.include(seen[1]?.error?.message, "takes more than the 1024 bytes that the queues had room for")
           assert.strictEqual((yield* rowOf(REF)).queueBytes, 0)
         }),
       { limits: { ingressQueueBytes: 1024, maxMessageBytes: 512, requestsAtOncePerPlugin: 1 } }

@@ -31,6 +31,7 @@ const tooLarge = ({ headers, outgoing, progress, status }: Head): ResponseTooLar
     url: outgoing.request.display,
     status,
     headers: [...headers],
+    what: "body",
     limit: outgoing.maxBytes,
     sent: progress.sent
   })

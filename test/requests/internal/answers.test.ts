@@ -88,7 +88,7 @@ describe("why there is no answer", () => {
       { tag: "RequestTimeout", sent: true, phase: "headers" }
     ],
     [
-      new ResponseTooLarge({ url, status: 200, limit: 5, sent: true, headers: [["X-Key", "hunter22"]] }),
+      new ResponseTooLarge({ url, status: 200, what: "body", limit: 5, sent: true, headers: [["X-Key", "hunter22"]] }),
       { tag: "ResponseTooLarge", sent: true, status: 200, headers: { "x-key": "***" } }
     ],
     [new GrantRevoked({ url }), { tag: "GrantRevoked", sent: true }],
