@@ -23,6 +23,7 @@ import * as Enablement from "../manifest/Enablement.ts"
 import type { ManifestError } from "../manifest/ManifestError.ts"
 import * as PackageFolders from "../node/PackageFolders.ts"
 import * as OwnThread from "../sandbox/OwnThread.ts"
+import type * as FakeRequests from "./FakeRequests.ts"
 import type * as FakeWebSocket from "./FakeWebSocket.ts"
 import { running, type Running } from "./internal/running.ts"
 import * as TestHost from "./TestHost.ts"
@@ -74,6 +75,7 @@ export const layer = (
   | GrantStore.GrantStore
   | GrantStore.GrantEditor
   | FakeWebSocket.FakeWebSocket
+  | FakeRequests.FakeRequests
   | WebSocketClient,
   ManifestError | Limits.LimitsInvalid
 > =>
