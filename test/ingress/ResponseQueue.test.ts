@@ -5,21 +5,22 @@ import * as Accounting from "../../src/ingress/Accounting.ts"
 import type { Outcome } from "../../src/ingress/HostResponse.ts"
 import type { AnyEvent } from "../../src/ingress/IngressEvent.ts"
 import { ResponseQueue } from "../../src/ingress/ResponseQueue.ts"
-import { Turns } from "../../src/ingress/Turns.ts"
+import { Turns, type EventQueue } from "../../src/ingress/Turns.ts"
 
 const fixture = (queueBytes: number, hostBytes: number) => {
   const accounting = Accounting.make()
   const host = { used: 0, limit: hostBytes }
   let joined = 0
+  const turns = new Turns<EventQueue>(() => void joined++)
   const queue = new ResponseQueue({
     key: "k",
     limits: { ingressQueueBytes: queueBytes },
     accounting,
     hostBytes: host,
-    turns: new Turns(() => void joined++),
+    turns,
     now: () => 0
   })
-  return { accounting, host, queue, joined: () => joined }
+  return { accounting, host, queue, turns, joined: () => joined }
 }
 
 const asked = (n: number) => ({ commandId: `c${n}`, requestId: `r${n}`, durationMs: n })
@@ -139,11 +140,65 @@ describe("ResponseQueue", () => {
     assert.strictEqual(queue.bytes, 18)
   })
 
-  it("takes its turn once for all that waits, and again while more does", () => {
-    const { joined, queue } = fixture(1000, 1000)
-    queue.answer("a", asked(1), answered(1))
-    queue.answer("a", asked(2), answered(1))
+  it("takes its turn once for all that waits, and again while more does, that isn't lent", () => {
+    const { joined, queue, turns } = fixture(1000, 1000)
+    for (let n = 1; n <= 3; n++) queue.answer("a", asked(n), answered(1))
     assert.strictEqual(joined(), 1)
-    assert.isTrue(queue.inTurn)
+    assert.strictEqual(turns.next(), queue)
+    assert.strictEqual(queue.take()?.sequence, 1)
+    for (const sequence of [2, 3]) {
+      assert.strictEqual(turns.next(), queue)
+      assert.strictEqual(queue.lend(() => {})?.sequence, sequence)
+    }
+    // All that waits is lent.
+    assert.isUndefined(turns.next())
+    queue.begin()
+    queue.begin()
+    assert.isUndefined(turns.next())
+    queue.answer("a", asked(4), answered(1))
+    assert.strictEqual(turns.next(), queue)
+    assert.strictEqual(queue.take()?.sequence, 4)
+    assert.isUndefined(turns.next())
+  })
+
+  it("has what comes back at its head again, and its turn", () => {
+    const { queue, turns } = fixture(1000, 1000)
+    for (let n = 1; n <= 3; n++) queue.answer("a", asked(n), answered(1))
+    const lend = () => queue.lend(() => {})?.sequence
+    assert.deepStrictEqual([lend(), lend(), lend(), lend()], [1, 2, 3, undefined])
+    queue.begin()
+    turns.next()
+    assert.isUndefined(turns.next())
+    queue.giveBack()
+    assert.strictEqual(turns.next(), queue)
+    assert.deepStrictEqual([lend(), lend()], [3, undefined])
+    for (let n = 0; n < 3; n++) queue.giveBack()
+    turns.next()
+    assert.isUndefined(turns.next())
+    assert.deepStrictEqual([lend(), lend()], [2, 3])
+  })
+
+  it("asks for what is lent before it discards, and only where something is", () => {
+    const { accounting, queue } = fixture(1000, 1000)
+    let recalls = 0
+    const recall = () => {
+      recalls++
+      queue.giveBack()
+    }
+    for (let n = 1; n <= 2; n++) queue.answer("a", asked(n), answered(1))
+    queue.lend(recall)
+    queue.begin()
+    queue.discard()
+    assert.strictEqual(recalls, 0)
+    assert.deepInclude(accounting, { discarded: 1, queueDepth: 0 })
+    queue.answer("a", asked(3), answered(1))
+    queue.lend(recall)
+    queue.discard()
+    assert.strictEqual(recalls, 1)
+    assert.deepInclude(accounting, { discarded: 2, queueDepth: 0, queueBytes: 0 })
+    queue.answer("a", asked(4), answered(1))
+    const event = queue.take()
+    assert.deepInclude(event, { sequence: 4, droppedBefore: 2 })
+    assert.match(event?.correlationId ?? "", /^k-q/)
   })
 })

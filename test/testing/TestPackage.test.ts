@@ -198,7 +198,7 @@ describe("TestPackage", () => {
     ],
     ["a rejection", "return Promise.reject(new RangeError('no'))", /^GuestError: RangeError: no/],
     ["accepted: false", "return { accepted: false }", /^DispatchFailed: /],
-    ["an unknown field", "return { commands: [] }", /^OutputInvalid: .*excess/],
+    ["an unknown field", "return { commands: [] }", /^OutputInvalid: .*no field but/],
     ["a status over its limit", "return { status: 'x'.repeat(5000) }", /^OutputInvalid: .*status.*4096/],
     ["an answer over its limit", "return { status: 'x'.repeat(1e6) }", /^OutputTooLarge: /],
     ["an array that grows for ever", "const all = []; for (;;) all.push(new Array(100).fill(0))", /^OutOfMemory: /],

@@ -79,6 +79,24 @@ describe("the secrets of a request", () => {
     })
   )
 
+  it.effect("stand in no URL that another granted target decides for: that one opens other secrets", () =>
+    Effect.gen(function* () {
+      const authority = yield* authorityOf(
+        subject({ permissions: PERMISSIONS, request: [{ ...API, pathPrefixes: ["/"] }] }),
+        {
+          permissions: PERMISSIONS,
+          request: [
+            { ...API, pathPrefixes: ["/v1/admin"] },
+            { ...API, pathPrefixes: ["/v1"], secrets: ["token"] }
+          ]
+        }
+      )
+      const path = `https://api.example.com/v1/${token}/send`
+      const leading = (value: string) => problemOf(filling(authority)(path, { values: { token: value } }))
+      assert.deepStrictEqual([leading("admins"), leading("admin")], ["filled", "unfit"])
+    })
+  )
+
   it.effect("are refused where they aren't opened, are nobody's, or stand where none is filled in", () =>
     Effect.gen(function* () {
       const { of } = yield* asking

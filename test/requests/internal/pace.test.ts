@@ -20,6 +20,12 @@ describe("how long until there is room", () => {
     assert.strictEqual(pace.untilRoom([15_000]), 100)
   })
 
+  it("is as long as the slowest took, whichever of the last it was", () => {
+    const pace = new Pace()
+    for (const ms of [300, 7000, 200]) pace.ended(ms)
+    assert.strictEqual(pace.untilRoom([15_000]), 7000)
+  })
+
   it("is one timer where only answers wait, which come before it", () => {
     const pace = new Pace()
     pace.ended(9000)
@@ -71,5 +77,8 @@ describe("the rate of requests", () => {
     rates.take(rate(one, 2), 0)
     assert.isDefined(rates.over(rate(one, 2), 0))
     assert.isUndefined(rates.over(rate(one, undefined), 0))
+    rates.take(rate(one, undefined), 0)
+    // Who had no bound for a while has taken nothing of the next one.
+    assert.isUndefined(rates.over(rate(one, 2), 0))
   })
 })
