@@ -12,6 +12,7 @@ import * as Tracer from "effect/Tracer"
 import { GrantStore, PluginHost } from "mooring"
 import { CollectorClient, WsClient } from "mooring/node"
 import { Exposition, Metrics, Otlp, Traces } from "mooring/operate"
+import { capture } from "../support/log.ts"
 import { closedPort, gateway, tcp } from "../support/servers.ts"
 import { enable, plugin, refOf } from "../support/plugins.ts"
 import { collector, metricNames, spansOf, type Collector } from "../operate/support/collector.ts"
@@ -99,6 +100,22 @@ describe("a collector", () => {
       assert.notInclude(JSON.stringify(status), "hidden-from-everybody")
     }).pipe(Effect.scoped)
   )
+
+  it.live("that doesn't take them is logged in the host's own words alone", () => {
+    const { lines, logged } = capture()
+    const told = () => lines.filter(({ message }) => message.startsWith("ExportFailed"))
+    return logged(
+      Effect.gen(function* () {
+        const { context } = yield* pushing(`http://127.0.0.1:${yield* closedPort}`)
+        yield* Effect.provide(reported, context)
+        yield* Effect.repeat(Effect.sleep(10), { until: () => told().length > 0 })
+        for (const { annotations, level, message } of told()) {
+          assert.match(message, /^ExportFailed: (?:metrics|traces) can't be exported: ECONNREFUSED$/)
+          assert.deepStrictEqual([level, annotations], ["Error", {}])
+        }
+      })
+    ).pipe(Effect.scoped)
+  })
 
   /** Those that don't take what they are sent, and why that is said to be. */
   const hostile: ReadonlyArray<

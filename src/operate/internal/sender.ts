@@ -11,6 +11,7 @@ import type * as HttpClientError from "effect/http/HttpClientError"
 import * as HttpClientRequest from "effect/http/HttpClientRequest"
 import * as HttpClientResponse from "effect/http/HttpClientResponse"
 import * as Redacted from "effect/Redacted"
+import * as References from "effect/References"
 import * as Semaphore from "effect/Semaphore"
 import { ExportFailed } from "../../host/ExportError.ts"
 import type { Headers } from "../Otlp.ts"
@@ -86,15 +87,18 @@ export class Sender {
       const wasFailing = line.isFailing
       line.isFailing = reason !== undefined
       if (reason === undefined) {
-        return wasFailing ? Effect.logInfo(`${line.signal} are exported again`) : Effect.void
+        return wasFailing ? plainly(Effect.logInfo(`${line.signal} are exported again`)) : Effect.void
       }
       line.dropped++
       if (wasFailing || Deferred.isDoneUnsafe(this.#over)) return Effect.void
       const error = new ExportFailed({ signal: line.signal, code: reason })
-      return Effect.andThen(this.#failed(error), Effect.logError(`ExportFailed: ${error.message}`))
+      return Effect.andThen(this.#failed(error), plainly(Effect.logError(`ExportFailed: ${error.message}`)))
     })
   }
 }
+
+/** Without what the exporters, in whose fibers this is said, write beside it about themselves. */
+const plainly = Effect.provideService(References.CurrentLogAnnotations, {})
 
 /** What the system says, which is a word of its own; nothing that a server said. */
 const codeOf = ({ reason }: HttpClientError.HttpClientError): string => {
