@@ -10,7 +10,8 @@ const others: { readonly [name: string]: () => Promise<unknown> } = {
   soak: () => import("./soak.ts"),
   sandbox: () => import("./sandbox.ts"),
   minutes: () => import("./fiveMinutes.ts"),
-  abuse: () => import("./abuse.ts")
+  abuse: () => import("./abuse.ts"),
+  page: () => import("./dashboardPage.ts")
 }
 
 const args = process.argv.slice(2)

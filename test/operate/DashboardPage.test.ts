@@ -75,6 +75,14 @@ describe("the page of the dashboard", () => {
       const took = yield* updates(page, 3)
       assert.isBelow(Math.max(...took), 1000)
       assert.strictEqual(yield* does(() => page.locator(".plugins tbody tr").count()), 500)
+      // What isn't well comes first, and in the colours of what it is now.
+      const fake = yield* FakeWebSocket.FakeWebSocket
+      const last = "ws://127.0.0.1:7700/499"
+      yield* fake.answer(last, { kind: "refuse", status: 503 })
+      ;(yield* fake.remote(last)).close(1012, "")
+      const colour = `getComputedStyle(document.querySelector(".plugins tbody tr .mark")).color`
+      yield* does(() => page.locator(".plugins tbody tr").first().getByText("test.n499").waitFor())
+      assert.strictEqual(yield* does(() => page.evaluate(colour)), "rgb(138, 90, 0)")
       yield* does(() => page.getByLabel("Show only").fill("n499"))
       yield* does(() => page.getByText("1 of 500 plugins").waitFor())
       assert.deepStrictEqual(wrong, [])

@@ -36,6 +36,8 @@ export class Sharing {
   #leads = false
   /** Nobody has led since this tab did: it knows most. */
   #ledLast = false
+  /** Of whom waits for the lock, or holds it. */
+  #queued: AbortSignal | undefined
 
   constructor(api: Api, shared: Shared) {
     this.#api = api
@@ -64,8 +66,10 @@ export class Sharing {
   async #take(signal: AbortSignal): Promise<void> {
     const locks: LockManager | undefined = navigator.locks
     if (locks === undefined) return this.#lead(signal)
+    this.#queued = signal
     // Who waits for the lock and isn't seen any more waits no longer.
     await locks.request(place(), { signal }, () => this.#lead(signal)).catch(() => {})
+    if (this.#queued === signal) this.#queued = undefined
   }
 
   async #lead(signal: AbortSignal): Promise<void> {
@@ -106,8 +110,11 @@ export class Sharing {
     if (this.#present === undefined) return
     if (message._tag === "Known") this.#know(message)
     else if (!this.#leads) {
-      if (message._tag === "Told") this.#shared.told(message.events)
-      else if (message.link._tag !== "Unauthorized") this.#linked(message.link)
+      if (message._tag === "Told") {
+        this.#shared.told(message.events)
+        // Who was refused for want of a token waits for its turn again, now that another has one.
+        if (this.#queued === undefined) void this.#take(this.#present.signal)
+      } else if (message.link._tag !== "Unauthorized") this.#linked(message.link)
     }
   }
 

@@ -14,7 +14,7 @@ import { type Browser, type BrowserContextOptions, chromium, type Page } from "p
 const ARGUMENTS = ["--no-sandbox", "--no-zygote", "--disable-gpu", "--font-render-hinting=none", "--no-pings"]
 
 /** How long what is waited for may take. */
-const WAITS_MS = 10_000
+const WAITS_MS = 20_000
 
 const launch = Effect.tryPromise({
   try: async () => chromium.launch({ executablePath: await Chromium.executablePath(), args: ARGUMENTS }),

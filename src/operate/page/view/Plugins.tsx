@@ -36,20 +36,22 @@ class PluginRow extends Component<RowProps> {
 
   override render({ isSelected, received, summary }: RowProps) {
     const { dropped, note, open, ref, row, state, trouble } = summary
+    // On what it colours: where it was the row's, Chromium kept the old colours of one that was moved in the same turn.
+    const colour = `trouble${trouble}`
     return (
-      <tr class={`trouble${trouble}`}>
+      <tr class={isSelected ? "chosen" : ""}>
         <th scope="row">
           <a href={hrefOf(ref)} aria-current={isSelected ? "true" : undefined}>
             <bdi>{clean(ref)}</bdi>
           </a>
         </th>
-        <td class="state">
-          <span class="mark" aria-hidden="true">
+        <td class={`state ${colour}`}>
+          <span class={`mark ${colour}`} aria-hidden="true">
             {MARKS[trouble]}
           </span>{" "}
           {state}
         </td>
-        <td class="note">
+        <td class={`note ${colour}`}>
           <bdi>{note}</bdi>
         </td>
         <td class="number">
@@ -71,7 +73,7 @@ const Headings = () => (
       <th scope="col">State</th>
       <th scope="col">What is wrong, or what it says</th>
       <th scope="col" class="number">
-        Open sources
+        Open
       </th>
       <th scope="col" class="number">
         Received
