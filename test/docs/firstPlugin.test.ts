@@ -67,6 +67,9 @@ const patternOf = (line: string): RegExp => {
   return new RegExp(text.replaceAll(/\b[0-9a-f]{8}\b|\d+/g, (digits) => (digits.length === 8 ? "[0-9a-f]{8}" : "\\d+")))
 }
 
+/** Where the page's server of HTTP listens. */
+const API_PORT = "7710"
+
 /** The port that the page names, in what was written from it. */
 const withPort = (cwd: string, port: number) => {
   for (const name of ["my-bot/plugin.toml", "host.toml"]) {
@@ -82,8 +85,9 @@ it.live(
       const options = yield* place
       const { cwd } = options
       const port = yield* closedPort
+      const api = String(yield* closedPort)
       const programs = new Map<string, Effect.Success<ReturnType<typeof running>>>()
-      for (const block of blocksOf(PAGE, read(PAGE))) {
+      for (const block of blocksOf(PAGE, read(PAGE).replaceAll(API_PORT, api))) {
         const at = `${PAGE}:${block.line}`
         const [background, file, says] = ["background", "file", "says"].map((name) => valueOf(block, name))
         if (block.words.includes("run")) {
@@ -100,7 +104,8 @@ it.live(
           if (background === "run")
             yield* eventually(Effect.sync(program.output), (output) => output.includes("is open"), WITHIN_MS)
         } else if (file !== undefined) {
-          fs.writeFileSync(path.join(cwd, file), block.text)
+          // The gateway's is in what was written before.
+          fs.writeFileSync(path.join(cwd, file), block.text.replaceAll("7700", String(port)))
         } else if (says !== undefined) {
           const output = programs.get(says)?.output ?? (() => "")
           for (const line of block.text.trimEnd().split("\n")) {
@@ -110,10 +115,12 @@ it.live(
           }
         }
       }
-      assert.deepStrictEqual([...programs.keys()], ["demo", "dev", "run"])
+      assert.deepStrictEqual([...programs.keys()], ["demo", "dev", "run", "server"])
       for (const [name, { child, ended, output }] of [...programs].toReversed()) {
         child.kill("SIGINT")
-        assert.strictEqual(yield* Effect.promise(() => ended), 0, `${name}\n${output()}`)
+        // The page's server has no end of its own.
+        const expected = name === "server" ? null : 0
+        assert.strictEqual(yield* Effect.promise(() => ended), expected, `${name}\n${output()}`)
       }
       const tsc = yield* ran(
         `'${process.execPath}' '${path.join(ROOT, "node_modules/.bin/tsc")}' -p my-typed-bot`,
