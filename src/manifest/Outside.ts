@@ -18,7 +18,10 @@ const Path = Schema.String.check(Schema.isPattern(/^[^\u0000]+$/u, { expected: "
  * @category schemas
  * @since 0.3.0
  */
-export const Outside = Schema.Union([Schema.Struct({ env: Variable }), Schema.Struct({ file: Path })])
+export const Outside = Schema.Union([Schema.Struct({ env: Variable }), Schema.Struct({ file: Path })]).annotate({
+  // Who writes the value itself is told where it belongs.
+  expected: '{ env = "NAME" } or { file = "path" }'
+})
 
 /**
  * @category models
