@@ -400,13 +400,16 @@ path_prefixes = ["/v1"]
       "what is broad, and goes in cleartext",
       {
         permissions: [...PERMISSIONS, MAY],
-        rest: `request = [{ scheme = "*", host = "*", methods = ["GET"], path_prefixes = ["/"], secrets = ["key"],\nheaders = { a = "{key}", b = "{none}" } }]\n[plugins.enabled.secrets]\nkey = { env = "TOKEN" }`
+        rest: `request = [{ scheme = "*", host = "*", methods = ["GET"], path_prefixes = ["/"], secrets = ["key"],\nheaders = { a = "{key}", b = "{none}", c = "{basic:me:kye}", d = "{}" } }]\n[plugins.enabled.sources.gateway]\nheaders = { authorization = "Bearer {tokne}" }\n[plugins.enabled.secrets]\nkey = { env = "TOKEN" }`
       },
       requesting,
       [
         "host.toml:10:28: plugins.enabled[0].grants.request[0].host: broad: it covers every host",
         "host.toml:10:82: plugins.enabled[0].grants.request[0].secrets: secrets may go where anybody on the way can read them",
-        "host.toml:11:13: plugins.enabled[0].grants.request[0].headers.a: secrets may go where anybody on the way can read them"
+        "host.toml:11:13: plugins.enabled[0].grants.request[0].headers.a: secrets may go where anybody on the way can read them",
+        "host.toml:11:26: plugins.enabled[0].grants.request[0].headers.b: what stands in braces is no secret of this entry, so it is sent as it is written",
+        "host.toml:11:40: plugins.enabled[0].grants.request[0].headers.c: what stands in braces is no secret of this entry, so it is sent as it is written",
+        "host.toml:13:13: plugins.enabled[0].sources.gateway.headers.authorization: what stands in braces is no secret of this entry, so it is sent as it is written"
       ],
       1
     ]
@@ -417,6 +420,26 @@ path_prefixes = ["/v1"]
       assert.isTrue(report.ok)
       assert.strictEqual(report.plugins[0]?.requests.length, allowed)
       for (const secret of ["hunter22", "t0ps3cret"]) assert.notInclude(JSON.stringify(report), secret)
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("notes that nobody can ask for metrics where there is no control address", () =>
+    Effect.gen(function* () {
+      const metrics = "[metrics]\nprometheus = true\n"
+      const alone = yield* check((digest) => `${metrics}${entry(digest)}`)
+      assert.isTrue(alone.ok)
+      assert.deepStrictEqual(alone.lines, [
+        "host.toml:2:1: metrics.prometheus: nobody can ask for it without a control address: a [control] table, or --control of mooring run"
+      ])
+      const both = yield* check((digest) => `${metrics}[control]\nlisten = "127.0.0.1:9477"\n${entry(digest)}`)
+      assert.deepStrictEqual(both.lines, [])
+    }).pipe(Effect.scoped)
+  )
+
+  it.live("tells who writes a secret itself where it belongs, and nothing of it", () =>
+    Effect.gen(function* () {
+      const { lines } = yield* check((digest) => entry(digest, { rest: '[plugins.enabled.secrets]\nkey = "hunter22"' }))
+      assert.match(lines[0] ?? "", /secrets\.key: Expected \{ env = "NAME" \} or \{ file = "path" \}$/)
     }).pipe(Effect.scoped)
   )
 

@@ -43,7 +43,11 @@ const checked = (file: HostFile.HostFile) =>
       left -= places
       return one
     })
-    const notes = file.proxy === undefined ? [] : file.located([{ path: "proxy", message: PROXIED }])
+    const unasked = file.telemetry.metrics?.prometheus === true && file.controlTable === undefined
+    const notes = file.located([
+      ...(file.proxy === undefined ? [] : [{ path: "proxy", message: PROXIED }]),
+      ...(unasked ? [{ path: "metrics.prometheus", message: UNASKED }] : [])
+    ])
     const exposed = isExposed(file.controlTable) ? file.located([{ path: "control", message: EXPOSED }]) : []
     const problems = [
       ...[...file.problems, ...exposed].map(asProblem),
@@ -57,6 +61,7 @@ const checked = (file: HostFile.HostFile) =>
     }
   })
 
+const UNASKED = "nobody can ask for it without a control address: a [control] table, or --control of mooring run"
 const PROXIED = "names go to it unresolved: it has to keep dials out of your network, private_addresses can't"
 
 const EXPOSED = "Expected a token, since other machines reach this address"

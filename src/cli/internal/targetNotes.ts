@@ -53,6 +53,7 @@ export const inManifest = (vain: ReadonlyArray<Vain>): ReadonlyArray<Problem> =>
   })
 
 const BROAD = "broad: it covers every host"
+const STRAY = "what stands in braces is no secret of this entry, so it is sent as it is written"
 const IN_CLEARTEXT = "secrets may go where anybody on the way can read them"
 
 type Target = WebSocketTarget.WebSocketTarget | RequestTarget.RequestTarget
@@ -72,8 +73,9 @@ export const onDeclared = ({ request, websocket }: Manifest): ReadonlyArray<Prob
 ]
 
 /** What is granted and should be known. */
-export const onGranted = (at: string, { grants, secrets }: Enablement): ReadonlyArray<Problem> => {
+export const onGranted = (at: string, { grants, secrets, sources }: Enablement): ReadonlyArray<Problem> => {
   const isSecret = (name: string) => Object.hasOwn(secrets, name)
+  const strays = (path: string, headers: Filled = {}) => strayIn(`${at}.${path}.headers`, headers, isSecret)
   return [
     ...broadIn(`${at}.grants.websocket`, grants.websocket, WebSocketTarget.isBroad),
     ...grants.websocket.flatMap((target, index) =>
@@ -84,9 +86,24 @@ export const onGranted = (at: string, { grants, secrets }: Enablement): Readonly
       [...openedInClear(target), ...headersInClear(target, isSecret)].map((key) =>
         clear(`${at}.grants.request[${index}].${key}`)
       )
-    )
+    ),
+    ...grants.request.flatMap(({ headers }, index) => strays(`grants.request[${index}]`, headers)),
+    ...Object.entries(sources).flatMap(([ingress, { headers }]) => strays(`sources.${ingress}`, headers))
   ]
 }
+
+type Filled = { readonly [name: string]: string }
+
+/** What is written as a secret is, by the name of the secret, of its user's password too. */
+const PLACES = /\{(?:basic:[^:{}]*:)?([A-Za-z0-9._-]+)\}/gu
+
+/** The headers in which something is written as a secret is, and is none of the entry's. */
+const strayIn = (path: string, headers: Filled, isSecret: (name: string) => boolean): ReadonlyArray<Problem> =>
+  Object.entries(headers).flatMap(([name, value]) =>
+    [...value.matchAll(PLACES)].every(([, secret = ""]) => isSecret(secret))
+      ? []
+      : [{ path: `${path}.${name}`, message: STRAY }]
+  )
 
 const clear = (path: string): Problem => ({ path, message: IN_CLEARTEXT })
 
