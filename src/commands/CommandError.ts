@@ -166,9 +166,9 @@ export class SecretUngranted extends Schema.TaggedError<SecretUngranted>(id("Sec
       case "unknown":
         return `what stands for a secret in what would go to ${this.url} is no stand-in of this start`
       case "not opened":
-        return `the secret '${this.secret}' is not granted for ${this.url}`
+        return `the granted target that covers ${this.url} doesn't open the secret '${this.secret}' by its 'secrets'`
       case "misplaced":
-        return `the secret '${this.secret}' is not filled in where it would stand for ${this.url}`
+        return `no secret is filled in where '${this.secret}' stands for ${this.url}`
       case "unfit":
         return `the value of ${this.secret === null ? "a secret" : `the secret '${this.secret}'`} can't stand where it would for ${this.url}`
     }

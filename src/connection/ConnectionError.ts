@@ -179,7 +179,7 @@ export class ProtocolViolation extends Schema.TaggedError<ProtocolViolation>(id(
 }
 
 /**
- * A binary frame came. It is counted and not delivered; the connection stays.
+ * A binary frame came for an ingress that takes none. It is counted and not delivered; the connection stays.
  *
  * @category errors
  * @since 0.1.0
@@ -189,7 +189,7 @@ export class BinaryUnsupported extends Schema.TaggedError<BinaryUnsupported>(id(
   { url: Schema.String, bytes: Schema.Int }
 ) {
   override get message(): string {
-    return `${this.url} sent a binary frame of ${this.bytes} bytes, which is not delivered`
+    return `${this.url} sent a binary frame of ${this.bytes} bytes, and its ingress doesn't list websocket_binary`
   }
 }
 

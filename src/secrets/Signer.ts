@@ -34,7 +34,7 @@ const MESSAGES = {
   form: 'hmac takes a name, a text, "sha256" or "sha512", and "hex" or "base64"; sign takes a name, a text and "base64"',
   surrogate: "a text with half a surrogate pair can't be signed",
   size: `a text that is signed has at most ${MOST_TEXT_BYTES} bytes`,
-  ungranted: "no secret of this name is granted for signing",
+  ungranted: "no secret of this name is granted for signing: `sign` of the entry's grants has none",
   key: "the secret is no PEM of a private key, Ed25519 or RSA, without a passphrase",
   rate: `there are at most ${MOST_A_SECOND} signatures a second`
 } as const
