@@ -94,7 +94,8 @@ export class AddressDenied extends Schema.TaggedError<AddressDenied>(id("Address
   address: Schema.String
 }) {
   override get message(): string {
-    return `${this.url} resolves to ${this.address}, which is not granted`
+    const why = "which is not granted; private_addresses of the granted target allows private ones"
+    return `${this.url} resolves to ${this.address}, ${why}`
   }
 }
 

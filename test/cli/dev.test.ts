@@ -308,7 +308,7 @@ export function handleIngress(name, event) {
       )
       const flags = ["--config", config, "--secret", "token=TOKEN_OF_TEST", "--source", `gateway=${url}`]
       const refused = yield* developing(root, flags, { TOKEN_OF_TEST: token })
-      yield* refused.says(/^warning +.*AddressDenied/)
+      yield* refused.says(/^warning +.*AddressDenied: .* resolves to .*; private_addresses of the granted target/)
       const dev = yield* developing(root, [...flags, "--grant-private"], { TOKEN_OF_TEST: token })
       yield* dev.says(/^error +GuestError: /)
       yield* dev.says("console  error: ")
