@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as Result from "effect/Result"
+import * as Schema from "effect/Schema"
 import * as OutputCommand from "../../src/commands/OutputCommand.ts"
+import { RequestPayload } from "../../src/commands/RequestPayload.ts"
 
 const URL = "https://api.example.com/v1"
 
@@ -173,5 +175,44 @@ describe("the deadline of a request", () => {
 
   it.each([0, -1, 1.5, Number.NaN, Infinity, 86_400_001, "1000", null])("isn't %s", (timeout_ms) => {
     assert.match(problemsOf({ method: "GET", url: URL, timeout_ms })[0] ?? "", /^payload\.timeout_ms: /)
+  })
+})
+
+/** What is written, and what of it is read otherwise. */
+type Form = readonly [
+  wire: object,
+  named: { readonly bytes?: ReadonlyArray<number>; readonly [field: string]: unknown }
+]
+
+describe("the payload of a request", () => {
+  it.each<Form>([
+    [{ method: "GET", url: URL }, {}],
+    [
+      { method: "GET", url: URL, text: "", timeout_ms: 5 },
+      { text: "", timeoutMs: 5 }
+    ],
+    [
+      { method: "GET", url: URL, base64: "/wA=", headers: { A: "b" } },
+      { bytes: [255, 0], headers: { A: "b" } }
+    ],
+    [
+      { method: "GET", url: URL, base64: "", timeout_ms: 86_400_000 },
+      { bytes: [], timeoutMs: 86_400_000 }
+    ]
+  ])("is read and written as %j", (wire, { bytes, ...named }) => {
+    const decoded = Schema.decodeUnknownSync(RequestPayload)(wire)
+    const body = bytes === undefined ? {} : { bytes: Uint8Array.from(bytes) }
+    assert.deepStrictEqual(decoded, { method: "GET", url: URL, ...named, ...body })
+    assert.deepStrictEqual(Schema.encodeUnknownSync(RequestPayload)(decoded), wire)
+  })
+
+  it("is refused with what was expected", () => {
+    const of = (change: object) => problemsOf({ method: "GET", url: URL, ...change }).join()
+    assert.include(of({ method: "G ET" }), "Expected a method: a token of HTTP")
+    assert.include(of({ headers: many(33) }), "Expected at most 32 headers")
+    assert.include(of({ headers: { A: "1", a: "2" } }), "Expected each name once, in whichever case")
+    assert.include(of({ headers: { a: "v".repeat(16_384) } }), "Expected at most 16384 bytes of names and values")
+    assert.include(of({ headers: { a: "\n" } }), "Expected tab and printable Latin-1")
+    assert.include(of({ text: "a", base64: "" }), "Expected text or base64, not both")
   })
 })
