@@ -129,6 +129,30 @@ describe("rule 12: the places of a host's requests", () => {
       )
   )
 
+  it.effect(
+    "that several plugins use up are within a deadline those of who waits, each before it having one turn",
+    () =>
+      hosting({ requestsAtOnce: 3, requestsAtOncePerPlugin: 3 }, ({ ask, begun, fake, seen }) =>
+        Effect.gen(function* () {
+          yield* ask("c", 1)
+          yield* never(fake, "a")
+          yield* never(fake, "b")
+          yield* ask("a", 3)
+          yield* pass(50)
+          yield* ask("a", 3)
+          yield* ask("b", 3)
+          yield* pass(50)
+          yield* ask("c", 1)
+          yield* pass(TIMEOUT_MS - 101)
+          assert.strictEqual(yield* begun, "c1 a1 a2 a3")
+          // Before its own deadline, which is later than that of who has the place.
+          yield* pass(45)
+          assert.strictEqual(yield* begun, "c1 a1 a2 a3 b1 c2 a4 b2")
+          assert.include(seen, "c2 200")
+        })
+      )
+  )
+
   it.effect("are given in turns, however many of one plugin's wait", () =>
     hosting({ requestsAtOnce: 1, requestsAtOncePerPlugin: 4 }, ({ ask, begun, fake }) =>
       Effect.gen(function* () {
