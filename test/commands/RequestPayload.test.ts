@@ -184,6 +184,8 @@ type Form = readonly [
   named: { readonly bytes?: ReadonlyArray<number>; readonly [field: string]: unknown }
 ]
 
+const saidOf = (change: object) => problemsOf({ method: "GET", url: URL, ...change }).join()
+
 describe("the payload of a request", () => {
   it.each<Form>([
     [{ method: "GET", url: URL }, {}],
@@ -207,12 +209,11 @@ describe("the payload of a request", () => {
   })
 
   it("is refused with what was expected", () => {
-    const of = (change: object) => problemsOf({ method: "GET", url: URL, ...change }).join()
-    assert.include(of({ method: "G ET" }), "Expected a method: a token of HTTP")
-    assert.include(of({ headers: many(33) }), "Expected at most 32 headers")
-    assert.include(of({ headers: { A: "1", a: "2" } }), "Expected each name once, in whichever case")
-    assert.include(of({ headers: { a: "v".repeat(16_384) } }), "Expected at most 16384 bytes of names and values")
-    assert.include(of({ headers: { a: "\n" } }), "Expected tab and printable Latin-1")
-    assert.include(of({ text: "a", base64: "" }), "Expected text or base64, not both")
+    assert.include(saidOf({ method: "G ET" }), "Expected a method: a token of HTTP")
+    assert.include(saidOf({ headers: many(33) }), "Expected at most 32 headers")
+    assert.include(saidOf({ headers: { A: "1", a: "2" } }), "Expected each name once, in whichever case")
+    assert.include(saidOf({ headers: { a: "v".repeat(16_384) } }), "Expected at most 16384 bytes of names and values")
+    assert.include(saidOf({ headers: { a: "\n" } }), "Expected tab and printable Latin-1")
+    assert.include(saidOf({ text: "a", base64: "" }), "Expected text or base64, not both")
   })
 })
