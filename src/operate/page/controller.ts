@@ -129,6 +129,8 @@ export class Controller {
   }
 
   #selected(): void {
+    // Who skips to the plugins leaves nothing.
+    if (location.hash === "#main") return
     const { selected: before } = this.#state
     const selected = selectedIn(location.hash)
     this.#shows({ selected })
