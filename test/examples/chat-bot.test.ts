@@ -31,7 +31,7 @@ limits = { close_grace_ms = 500 }`,
   })
 
 /** A gateway and an API with the example connected to them, logged in. */
-const loggedIn = ({ heartbeatMs = 60_000, perMinute = 120 } = {}) =>
+const loggedIn = ({ heartbeatMs = 86_400_000, perMinute = 120 } = {}) =>
   Effect.gen(function* () {
     const server = yield* chatServer(heartbeatMs, TOKEN)
     const api = yield* chatApi(TOKEN, server)

@@ -110,7 +110,7 @@ describe("the page of the dashboard", () => {
         assert.isBelow(order.length, 10, order.join(", "))
       }
       assert.deepStrictEqual([order[0], order[1]], ["Skip to the plugins", "filter"])
-      assert.strictEqual(yield* press("Enter"), REF)
+      yield* press("Enter")
       yield* holds(page, `document.activeElement.id === "details"`)
       assert.strictEqual(yield* press("Tab"), "Start")
       assert.strictEqual(yield* press("Tab"), "Stop")

@@ -39,6 +39,15 @@ export const hostFunctions = (
   }
 }
 
+/** What a guest is told instead of a value. All else that is thrown meanwhile is the engine's, of memory that it hasn't got. */
+export class Refusal {
+  readonly text: string
+
+  constructor(text: string) {
+    this.text = text
+  }
+}
+
 /** Hands values over, or nothing. What is handed over is copied, so each is given back when the next is made. */
 export const handing = (nothing: JSValueHandle): ((make: () => JSValueHandle | undefined) => JSValueHandle) => {
   let last: JSValueHandle | undefined
@@ -48,7 +57,8 @@ export const handing = (nothing: JSValueHandle): ((make: () => JSValueHandle | u
     try {
       last = make()
     } catch (thrown) {
-      throw typeof thrown === "string" ? thrown : OUT_OF_MEMORY
+      // An Error would take this file's path into the guest.
+      throw thrown instanceof Refusal ? thrown.text : OUT_OF_MEMORY // oxlint-disable-line no-throw-literal
     }
     return last ?? nothing
   }

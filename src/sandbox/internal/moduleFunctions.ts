@@ -8,7 +8,7 @@ import * as Result from "effect/Result"
 import type { JSValueHandle, QuickJS } from "quickjs-wasi"
 import { isBase64 } from "../../internal/base64.ts"
 import type { Signed, Signer } from "../../secrets/Signer.ts"
-import { handing, OUT_OF_MEMORY, signed } from "./hostFunctions.ts"
+import { handing, OUT_OF_MEMORY, Refusal, signed } from "./hostFunctions.ts"
 
 /** The global where they stand when the module begins, which takes them from there. */
 export const MODULE_FUNCTIONS = "mooring/guest"
@@ -48,13 +48,13 @@ const functionsOf = (vm: QuickJS, signer: Signer): JSValueHandle => {
 
 /** A text that is thrown becomes an Error of the guest's own. */
 const signatureOf = (made: Signed): string => {
-  if (Result.isFailure(made)) throw made.failure.message // oxlint-disable-line no-throw-literal
+  if (Result.isFailure(made)) throw new Refusal(made.failure.message) // oxlint-disable-line no-throw-literal
   return made.success
 }
 
 /** The bytes of what is base64 as the host takes it in a command: RFC 4648, section 4, and nothing besides. */
 const bytesOf = (base64: string): Uint8Array => {
   // oxlint-disable-next-line no-throw-literal
-  if (!isBase64(base64)) throw "expected base64, of the standard alphabet and padded"
+  if (!isBase64(base64)) throw new Refusal("expected base64, of the standard alphabet and padded")
   return Buffer.from(base64, "base64")
 }
