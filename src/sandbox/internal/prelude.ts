@@ -111,9 +111,11 @@ export const PRELUDE = `((random, lineWritten, mostOutput, isHeard) => {
     getPrototypeOf(thrown) === memoryProto &&
     getOwnPropertyDescriptor(thrown, "message")?.value === "out of memory"
   const isObject = (value) => (typeof value === "object" && value !== null) || typeof value === "function"
+  const NULL = "null, as where memory is so short that there is none for an error"
   const errorOf = (thrown) => {
     const name = isObject(thrown) ? thrown.name : undefined
-    const message = isObject(thrown) ? thrown.message : thrown
+    // Where there is no memory even for an error, the engine throws null.
+    const message = isObject(thrown) ? thrown.message : thrown === null ? NULL : thrown
     const stack = isError(thrown) ? thrown.stack : undefined
     return (
       '{"name":' + stringify(cut(name ?? "Error", ${MOST_TEXT})) +
