@@ -3,7 +3,7 @@ import { against, series, type Options, type Section } from "../cells.ts"
 import type { Contestant } from "../contestants/contestant.ts"
 import { rounds } from "../harness.ts"
 
-const FRAMES = 1_500_000
+const FRAMES = 4_000_000
 
 const at = (more: Partial<Contestant>): Contestant => ({ mode: "hosted", frames: FRAMES, ...more })
 

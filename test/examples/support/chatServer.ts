@@ -32,7 +32,7 @@ interface ChatSession {
 const AUTHENTICATION_FAILED = 4004
 const ALREADY_AUTHENTICATED = 4005
 
-export const chatServer = (heartbeatMs = 86_400_000, token = TOKEN): Effect.Effect<ChatServer, never, Scope.Scope> =>
+export const chatServer = (heartbeatMs = 60_000, token = TOKEN): Effect.Effect<ChatServer, never, Scope.Scope> =>
   Effect.gen(function* () {
     const sessions = new Map<string, ChatSession>()
     let newest: ChatSession | undefined
