@@ -258,7 +258,7 @@ describe.skipIf(withoutScript)("mooring top at a terminal", () => {
           const { root } = yield* hosted(control)
           const top = `"$NODE" "$BIN" top --control unix:${path.join(root, "m.sock")}`
           const shown = yield* atTerminal(
-            `stty rows 24 cols 40; stty -g > ${root}/before; ${top}; echo ended with $?; stty -g > ${root}/after`,
+            `trap : INT; stty rows 24 cols 40; stty -g > ${root}/before; ${top}; echo ended with $?; stty -g > ${root}/after`,
             [["example.echo", key]]
           )
           assert.include(shown, "ended with 0")
