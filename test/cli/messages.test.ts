@@ -147,6 +147,27 @@ const repeating = Effect.gen(function* () {
   return { requests, port: typeof address === "object" && address !== null ? address.port : 0 }
 })
 
+/** What the control API says, of its events the first: by path. */
+const controlled = (socketPath: string) =>
+  Effect.gen(function* () {
+    const shown: Record<string, string> = {}
+    for (const target of ["/status", "/diagnostics", "/metrics", "/events"]) {
+      shown[target] = yield* Effect.callback<string, Error>((resume) => {
+        let text = ""
+        const request = Http.get({ socketPath, path: target, headers: { host: "localhost" } }, (response) => {
+          response.setEncoding("utf8").on("data", (chunk: string) => {
+            text += chunk
+            // The stream has no end of its own.
+            if (target === "/events" && text.includes("\n\n")) request.destroy()
+          })
+          response.on("close", () => resume(Effect.succeed(text)))
+        })
+        request.on("error", (error) => resume(text === "" ? Effect.fail(error) : Effect.succeed(text)))
+      }).pipe(Effect.timeout("10 seconds"))
+    }
+    return shown
+  })
+
 describe("secrets in messages", () => {
   it.live("rule 11: are nowhere in what is shown, written or handed over, whatever a server says back", () =>
     Effect.gen(function* () {
@@ -180,7 +201,9 @@ request = [{ ${TARGET}, secrets = ["token", "path"], headers = { "x-grant" = "{b
       const document = entry(target, tables)
         .replace(/digest = "[^"]*"/, `digest = "${digest}"`)
         .replace(WEBSOCKET, `${WEBSOCKET}, ${REQUEST}`)
-      save(root, `[limits]\nopen_deadline_ms = 500\nresponse_body_bytes = 65536\n${document}`)
+      const socket = path.join(root, "control.sock")
+      const operated = `[control]\nlisten = "unix:${socket}"\n[metrics]\nprometheus = true\nsample = 1.0\n`
+      save(root, `[limits]\nopen_deadline_ms = 500\nresponse_body_bytes = 65536\n${operated}${document}`)
       const env = Object.fromEntries(Object.entries(VALUES).map(([name, value]) => [name.toUpperCase(), value]))
       const flags = ["--console", "project:example.echo", "--log-format", "json", "--log-level", "debug"]
       const { child, ended, seen, stderr } = yield* running(path.join(root, "host.toml"), env, flags)
@@ -191,6 +214,7 @@ request = [{ ${TARGET}, secrets = ["token", "path"], headers = { "x-grant" = "{b
         const tags = [...WEBSOCKET_TAGS, ...REQUEST_TAGS]
         return tags.every((tag) => (counts[tag] ?? 0) > 0) && server.received.some((text) => text.startsWith('{"told"'))
       })
+      const shown = yield* controlled(socket)
       child.kill("SIGTERM")
       assert.strictEqual((yield* ended).code, 0)
       const { received } = server
@@ -218,7 +242,10 @@ request = [{ ${TARGET}, secrets = ["token", "path"], headers = { "x-grant" = "{b
       assert.include(handed, `"location":"http://elsewhere.test/redirect?to=${token}"`)
       assert.include(handed, `"x-said":"Bearer ${token}"`)
       assert.include(handed, `"set-cookie":"${token}"`)
-      assertHidden({ stdout, stderr: stderr(), handed }, VALUES)
+      assert.include(shown["/metrics"] ?? "", "mooring_request_seconds_count")
+      assert.include(shown["/diagnostics"] ?? "", "SecretUngranted")
+      assert.include(shown["/events"] ?? "", "event: status")
+      assertHidden({ stdout, stderr: stderr(), handed, ...shown }, VALUES)
     }).pipe(Effect.scoped)
   )
 })
